@@ -1,0 +1,1 @@
+"""Orchestration: one message's way through the house, in Deferreds, without a socket."""

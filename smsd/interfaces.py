@@ -1,0 +1,183 @@
+"""The promises between the rooms. Everything that plugs in provides one of these; `docs/architecture.rst` tells why.
+
+Doors (`IFrontend`) turn a protocol into submissions; the dispatcher (`IDispatcher`) decides and commits; gateways
+(`IGateway`) carry pieces and tell their outlet (`IOutlet`) when they can. A link is both at once. Each module in
+`smsd.frontends`, `smsd.gateways` and `smsd.links` exports `Settings` (a pydantic model) and `make(settings, context)`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from zope.interface import Attribute, Interface
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from twisted.cred.portal import Portal
+    from twisted.internet.defer import Deferred
+
+    from smsd.values.delivery import Accepted, NetworkReport, Piece
+    from smsd.values.message import Content, Receipt, Recipient, Submission
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """Who is at a door: the door's id, the account if somebody logged in, and the peer's address.
+
+    `trusted` is true for peers in the door's `trusted_networks`, who may vouch for a sender (feature U5).
+    """
+
+    door: str
+    account: str | None = None
+    peer: str = ""
+    trusted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Abilities:
+    """What a gateway can carry. `schemes`: address schemes; `parts`: True when one part goes at a time (a modem),
+    False when the whole message does (a mail relay); `binary`, `reports`, `sender`: whether it takes octets, gives
+    delivery reports, lets us choose the sender; `national`: shift tables that may be used (3GPP TS 23.038 6.2.1.2)."""
+
+    schemes: frozenset[str]
+    parts: bool = False
+    binary: bool = False
+    reports: bool = False
+    sender: bool = False
+    national: frozenset[int] = frozenset()
+    reference_width: int = 8
+
+
+@dataclass(frozen=True, slots=True)
+class PartIn:
+    """One SMS as it came from a network: its TPDU octets, and where it was found.
+
+    `slot` is the memory and index on the SIM ("SM:3"), or "" for one handed over directly; slot and octets together
+    are its identity, so that reading it again after a crash adds nothing.
+    """
+
+    gateway: str
+    octets: bytes
+    slot: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class MessageIn:
+    """A whole message as another server or a provider handed it in (`/sms/deliver.html`). `id` is its transport's id."""
+
+    gateway: str
+    sender: str
+    content: Content
+    own: str = ""
+    id: str = ""
+
+
+class IDispatcher(Interface):
+    """The one way in for every direction."""
+
+    def vet(session: Session, recipient: Recipient) -> Deferred[None]:
+        """Early and advisory: fires None, or fails with Refused when `submit` would certainly decline this recipient."""
+
+    def submit(submission: Submission) -> Deferred[Receipt]:
+        """Fires after the commit with an id or a refusal per recipient; fails with Refused only when nothing was taken
+        (empty content, conflict of the idempotency key, store not available)."""
+
+    def parameter_limits(door: str) -> Any:
+        """Defaults of a door for parameters (`max_parts`), see `smsd.config`."""
+
+
+class IInbound(Interface):
+    """What comes in from networks; both fire after the commit, so that the network may be told to forget it."""
+
+    def part(incoming: PartIn) -> Deferred[int | None]:
+        """Keep one SMS; fires with the message id when it (or the long message it completes) was accepted, None while parts
+        are missing or for a repeat. Unreadable octets are kept, logged, and fire None."""
+
+    def message(incoming: MessageIn) -> Deferred[int]:
+        """Accept a whole incoming message; fires with its id (the same id for a repeat of `incoming.id`)."""
+
+
+class IOutlet(Interface):
+    """What a gateway tells the queue. Every gateway gets its own."""
+
+    def opened(slots: int) -> None:
+        """The gateway can carry `slots` pieces at once, from now on."""
+
+    def closed(reason: str) -> None:
+        """It cannot, until it says `opened` again; pinned deliveries wait, others go elsewhere. Pieces on the wire are
+        not called back: their Deferreds still have to fire or fail."""
+
+    def reported(report: NetworkReport) -> Deferred[bool]:
+        """A delivery report arrived; fires after the commit, False when nothing is known under this reference (it is kept
+        for a while, in case the answer to the submission comes later)."""
+
+
+class IMemory(Interface):
+    """A few small durable facts of one gateway (a refused PIN, by the hash of its SIM)."""
+
+    def recall(key: str) -> Deferred[str | None]:
+        """What was remembered, or None."""
+
+    def remember(key: str, value: str | None) -> Deferred[None]:
+        """Fires after the commit; None forgets."""
+
+
+class IGateway(Interface):
+    """Something that carries messages out. Also a twisted.application.service.IService. Keeps nothing durable, retries
+    nothing, segments nothing. `startService` begins connecting; `stopService` lets what is on the wire finish."""
+
+    name = Attribute("The id from the configuration (str).")
+    abilities = Attribute("An Abilities value; constant over the gateway's life.")
+    status = Attribute("One line for people: what it is doing now (str).")
+
+    def send(piece: Piece) -> Deferred[Accepted]:
+        """Carry one piece; fails with `smsd.values.delivery.Failure`. Called at most `slots` times at once."""
+
+
+class IFrontend(Interface):
+    """A door: also an IService; listens from startService to stopService. Holds no policy."""
+
+    name = Attribute("The id from the configuration (str).")
+
+
+class IAccount(Interface):
+    """The cred avatar: who is logged in."""
+
+    name = Attribute("The account's user name (str).")
+    gateway = Attribute("The gateway id this account is bound to, or None.")
+    email = Attribute("Where the account's reports go when the door knows nobody better, or None.")
+    phone = Attribute("The account's phone number in international form, or None (%sender_phonealias%).")
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayContext:
+    """What a gateway is given. `reactor` has IReactorTime, IReactorTCP and for serial lines IReactorFDSet."""
+
+    reactor: Any
+    outlet: Any  # IOutlet
+    inbound: Any  # IInbound
+    memory: Any  # IMemory
+    server_name: str = "localhost"
+    country: str | None = None
+    postmaster: str = ""
+    spool: Callable[[str], str] = str  # a writable path for this gateway's own files (conversation logs)
+
+
+@dataclass(frozen=True, slots=True)
+class FrontendContext:
+    """What a door is given. `portal` logs in `smsd.core.credentials.Login` credentials and gives IAccount avatars;
+    `domains` are those whose local parts are phone numbers; `gateways` the ids that may be named after an @;
+    `deliver_pins` maps a gateway id to the PIN that `/sms/deliver.html` must show for it."""
+
+    reactor: Any
+    dispatcher: Any  # IDispatcher
+    inbound: Any  # IInbound
+    portal: Portal
+    server_name: str = "localhost"
+    domains: frozenset[str] = frozenset()
+    gateways: frozenset[str] = frozenset()
+    deliver_pins: dict[str, str] | None = None
+    country: str | None = None
+    percent_logins: bool = False

@@ -1,0 +1,122 @@
+"""A delivery on its way out: its states, what a gateway gets to carry, and what can come of it.
+
+An outcome is yes (`Accepted`), no for now, no for ever, or unknown (`Failure`); and it is about this message, this
+gateway, or its speed. Trouble with a gateway never costs the message a try.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+from smsd.values.address import Address
+from smsd.values.message import Content, Parameters, Ticket
+
+
+class State(enum.IntEnum):
+    """States of a delivery. Up to HELD it can still change; SENT is final when no report is awaited."""
+
+    READY = 0
+    SENDING = 1
+    SENT = 2
+    SCHEDULED = 4
+    HELD = 5
+    DELIVERED = 10
+    FAILED = 11
+    EXPIRED = 12
+    CANCELLED = 13
+    REJECTED = 14
+
+
+class Kind(enum.Enum):
+    """No for now, no for ever, or nobody knows."""
+
+    TEMPORARY = "temporary"
+    PERMANENT = "permanent"
+    UNKNOWN = "unknown"
+
+
+class Scope(enum.Enum):
+    """What a failure is about: this message, the gateway that was asked, or how fast it was asked."""
+
+    MESSAGE = "message"
+    GATEWAY = "gateway"
+    SPEED = "speed"
+
+
+class Failure(Exception):
+    """A piece that a gateway could not carry.
+
+    `maybe_sent`: the network may have taken it all the same. `retry_after`: seconds, when the gateway knows.
+    `status`: an RFC 3463 code for the bounce, `reason`: one line for people.
+    """
+
+    def __init__(
+        self,
+        kind: Kind,
+        reason: str,
+        *,
+        scope: Scope = Scope.MESSAGE,
+        maybe_sent: bool = False,
+        retry_after: float | None = None,
+        status: str = "",
+    ) -> None:
+        super().__init__(reason)
+        self.kind = kind
+        self.scope = scope
+        self.maybe_sent = maybe_sent or kind is Kind.UNKNOWN
+        self.retry_after = retry_after
+        self.reason = reason
+        self.status = status
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The next hop took the piece. `reference` is what its reports will name (modem: the TP-MR as text)."""
+
+    reference: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """What goes on the wire at once: a whole message, or part `seq` of `total` where the gateway carries parts.
+
+    `code` and `reference` fix the segmentation (see `smsd.codec.segment.replan`), so that a retry sends the same parts.
+    `expires` is milliseconds UTC; `report` says whether somebody waits for a delivery report.
+    """
+
+    delivery: int
+    message: int
+    lane: int
+    gateway: str
+    target: Address
+    content: Content
+    origin: Address
+    seq: int = 1
+    total: int = 1
+    code: int = 0
+    reference: int = 0
+    parameters: Parameters = Parameters()
+    headers: tuple[tuple[str, str], ...] = ()
+    ticket: Ticket | None = None
+    account: str | None = None
+    arrived: int = 0
+    expires: int = 0
+    report: bool = False
+    tries: int = 0
+    maybe_twice: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkReport:
+    """What a network says of a message it took: `status` is `delivered`, `pending` or `failed`.
+
+    `reference` is what `Accepted` named; `number` is the phone it is about (reports match on both); `detail` is the
+    network's own word or code.
+    """
+
+    reference: str
+    number: str
+    status: str
+    detail: str = ""
+    at: int | None = None

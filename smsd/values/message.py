@@ -1,0 +1,200 @@
+"""A message on its way in: what a door hands to the dispatcher, and what the dispatcher answers.
+
+A `Submission` has one content and one or many recipients; its `Ticket` travels with it and says where answers and
+reports go back to. A `Receipt` names each recipient's fate: an id, or a reason.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+from typing import Union
+
+from smsd.values.address import Address
+from smsd.values.errors import InvalidValue, Refused
+
+
+class Wants(enum.IntFlag):
+    """What the sender wants to hear of a message (RFC 3461 NOTIFY, in every door's meaning)."""
+
+    NOTHING = 0
+    FAILURE = 1
+    DELAY = 2
+    SUCCESS = 4
+
+
+class Priority(enum.IntEnum):
+    """Urgent overtakes everything, bulk waits for everything."""
+
+    URGENT = 0
+    NORMAL = 1
+    BULK = 2
+
+
+def storable(text: str) -> str:
+    """`text` itself if any store and network can hold it; InvalidValue for NUL and lone surrogates."""
+    if "\0" in text:
+        raise InvalidValue("the text contains a NUL character: remove it")
+    if not text.isascii():
+        try:
+            text.encode("utf-8")
+        except UnicodeEncodeError as error:
+            raise InvalidValue(
+                f"the text contains half a surrogate pair at character {error.start + 1}: send valid Unicode"
+            ) from None
+    return text
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A text for people."""
+
+    text: str
+
+    def __post_init__(self) -> None:
+        storable(self.text)
+
+
+@dataclass(frozen=True, slots=True)
+class Binary:
+    """Octets for a device, with the information elements of a user data header (without its length octet)."""
+
+    data: bytes
+    header: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What became of a delivery, to be told to the ticket's address in its own protocol (mail: RFC 3464).
+
+    `event` is `delayed`, `failed`, `expired`, `delivered` or `cancelled`; times are milliseconds UTC; `text` is the
+    original text; `retry_until` belongs to `delayed` only.
+    """
+
+    event: str
+    message: int
+    delivery: int
+    recipient: str
+    reason: str
+    arrived: int
+    at: int
+    text: str
+    status: str = ""
+    original_recipient: str = ""
+    envelope_id: str = ""
+    subject: str = ""
+    message_id: str = ""
+    retry_until: int = 0
+    parts_sent: int = 0
+    parts: int = 1
+
+
+Content = Union[Text, Binary, Report]
+
+
+@dataclass(frozen=True, slots=True)
+class Parameters:
+    """What a caller may set per recipient (feature S2). None means: not said.
+
+    `gateway` pins; `max_parts` truncates; `coding` is a TP-DCS octet; `values` go to the destination gateway unread.
+    """
+
+    gateway: str | None = None
+    sender: str | None = None
+    sender_required: bool = False
+    max_parts: int | None = None
+    expire_minutes: int | None = None
+    priority: Priority = Priority.NORMAL
+    protocol_id: int = 0
+    coding: int | None = None
+    values: tuple[str, ...] = ()
+
+
+DEFAULT_PARAMETERS = Parameters()
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """One recipient: the address (as typed until the dispatcher has normalised it) and its own wishes."""
+
+    address: Address
+    typed: str = ""
+    parameters: Parameters = DEFAULT_PARAMETERS
+    wants: Wants | None = None
+    original: str = ""  # ORCPT of RFC 3461, decoded, with its type: "rfc822;ann@example.org"
+
+    def __post_init__(self) -> None:
+        storable(self.address.target)
+        storable(self.typed)
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """The way back: the address that gets reports and answers, and what its protocol needs to thread them."""
+
+    address: Address
+    envelope_id: str = ""
+    message_id: str = ""
+    subject: str = ""
+    full: bool = True  # RET of RFC 3461: the whole original, or headers only
+
+
+@dataclass(frozen=True, slots=True)
+class IdempotencyKey:
+    """Identity of a request, from its transport, never from its text.
+
+    `scope` is the door or account in which `key` is unique; the same key with another `fingerprint` is a conflict.
+    """
+
+    scope: str
+    key: str
+    fingerprint: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """One message as a door took it. `door` is the listener's or gateway's id; `origin` is who wrote it."""
+
+    door: str
+    origin: Address
+    recipients: tuple[Recipient, ...]
+    content: Content
+    account: str | None = None
+    ticket: Ticket | None = None
+    wants: Wants = Wants.NOTHING
+    headers: tuple[tuple[str, str], ...] = ()  # what the content brought along: ("subject", ...), ("date", ...)
+    key: IdempotencyKey | None = None
+    hops: int = 0
+
+    def __post_init__(self) -> None:
+        for name, value in self.headers:
+            storable(name)
+            storable(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """A recipient whose message is committed. `notes` are for the sender: cut, sender ignored, …"""
+
+    delivery: int
+    target: str
+    parts: int = 1
+    encoding: str = ""
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Declined:
+    """A recipient that was not taken, with the refusal to spell at the door."""
+
+    typed: str
+    refusal: Refused
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """The dispatcher's answer after the commit, one entry per recipient in the order of the submission."""
+
+    message: int
+    recipients: tuple[Queued | Declined, ...] = field(default=())
+    replayed: bool = False
