@@ -162,7 +162,8 @@ class GatewayContext:
     server_name: str = "localhost"
     country: str | None = None
     postmaster: str = ""
-    spool: Callable[[str], str] = str  # a writable path for this gateway's own files (conversation logs)
+    spool: Callable[[str], str] = str  # a writable path for a file of this gateway's own (conversation log)
+    find_data: Callable[[str], str] = str  # the path of a data file by name ("modems.yaml"), beside the configuration or installed
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,1 @@
+"""The configuration: what a YAML file may say (`settings`), and how one is read and refused (`load`)."""
