@@ -1,0 +1,81 @@
+"""Who is told what became of a delivery, and in which words: reports for tickets, never a report for a report (RFC 3464 2).
+
+Pure: turns a delivery's facts and a `Step` into the `Submission` that carries the report, or None when nobody is to be told.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from smsd.values.address import Address
+from smsd.values.message import Binary, Content, Recipient, Report, Submission, Text, Ticket, Wants
+from smsd.values.plan import Step
+
+NEEDS = {"failed": Wants.FAILURE, "expired": Wants.FAILURE, "delayed": Wants.DELAY, "delivered": Wants.SUCCESS}
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """The facts about a delivery that its report names."""
+
+    message: int
+    delivery: int
+    target: Address
+    typed: str
+    original: str
+    content: Content
+    ticket: Ticket | None
+    wants: Wants
+    arrived: int
+    expires: int
+    total: int
+    account: str | None = None
+
+
+def notice(told: Told, step: Step, now: int) -> Submission | None:
+    """The report to submit for this step, in the same commit; None when nobody asked or it was itself a report."""
+    if not step.notice or told.ticket is None or isinstance(told.content, Report):
+        return None
+    if not told.wants & NEEDS[step.notice]:
+        return None
+    report = Report(
+        event=step.notice,
+        message=told.message,
+        delivery=told.delivery,
+        recipient=told.typed or told.target.target,
+        reason=step.reason or REASONS[step.notice],
+        arrived=told.arrived,
+        at=now,
+        text=_original(told.content),
+        status=step.status,
+        original_recipient=told.original,
+        envelope_id=told.ticket.envelope_id,
+        subject=told.ticket.subject,
+        message_id=told.ticket.message_id,
+        retry_until=told.expires if step.notice == "delayed" else 0,
+        parts_sent=step.sent,
+        parts=told.total,
+    )
+    return Submission(
+        door="notice",
+        origin=Address("account", "smsd"),
+        recipients=(Recipient(told.ticket.address, told.ticket.address.target),),
+        content=report,
+        account=told.account,
+    )
+
+
+REASONS = {
+    "failed": "it could not be sent",
+    "expired": "it could not be sent before it expired",
+    "delayed": "it has not been sent yet; smsd keeps trying",
+    "delivered": "the phone has received it",
+}
+
+
+def _original(content: Content) -> str:
+    if isinstance(content, Text):
+        return content.text
+    if isinstance(content, Binary):
+        return f"(binary message of {len(content.data)} octets: {content.data[:140].hex()})"
+    return ""

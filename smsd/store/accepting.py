@@ -1,0 +1,147 @@
+"""Writing what was accepted: idempotency, limits, lanes, message and delivery rows, for a whole group at once."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from smsd.store.lanes import Lanes
+from smsd.store.rows import DELIVERY, MESSAGE, answer_json, answer_of, delivery_row, message_row, receipt_of
+from smsd.values.errors import Reason, Refused
+from smsd.values.message import Receipt
+from smsd.values.plan import Acceptance, Limit
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """What an accept wrote: the receipt for the door, and per delivery its lane (empty for a replay)."""
+
+    receipt: Receipt
+    lanes: dict[int, int]
+
+
+class Accepting:
+    """The accept handler; `write` is also what follow-ups (reports, incoming messages) go through."""
+
+    def __init__(self, lanes: Lanes, session: int) -> None:
+        self._lanes = lanes
+        self._session = session
+
+    def accept(self, cursor: sqlite3.Cursor, items: Sequence[Acceptance]) -> list[Committed | Exception]:
+        """Handler: one Committed or Refused per acceptance."""
+        results: list[Committed | Exception | None] = [None] * len(items)
+        known = self._known(cursor, items)
+        counted = self._counts(cursor, items)
+        writing: list[tuple[int, Acceptance]] = []
+        for index, accepted in enumerate(items):
+            key = accepted.submission.key
+            if key is not None and (key.scope, key.key) in known:
+                results[index] = _repeat(known[key.scope, key.key], key.fingerprint)
+                continue
+            over = _over_limit(accepted, counted)
+            if over is not None:
+                results[index] = over
+                continue
+            writing.append((index, accepted))
+            if key is not None:
+                known[key.scope, key.key] = (key.fingerprint, replace(receipt_of(accepted), replayed=True))
+        for (index, _), committed in zip(writing, self.write(cursor, [a for _, a in writing]), strict=True):
+            results[index] = committed
+        _count(cursor, [accepted for _, accepted in writing])
+        return [result for result in results if result is not None]
+
+    def write(self, cursor: sqlite3.Cursor, items: Sequence[Acceptance]) -> list[Committed]:
+        """Insert the rows of these acceptances, without asking anything."""
+        messages, deliveries, keys = [], [], []
+        results = []
+        for accepted in items:
+            messages.append(message_row(accepted))
+            lanes = {}
+            for planned in accepted.planned:
+                lane = self._lanes.of(cursor, planned.route, planned.flow)
+                lanes[planned.delivery] = lane
+                deliveries.append(delivery_row(accepted, planned, lane, self._session))
+            receipt = receipt_of(accepted)
+            key = accepted.submission.key
+            if key is not None:
+                keys.append(
+                    (key.scope, key.key, key.fingerprint, accepted.message, answer_json(receipt), accepted.key_expires)
+                )
+            results.append(Committed(receipt, lanes))
+        if messages:
+            cursor.executemany(MESSAGE, messages)
+            cursor.executemany(DELIVERY, deliveries)
+        if keys:
+            cursor.executemany(
+                "insert into idempotency(scope,key,fingerprint,message,answer,expires) values(?,?,?,?,?,?)"
+                " on conflict(scope,key) do update set fingerprint=excluded.fingerprint,"
+                " message=excluded.message, answer=excluded.answer, expires=excluded.expires",
+                keys,
+            )
+        return results
+
+    def _known(
+        self, cursor: sqlite3.Cursor, items: Sequence[Acceptance]
+    ) -> dict[tuple[str, str], tuple[bytes, Receipt]]:
+        wanted = {(a.submission.key.scope, a.submission.key.key): a.now for a in items if a.submission.key}
+        if not wanted:
+            return {}
+        marks = ",".join("(?,?)" for _ in wanted)
+        rows = cursor.execute(
+            f"select scope, key, fingerprint, answer, expires from idempotency where (scope,key) in (values {marks})",
+            [text for pair in wanted for text in pair],
+        )
+        return {
+            (scope, key): (bytes(fingerprint), answer_of(answer))
+            for scope, key, fingerprint, answer, expires in rows
+            if expires > wanted[scope, key]
+        }
+
+    def _counts(self, cursor: sqlite3.Cursor, items: Sequence[Acceptance]) -> dict[tuple[str, str], int]:
+        wanted = {(a.limit.account, a.limit.period) for a in items if a.limit and a.limit.most}
+        counts = dict.fromkeys(wanted, 0)
+        for account, period in wanted:
+            row = cursor.execute("select n from counter where account=? and period=?", (account, period)).fetchone()
+            if row:
+                counts[account, period] = row[0]
+        return counts
+
+
+def _repeat(before: tuple[bytes, Receipt], fingerprint: bytes) -> Committed | Refused:
+    if before[0] != fingerprint:
+        return Refused(Reason.CONFLICT, "this key was used for another message: use a new key for a new message")
+    return Committed(before[1], {})
+
+
+def _over_limit(accepted: Acceptance, counts: dict[tuple[str, str], int]) -> Refused | None:
+    limit = accepted.limit
+    if limit is None or not limit.most:
+        return None
+    more = len(accepted.planned)
+    sent = counts[limit.account, limit.period]
+    if sent + more > limit.most:
+        return Refused(
+            Reason.OVER_LIMIT,
+            f"account {limit.account} may send {limit.most} messages a month and has sent {sent}:"
+            f" {more} more are not covered",
+        )
+    counts[limit.account, limit.period] = sent + more
+    return None
+
+
+def _count(cursor: sqlite3.Cursor, items: Sequence[Acceptance]) -> None:
+    totals: dict[tuple[str, str], tuple[int, int]] = {}
+    for accepted in items:
+        limit: Limit | None = accepted.limit
+        if limit is not None:
+            n, _ = totals.get((limit.account, limit.period), (0, 0))
+            totals[limit.account, limit.period] = (n + len(accepted.planned), accepted.now)
+    if totals:
+        cursor.executemany(
+            "insert into counter(account, period, n, last) values(?,?,?,?) on conflict(account, period)"
+            " do update set n = n + excluded.n, last = excluded.last",
+            [(account, period, n, last) for (account, period), (n, last) in totals.items()],
+        )
+
+

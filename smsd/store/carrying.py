@@ -1,0 +1,322 @@
+"""Taking work out of lanes and settling it: claims, outcomes, delivery reports, recovery after a crash."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from smsd.policy.notice import notice
+from smsd.policy.step import after_crash, after_outcome, after_report
+from smsd.store.accepting import Accepting
+from smsd.store.lanes import Lanes
+from smsd.store.rows import LOAD, piece_of, told_of, view_of
+from smsd.values.delivery import Accepted, NetworkReport, Piece, State
+from smsd.values.message import Submission
+from smsd.values.plan import Acceptance, Settlement, Step, View
+
+DAY = 86_400_000
+# A report that came before its submission was answered waits this long; modem references are one octet and come again soon.
+EARLY_REPORT = 10 * 60_000
+
+UPDATE = (
+    "update delivery set state=?, sent=?, tries=?, due=?, deadline=coalesce(?, deadline), maybe_twice=?,"
+    " reason=coalesce(?, reason), network_reference=coalesce(?, network_reference), lane=?, session=?, finished=?"
+    " where id=? and session=?"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Take:
+    """A gateway asks for work: `probes` are (lane, priority) in the order of fairness, `busy` the targets per lane that
+    are on the wire; `parts` says whether it carries parts or whole messages."""
+
+    gateway: str
+    probes: tuple[tuple[int, int], ...]
+    slots: int
+    busy: frozenset[tuple[int, str]]
+    parts: bool
+    now: int
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """The pieces claimed, and per probed lane when it has something next (ms), or None when it is empty."""
+
+    pieces: list[Piece]
+    next_due: dict[int, int | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """The step that was written (None: the delivery was no longer ours), its lane, and lanes that got something new."""
+
+    step: Step | None
+    lane: int
+    woken: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """A network's report for one of our pieces. `space` is the gateway, `ref` the reference in its canonical form."""
+
+    space: str
+    ref: str
+    report: NetworkReport
+    now: int
+
+
+class Carrying:
+    """Handlers around the wire. `plan` turns a report's Submission into an Acceptance (set by the dispatcher)."""
+
+    def __init__(self, lanes: Lanes, session: int, accepting: Accepting) -> None:
+        self._lanes = lanes
+        self._session = session
+        self._accepting = accepting
+        self.plan: Callable[[Submission, int], Acceptance | None] | None = None
+
+    # -- taking
+
+    def take(self, cursor: sqlite3.Cursor, items: Sequence[Take]) -> list[Taken]:
+        """Handler: claim up to `slots` due deliveries per gateway."""
+        return [self._take(cursor, item) for item in items]
+
+    def _take(self, cursor: sqlite3.Cursor, item: Take) -> Taken:
+        rows: list[Any] = []
+        busy = set(item.busy)
+        for lane, priority in item.probes:
+            if len(rows) >= item.slots:
+                break
+            found = cursor.execute(
+                LOAD + "where d.lane=? and d.state=0 and d.priority=? and d.due<=? order by d.due, d.id limit ?",
+                (lane, priority, item.now, item.slots + len(busy)),
+            )
+            for row in found.fetchall():
+                if len(rows) < item.slots and (lane, row["target"]) not in busy:
+                    busy.add((lane, row["target"]))
+                    rows.append(row)
+        if rows:
+            cursor.executemany(
+                "update delivery set state=1, session=?, gateway=? where id=?",
+                [(self._session, item.gateway, row["id"]) for row in rows],
+            )
+        next_due = {lane: _next_due(cursor, lane) for lane in {lane for lane, _ in item.probes}}
+        return Taken([piece_of(row, item.gateway, parts=item.parts) for row in rows], next_due)
+
+    def release(self, cursor: sqlite3.Cursor, items: Sequence[int]) -> list[None]:
+        """Handler: give claimed deliveries back that were never handed to a gateway."""
+        cursor.executemany(
+            "update delivery set state=0, session=null where id=? and session=?",
+            [(delivery, self._session) for delivery in items],
+        )
+        return [None] * len(items)
+
+    # -- settling
+
+    def settle(self, cursor: sqlite3.Cursor, items: Sequence[Settlement]) -> list[Settled]:
+        """Handler: write what became of pieces; the fence is `session = me`."""
+        steps, updates = [], []
+        for item in items:
+            step = after_outcome(_view(item), item.outcome, item.now)
+            piece = item.piece
+            lane = piece.lane
+            if step.stick:
+                lane = self._stick(cursor, piece)
+            reference = item.outcome.reference if isinstance(item.outcome, Accepted) else None
+            updates.append(
+                (
+                    int(step.state), step.sent, step.tries, step.due, 0 if step.final else step.deadline,
+                    int(step.maybe_twice), step.reason, reference, lane,
+                    self._session if step.state is State.SENDING else None,
+                    item.now if step.final else None, piece.delivery, self._session,
+                )
+            )  # fmt: skip
+            steps.append((step, lane))
+        cursor.executemany(UPDATE, updates)
+        lost = set() if cursor.rowcount == len(updates) else self._lost(cursor, items, steps)
+        self._record(cursor, items, steps)
+        results = []
+        for item, (step, lane) in zip(items, steps, strict=True):
+            if item.piece.delivery in lost:
+                results.append(Settled(None, lane))
+                continue
+            woken = self._tell(cursor, item.piece.delivery, step, item.now)
+            if isinstance(item.outcome, Accepted) and item.reference_key is not None:
+                woken += self._remember(cursor, item)
+            results.append(Settled(step, lane, tuple(woken)))
+        return results
+
+    def _stick(self, cursor: sqlite3.Cursor, piece: Piece) -> int:
+        flow = cursor.execute("select flow from lane where id=?", (piece.lane,)).fetchone()
+        return self._lanes.of(cursor, f"gw:{piece.gateway}", flow[0] if flow else "")
+
+    def _lost(
+        self, cursor: sqlite3.Cursor, items: Sequence[Settlement], steps: list[tuple[Step, int]]
+    ) -> set[int]:
+        """Deliveries whose row was not ours any more: found by what the row says now."""
+        lost = set()
+        for item, (step, _) in zip(items, steps, strict=True):
+            row = cursor.execute(
+                "select state, session from delivery where id=?", (item.piece.delivery,)
+            ).fetchone()
+            wanted = self._session if step.state is State.SENDING else None
+            if row is None or row[0] != int(step.state) or row[1] != wanted:
+                lost.add(item.piece.delivery)
+        return lost
+
+    def _record(
+        self, cursor: sqlite3.Cursor, items: Sequence[Settlement], steps: list[tuple[Step, int]]
+    ) -> None:
+        pieces, attempts = [], []
+        for item, (step, _) in zip(items, steps, strict=True):
+            piece = item.piece
+            if isinstance(item.outcome, Accepted):
+                if piece.total > 1:
+                    pieces.append((piece.delivery, piece.seq, piece.gateway, item.outcome.reference, item.now))
+            elif step.attempt:
+                attempts.append(
+                    (piece.delivery, piece.seq, piece.gateway, item.now, item.took, item.outcome.kind.value,
+                     item.outcome.reason)
+                )  # fmt: skip
+        if pieces:
+            cursor.executemany(
+                "insert or replace into piece(delivery, seq, gateway, reference, at) values(?,?,?,?,?)", pieces
+            )
+        if attempts:
+            cursor.executemany(
+                "insert into attempt(delivery, seq, gateway, at, took, outcome, reason) values(?,?,?,?,?,?,?)", attempts
+            )
+
+    # -- reports from networks
+
+    def _remember(self, cursor: sqlite3.Cursor, item: Settlement) -> list[int]:
+        """Note what the network calls this piece; apply a report that was faster than the answer."""
+        space, ref, now = item.piece.gateway, item.reference_key, item.now
+        early = cursor.execute(
+            "select report, detail, at from reference where space=? and ref=? and delivery is null and expires>?",
+            (space, ref, now),
+        ).fetchone()
+        cursor.execute(
+            "insert or replace into reference(space, ref, delivery, seq, report, detail, at, expires) values(?,?,?,?,?,?,?,?)",
+            (space, ref, item.piece.delivery, item.piece.seq, early and early[0], early and early[1], early and early[2],
+             item.piece.expires + 3 * DAY),
+        )  # fmt: skip
+        if early is None:
+            return []
+        report = NetworkReport(str(ref), item.piece.target.target, early[0], early[1] or "", early[2])
+        return self._apply(cursor, item.piece.delivery, item.piece.seq, report, now)
+
+    def reported(self, cursor: sqlite3.Cursor, items: Sequence[Reported]) -> list[Settled | None]:
+        """Handler: None for a reference nobody knows (kept for a while), else what it changed."""
+        results: list[Settled | None] = []
+        for item in items:
+            row = cursor.execute(
+                "select delivery, seq from reference where space=? and ref=?", (item.space, item.ref)
+            ).fetchone()
+            report = item.report
+            if row is None or row[0] is None:
+                cursor.execute(
+                    "insert or replace into reference(space, ref, report, detail, at, expires) values(?,?,?,?,?,?)",
+                    (item.space, item.ref, report.status, report.detail, report.at, item.now + EARLY_REPORT),
+                )
+                results.append(None)
+                continue
+            cursor.execute(
+                "update reference set report=?, detail=?, at=? where space=? and ref=?",
+                (report.status, report.detail, report.at, item.space, item.ref),
+            )
+            results.append(Settled(None, 0, tuple(self._apply(cursor, row[0], row[1], report, item.now))))
+        return results
+
+    def _apply(
+        self, cursor: sqlite3.Cursor, delivery: int, seq: int, report: NetworkReport, now: int
+    ) -> list[int]:
+        row = cursor.execute(LOAD + "where d.id=?", (delivery,)).fetchone()
+        if row is None:
+            return []
+        whole = True
+        if row["pieces"] > 1:
+            cursor.execute(
+                "update piece set reported=? where delivery=? and seq=?", (report.status, delivery, seq)
+            )
+            sent, delivered = cursor.execute(
+                "select count(*), count(case when reported='delivered' then 1 end) from piece where delivery=?",
+                (delivery,),
+            ).fetchone()
+            whole = sent == delivered  # no rows where a gateway took the message whole
+        step = after_report(view_of(row), report, now, all_delivered=whole)
+        if step is None:
+            return []
+        self.write_step(cursor, row, step, now)
+        return self._tell(cursor, delivery, step, now)
+
+    # -- shared with the sweeper and the operator's verbs
+
+    def write_step(self, cursor: sqlite3.Cursor, row: Any, step: Step, now: int) -> None:
+        """Write a step over a loaded row that is not on the wire (or no longer matters there)."""
+        cursor.execute(
+            "update delivery set state=?, sent=?, tries=?, due=?, deadline=coalesce(?, deadline), maybe_twice=?,"
+            " reason=coalesce(?, reason), session=null, finished=? where id=?",
+            (int(step.state), step.sent, step.tries, step.due or row["due"], 0 if step.final else step.deadline,
+             int(step.maybe_twice), step.reason, now if step.final else None, row["id"]),
+        )  # fmt: skip
+
+    def _tell(self, cursor: sqlite3.Cursor, delivery: int, step: Step, now: int) -> list[int]:
+        if not step.notice:
+            return []
+        row = cursor.execute(LOAD + "where d.id=?", (delivery,)).fetchone()
+        return self.tell(cursor, row, step, now)
+
+    def tell(self, cursor: sqlite3.Cursor, row: Any, step: Step, now: int) -> list[int]:
+        """Submit the report of this step, if somebody wants it, in this transaction; gives the lanes to wake."""
+        submission = notice(told_of(row), step, now)
+        if submission is None or self.plan is None:
+            return []
+        accepted = self.plan(submission, row["message"])
+        if accepted is None:
+            return []
+        (committed,) = self._accepting.write(cursor, [accepted])
+        return list(committed.lanes.values())
+
+    def recover(self, cursor: sqlite3.Cursor, items: Sequence[tuple[dict[str, str], int]]) -> list[int]:
+        """Handler: everything a dead session had on the wire is in doubt; gives how many there were."""
+        counts = []
+        for in_doubt, now in items:
+            rows = cursor.execute(
+                LOAD + "where d.state=1 and d.session<>?", (self._session,)
+            ).fetchall()
+            for row in rows:
+                step = after_crash(view_of(row, in_doubt.get(row["gateway"] or "", "resend")), now)
+                self.write_step(cursor, row, step, now)
+                if step.stick:
+                    flow = cursor.execute("select flow from lane where id=?", (row["lane"],)).fetchone()[0]
+                    lane = self._lanes.of(cursor, f"gw:{row['gateway']}", flow)
+                    cursor.execute("update delivery set lane=? where id=?", (lane, row["id"]))
+                cursor.execute(
+                    "insert into attempt(delivery, seq, gateway, at, outcome, reason) values(?,?,?,?,?,?)",
+                    (row["id"], row["sent"] + 1, row["gateway"], now, "unknown", step.reason),
+                )
+            counts.append(len(rows))
+        return counts
+
+
+def _view(item: Settlement) -> View:
+    piece = item.piece
+    return View(
+        state=State.SENDING, tries=piece.tries, sent=piece.seq - 1, total=piece.total, expires=piece.expires,
+        report=piece.report, maybe_twice=piece.maybe_twice, in_doubt=item.in_doubt, seq=piece.seq,
+    )  # fmt: skip
+
+
+def _next_due(cursor: sqlite3.Cursor, lane: int) -> int | None:
+    dues = [
+        row[0]
+        for priority in (0, 1, 2)
+        if (
+            row := cursor.execute(
+                "select due from delivery where lane=? and state=0 and priority=? order by due limit 1", (lane, priority)
+            ).fetchone()
+        )
+    ]
+    return min(dues, default=None)

@@ -1,0 +1,151 @@
+"""The operator's verbs on rows, and the questions anybody may ask: retry, cancel, find, explain, count."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from smsd.store.rows import TEXT
+from smsd.values.delivery import State
+from smsd.values.errors import InvalidValue
+
+CHANGEABLE = {
+    "retry": (State.READY, State.SCHEDULED, State.HELD, State.FAILED, State.EXPIRED, State.CANCELLED),
+    "cancel": (State.READY, State.SCHEDULED, State.HELD),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Verb:
+    """`retry` or `cancel` one delivery; `expires` is the new expiry of a delivery that is retried after it expired."""
+
+    verb: str
+    delivery: int
+    now: int
+    expires: int
+    who: str = ""
+
+
+def control(cursor: sqlite3.Cursor, items: Sequence[Verb]) -> list[int | InvalidValue]:
+    """Handler: the lane to wake per verb, or why it cannot be done."""
+    results: list[int | InvalidValue] = []
+    for item in items:
+        row = cursor.execute("select state, lane, expires from delivery where id=?", (item.delivery,)).fetchone()
+        if row is None:
+            results.append(InvalidValue(f"there is no delivery {item.delivery}: smsd queue list shows those there are"))
+            continue
+        state = State(row[0])
+        if state not in CHANGEABLE[item.verb]:
+            results.append(InvalidValue(f"delivery {item.delivery} is {state.name.lower()}: too late to {item.verb} it"))
+            continue
+        if item.verb == "retry":
+            cursor.execute(
+                "update delivery set state=0, due=?, expires=max(expires, ?), deadline=max(expires, ?), finished=null,"
+                " reason=? where id=?",
+                (item.now, item.expires, item.expires, f"retried by {item.who or 'the operator'}", item.delivery),
+            )
+        else:
+            cursor.execute(
+                "update delivery set state=?, deadline=0, finished=?, reason=? where id=?",
+                (int(State.CANCELLED), item.now, f"cancelled by {item.who or 'the operator'}", item.delivery),
+            )
+        results.append(row[1])
+    return results
+
+
+def remember(cursor: sqlite3.Cursor, items: Sequence[tuple[str, str, str | None, int]]) -> list[None]:
+    """Handler: (scope, key, value, now); None forgets."""
+    for scope, key, value, now in items:
+        if value is None:
+            cursor.execute("delete from setting where scope=? and key=?", (scope, key))
+        else:
+            cursor.execute("insert or replace into setting(scope, key, value, at) values(?,?,?,?)", (scope, key, value, now))
+    return [None] * len(items)
+
+
+# -- questions, asked of a connection that only reads
+
+
+def find(
+    connection: sqlite3.Connection, *, states: Sequence[State] = (), target: str = "", account: str = "", door: str = "",
+    before: int = 0, limit: int = 50,
+) -> list[dict[str, Any]]:  # fmt: skip
+    """Deliveries, newest first, as dicts: id, message, target, state, tries, due, expires, reason, gateway, text …"""
+    where, values = ["1"], []
+    if states:
+        where.append(f"d.state in ({','.join('?' for _ in states)})")
+        values += [int(state) for state in states]
+    for column, value in (("m.account", account), ("m.door", door)):
+        if value:
+            where.append(f"{column}=?")
+            values.append(value)
+    if target:
+        where.append("d.target like ?")
+        values.append(f"%{target}")
+    if before:
+        where.append("d.id<?")
+        values.append(before)
+    rows = connection.execute(
+        "select d.id, d.message, d.target, d.state, d.tries, d.due, d.expires, d.reason, d.gateway, d.pieces, d.sent,"
+        " d.maybe_twice, d.network_reference, d.finished, m.door, m.account, m.origin, m.arrived, m.kind, m.body,"
+        " l.route from delivery d join message m on m.id=d.message join lane l on l.id=d.lane"
+        f" where {' and '.join(where)} order by d.id desc limit ?",
+        (*values, limit),
+    ).fetchall()
+    return [_shown(row) for row in rows]
+
+
+def _shown(row: sqlite3.Row) -> dict[str, Any]:
+    shown = {key: row[key] for key in row.keys() if key not in ("body", "kind")}  # noqa: SIM118 (a Row iterates values)
+    shown["state"] = State(row["state"]).name.lower()
+    shown["text"] = row["body"] if row["kind"] == TEXT else f"({'binary' if row['kind'] == 2 else 'report'})"
+    return shown
+
+
+def explain(connection: sqlite3.Connection, delivery: int) -> dict[str, Any] | None:
+    """Everything known of one delivery: its message, pieces, attempts, siblings, reports sent about it."""
+    row = connection.execute(
+        "select d.*, l.route, l.flow from delivery d join lane l on l.id=d.lane where d.id=?", (delivery,)
+    ).fetchone()
+    if row is None:
+        return None
+    told = dict(row)
+    told["state"] = State(row["state"]).name.lower()
+    message = dict(connection.execute("select * from message where id=?", (row["message"],)).fetchone())
+    if message["kind"] == 2:
+        message["body"] = bytes(message["body"]).hex()
+    message["headers"] = json.loads(message["headers"]) if message["headers"] else []
+    told["about"] = message
+    for name, query in (
+        ("progress", "select * from piece where delivery=? order by seq"),
+        ("attempts", "select * from attempt where delivery=? order by id"),
+        ("references", "select * from reference where delivery=?"),
+    ):
+        told[name] = [dict(r) for r in connection.execute(query, (delivery,))]
+    told["reports"] = [
+        dict(r)
+        for r in connection.execute(
+            "select d.id, d.target, d.state from delivery d join message m on m.id=d.message where m.parent=?",
+            (row["message"],),
+        )
+    ]
+    return told
+
+
+def counts(connection: sqlite3.Connection) -> list[dict[str, Any]]:
+    """Unfinished deliveries by route and state."""
+    return [
+        {"route": route, "state": State(state).name.lower(), "deliveries": n}
+        for route, state, n in connection.execute(
+            "select l.route, d.state, count(*) from delivery d join lane l on l.id=d.lane"
+            " where d.state in (0,1,4,5) group by l.route, d.state"
+        )
+    ]
+
+
+def accounts(connection: sqlite3.Connection) -> list[dict[str, Any]]:
+    """Messages per account and month."""
+    return [dict(row) for row in connection.execute("select * from counter order by period desc, account limit 1000")]

@@ -1,0 +1,83 @@
+"""Incoming messages: parts kept until they are whole, and the message accepted by the same commit that consumes them."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from smsd.store.accepting import Accepting, Committed
+from smsd.values.plan import Acceptance, Incoming
+
+WEEK = 7 * 86_400_000
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """What an incoming SMS led to: a message id (None while parts are missing or for a repeat) and lanes to wake."""
+
+    message: int | None
+    woken: tuple[int, ...] = ()
+    repeated: bool = False
+
+
+class Receiving:
+    """The receive handler. `whole(first, octets)` turns the TPDUs of a whole message into an Acceptance (pure; set by
+    `core.inbound`)."""
+
+    def __init__(self, accepting: Accepting) -> None:
+        self._accepting = accepting
+        self.whole: Callable[[Incoming, list[bytes]], Acceptance | None] | None = None
+
+    def receive(self, cursor: sqlite3.Cursor, items: Sequence[Incoming]) -> list[Received]:
+        """Handler: keep each SMS once; complete messages leave as acceptances."""
+        return [self._receive(cursor, item) for item in items]
+
+    def _receive(self, cursor: sqlite3.Cursor, item: Incoming) -> Received:
+        scope = f"mo:{item.gateway}"
+        cursor.execute(
+            "insert or ignore into idempotency(scope, key, fingerprint, expires) values(?,?,?,?)",
+            (scope, item.identity, b"", item.now + WEEK),
+        )
+        if cursor.rowcount == 0:
+            return Received(None, repeated=True)
+        if not item.join:
+            return self._accept(cursor, item, [item.octets])
+        # A part that comes twice (another slot, a resend) replaces itself.
+        cursor.execute(
+            "insert or replace into inbound(gateway, part_of, seq, total, octets, at) values(?,?,?,?,?,?)",
+            (item.gateway, item.join, item.seq, item.total, item.octets, item.now),
+        )
+        rows = cursor.execute(
+            "select octets from inbound where gateway=? and part_of=? order by seq", (item.gateway, item.join)
+        ).fetchall()
+        if len(rows) < item.total:
+            return Received(None)
+        cursor.execute("delete from inbound where gateway=? and part_of=?", (item.gateway, item.join))
+        return self._accept(cursor, item, [bytes(row[0]) for row in rows])
+
+    def _accept(self, cursor: sqlite3.Cursor, item: Incoming, octets: list[bytes]) -> Received:
+        accepted = self.whole(item, octets) if self.whole is not None else None
+        if accepted is None:
+            return Received(None)
+        committed: Committed
+        (committed,) = self._accepting.write(cursor, [accepted])
+        return Received(accepted.message, tuple(committed.lanes.values()))
+
+    def stale(self, cursor: sqlite3.Cursor, now: int, age: int) -> list[Received]:
+        """Parts whose rest never came within `age` ms: what there is is delivered, marked as incomplete by `whole`."""
+        keys = cursor.execute(
+            "select gateway, part_of, min(total) from inbound group by gateway, part_of having max(at) < ? limit 50",
+            (now - age,),
+        ).fetchall()
+        results = []
+        for gateway, part_of, total in keys:
+            rows = cursor.execute(
+                "select octets, seq from inbound where gateway=? and part_of=? order by seq", (gateway, part_of)
+            ).fetchall()
+            cursor.execute("delete from inbound where gateway=? and part_of=?", (gateway, part_of))
+            first = Incoming(
+                gateway, bytes(rows[0][0]), f"stale:{part_of}", "", now, join=part_of, seq=rows[0][1], total=total
+            )
+            results.append(self._accept(cursor, first, [bytes(row[0]) for row in rows]))
+        return results

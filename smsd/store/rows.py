@@ -1,0 +1,196 @@
+"""Values to columns and back: the only place that knows how a message or a delivery lies in a row."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from smsd.policy.notice import Told
+from smsd.values.address import Address
+from smsd.values.delivery import Piece, State
+from smsd.values.message import (
+    DEFAULT_PARAMETERS,
+    Binary,
+    Content,
+    Declined,
+    Parameters,
+    Priority,
+    Queued,
+    Receipt,
+    Report,
+    Text,
+    Ticket,
+    Wants,
+)
+from smsd.values.plan import Acceptance, Planned, View
+
+TEXT, OCTETS, REPORT = 1, 2, 3
+_compact = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
+
+MESSAGE = "insert into message(id,door,account,origin,ticket,kind,body,headers,hops,parent,arrived) values(?,?,?,?,?,?,?,?,?,?,?)"
+DELIVERY = (
+    "insert into delivery(id,message,target,typed,lane,state,priority,due,deadline,expires,session,gateway,code,pieces,"
+    "reference,wants,report,parameters,original,reason,finished) values(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
+)
+# Everything a Piece, a View or a report needs; aliased so that the two ids do not collide.
+LOAD = (
+    "select d.id, d.message, d.target, d.typed, d.lane, d.state, d.priority, d.due, d.deadline, d.expires, d.tries, d.gateway,"
+    " d.code, d.pieces, d.sent, d.reference, d.wants, d.report, d.maybe_twice, d.parameters, d.original, d.reason, d.session,"
+    " m.door, m.account, m.origin, m.ticket, m.kind, m.body, m.headers, m.arrived"
+    " from delivery d join message m on m.id = d.message "
+)
+
+
+def message_row(accepted: Acceptance) -> tuple[Any, ...]:
+    """The columns of MESSAGE."""
+    s = accepted.submission
+    kind, body = body_of(s.content)
+    headers = s.headers
+    if isinstance(s.content, Binary) and s.content.header:
+        headers = (*headers, ("udh", s.content.header.hex()))
+    t = s.ticket
+    return (
+        accepted.message, s.door, s.account, str(s.origin),
+        _compact([str(t.address), t.envelope_id, t.message_id, t.subject, t.full]) if t else None,
+        kind, body, _compact(headers) if headers else None, s.hops, accepted.parent, accepted.now,
+    )  # fmt: skip
+
+
+def delivery_row(accepted: Acceptance, p: Planned, lane: int, session: int) -> tuple[Any, ...]:
+    """The columns of DELIVERY."""
+    sending = p.state is State.SENDING
+    return (
+        p.delivery, accepted.message, str(p.target), p.typed if p.typed != p.target.target else None, lane, int(p.state),
+        int(p.parameters.priority), p.due, p.deadline, p.expires, session if sending else None, p.gateway, p.code, p.parts,
+        p.reference, int(p.wants), int(p.report), parameters_json(p.parameters), p.original or None, p.reason,
+        accepted.now if p.state >= State.DELIVERED else None,
+    )  # fmt: skip
+
+
+def body_of(content: Content) -> tuple[int, str | bytes]:
+    """Kind and body columns."""
+    if isinstance(content, Text):
+        return TEXT, content.text
+    if isinstance(content, Binary):
+        return OCTETS, content.data
+    return REPORT, _compact(asdict(content))
+
+
+def parameters_json(parameters: Parameters) -> str | None:
+    """None for what is all defaults, which is most."""
+    if parameters is DEFAULT_PARAMETERS or parameters == DEFAULT_PARAMETERS:
+        return None
+    said = {
+        name: value
+        for name, value in asdict(parameters).items()
+        if value != getattr(DEFAULT_PARAMETERS, name)
+    }
+    return _compact(said)
+
+
+def parameters_of(text: str | None) -> Parameters:
+    """The inverse of `parameters_json`."""
+    if text is None:
+        return DEFAULT_PARAMETERS
+    said = json.loads(text)
+    if "values" in said:
+        said["values"] = tuple(said["values"])
+    if "priority" in said:
+        said["priority"] = Priority(said["priority"])
+    return Parameters(**said)
+
+
+def headers_of(text: str | None) -> tuple[tuple[str, str], ...]:
+    """Headers as they were submitted."""
+    return tuple((name, value) for name, value in json.loads(text)) if text else ()
+
+
+def content_of(kind: int, body: Any, headers: tuple[tuple[str, str], ...]) -> Content:
+    """The content as it was submitted."""
+    if kind == TEXT:
+        return Text(body)
+    if kind == OCTETS:
+        return Binary(bytes(body), bytes.fromhex(dict(headers).get("udh", "")))
+    return Report(**json.loads(body))
+
+
+def ticket_of(text: str | None) -> Ticket | None:
+    """The return ticket, or None."""
+    if text is None:
+        return None
+    address, envelope_id, message_id, subject, full = json.loads(text)
+    return Ticket(Address.parse(address), envelope_id, message_id, subject, full)
+
+
+def piece_of(row: Mapping[str, Any], gateway: str, *, parts: bool) -> Piece:
+    """What this gateway gets to carry next for a loaded row."""
+    headers = headers_of(row["headers"])
+    total = row["pieces"] if parts else 1
+    return Piece(
+        delivery=row["id"], message=row["message"], lane=row["lane"], gateway=gateway,
+        target=Address.parse(row["target"]), content=content_of(row["kind"], row["body"], headers),
+        origin=Address.parse(row["origin"]), seq=min(row["sent"] + 1, total), total=total, code=row["code"],
+        reference=row["reference"], parameters=parameters_of(row["parameters"]), headers=headers,
+        ticket=ticket_of(row["ticket"]), account=row["account"], arrived=row["arrived"], expires=row["expires"],
+        report=bool(row["report"]), tries=row["tries"], maybe_twice=bool(row["maybe_twice"]),
+    )  # fmt: skip
+
+
+def view_of(row: Mapping[str, Any], in_doubt: str = "resend") -> View:
+    """What policy needs to know of a loaded row."""
+    return View(
+        state=State(row["state"]), tries=row["tries"], sent=row["sent"], total=row["pieces"], expires=row["expires"],
+        wants=Wants(row["wants"]), report=bool(row["report"]), maybe_twice=bool(row["maybe_twice"]), in_doubt=in_doubt,
+        seq=min(row["sent"] + 1, row["pieces"]),
+    )  # fmt: skip
+
+
+def told_of(row: Mapping[str, Any]) -> Told:
+    """What a report about a loaded row names."""
+    target = Address.parse(row["target"])
+    return Told(
+        message=row["message"], delivery=row["id"], target=target, typed=row["typed"] or target.target,
+        original=row["original"] or "", content=content_of(row["kind"], row["body"], headers_of(row["headers"])),
+        ticket=ticket_of(row["ticket"]), wants=Wants(row["wants"]), arrived=row["arrived"], expires=row["expires"],
+        total=row["pieces"], account=row["account"],
+    )  # fmt: skip
+
+
+def receipt_of(accepted: Acceptance) -> Receipt:
+    """What the door answers."""
+    return Receipt(
+        accepted.message,
+        tuple(
+            entry
+            if isinstance(entry, Declined)
+            else Queued(entry.delivery, entry.target.target, entry.parts, entry.encoding, entry.notes)
+            for entry in accepted.order
+        ),
+    )
+
+
+def answer_json(receipt: Receipt) -> str:
+    """A receipt as it is replayed to a repeated request; refusals are kept in words."""
+    rows: list[Sequence[Any]] = []
+    for entry in receipt.recipients:
+        if isinstance(entry, Queued):
+            rows.append((entry.delivery, entry.target, entry.parts, entry.encoding, entry.notes))
+        else:
+            rows.append((entry.typed, entry.refusal.reason.name, entry.refusal.text))
+    return _compact([receipt.message, rows])
+
+
+def answer_of(text: str) -> Receipt:
+    """The inverse of `answer_json`, marked as replayed."""
+    from smsd.values.errors import Reason, Refused
+
+    message, rows = json.loads(text)
+    recipients: list[Queued | Declined] = []
+    for row in rows:
+        if len(row) == 3:
+            recipients.append(Declined(row[0], Refused(Reason[row[1]], row[2])))
+        else:
+            recipients.append(Queued(row[0], row[1], row[2], row[3], tuple(row[4])))
+    return Receipt(message, tuple(recipients), replayed=True)

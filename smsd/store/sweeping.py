@@ -1,0 +1,79 @@
+"""What time does to rows: warnings, expiry, reports that never came, stale parts, and the purge of what is finished."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from smsd.policy.step import after_deadline
+from smsd.store.carrying import Carrying
+from smsd.store.ids import first_at
+from smsd.store.receiving import Receiving
+from smsd.store.rows import LOAD, view_of
+
+AT_ONCE = 200
+STALE_PARTS = 3 * 86_400_000
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """One sweep: `keep` is how long finished messages stay on record (ms)."""
+
+    now: int
+    keep: int
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """How many rows changed, lanes that got something new, and whether more is waiting for the next sweep."""
+
+    changed: int
+    woken: tuple[int, ...]
+    more: bool
+
+
+class Sweeping:
+    """The tick handler: a bounded number of rows each time, so that a million expiring messages stop nothing."""
+
+    def __init__(self, carrying: Carrying, receiving: Receiving) -> None:
+        self._carrying = carrying
+        self._receiving = receiving
+
+    def tick(self, cursor: sqlite3.Cursor, items: Sequence[Tick]) -> list[Swept]:
+        """Handler: deadlines first, then stale parts, then the purge."""
+        return [self._tick(cursor, item) for item in items]
+
+    def _tick(self, cursor: sqlite3.Cursor, item: Tick) -> Swept:
+        rows = cursor.execute(
+            LOAD + "where d.state in (0,2,4,5) and d.deadline>0 and d.deadline<=? order by d.deadline limit ?",
+            (item.now, AT_ONCE),
+        ).fetchall()
+        woken: list[int] = []
+        for row in rows:
+            step = after_deadline(view_of(row), item.now)
+            if step is not None:
+                self._carrying.write_step(cursor, row, step, item.now)
+                woken += self._carrying.tell(cursor, row, step, item.now) if step.notice else []
+        stale = self._receiving.stale(cursor, item.now, STALE_PARTS)
+        for received in stale:
+            woken += received.woken
+        purged = self._purge(cursor, item)
+        return Swept(len(rows) + len(stale) + purged, tuple(woken), len(rows) == AT_ONCE or purged >= AT_ONCE)
+
+    def _purge(self, cursor: sqlite3.Cursor, item: Tick) -> int:
+        """Forget messages of which every delivery is finished for longer than `keep`, oldest first."""
+        old = cursor.execute(
+            "select id from message where id < ? and not exists"
+            " (select 1 from delivery where message = message.id and (finished is null or finished > ?)) limit ?",
+            (first_at(item.now - item.keep), item.now - item.keep, AT_ONCE),
+        ).fetchall()
+        for (message,) in old:
+            inside = "in (select id from delivery where message=?)"
+            cursor.execute(f"delete from piece where delivery {inside}", (message,))
+            cursor.execute(f"delete from attempt where delivery {inside}", (message,))
+            cursor.execute("delete from delivery where message=?", (message,))
+            cursor.execute("delete from message where id=?", (message,))
+        cursor.execute("delete from idempotency where expires < ?", (item.now,))
+        cursor.execute("delete from reference where expires < ?", (item.now,))
+        return len(old)

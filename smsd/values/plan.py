@@ -1,0 +1,129 @@
+"""What the pure rooms decide and the store writes: one value per transaction, complete, so that a commit needs no thought.
+
+An `Acceptance` is a submission with its plan; a `Settlement` is a piece with what became of it; a `Step` is the next state
+that `policy.step` gave a delivery. Times are milliseconds UTC; 0 stands for "never" in deadlines.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from smsd.values.address import Address
+from smsd.values.delivery import Accepted, Failure, Piece, State
+from smsd.values.message import DEFAULT_PARAMETERS, Declined, Parameters, Submission, Wants
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """One delivery, ready to be written. `route` and `flow` name its lane; `gateway` is set only when a slot of that
+    gateway is already reserved, and then it is inserted as SENDING. `code`, `parts`, `reference` fix the segmentation."""
+
+    delivery: int
+    target: Address
+    typed: str
+    route: str
+    flow: str
+    state: State
+    due: int
+    deadline: int
+    expires: int
+    wants: Wants = Wants.NOTHING
+    report: bool = False
+    code: int = 0
+    parts: int = 1
+    reference: int = 0
+    encoding: str = ""
+    parameters: Parameters = DEFAULT_PARAMETERS
+    original: str = ""
+    gateway: str | None = None
+    notes: tuple[str, ...] = ()
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """What the account may still send: at most `most` messages in `period` ("2026-11"); 0 is no limit, only counted."""
+
+    account: str
+    period: str
+    most: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Acceptance:
+    """A submission and its plan: what one accept writes. `order` holds, per recipient, its Planned or its Declined."""
+
+    message: int
+    submission: Submission
+    order: tuple[Planned | Declined, ...]
+    now: int
+    limit: Limit | None = None
+    key_expires: int = 0
+    parent: int | None = None
+
+    @property
+    def planned(self) -> list[Planned]:
+        """The deliveries to write."""
+        return [entry for entry in self.order if isinstance(entry, Planned)]
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What a decision about a delivery has to know of it."""
+
+    state: State
+    tries: int = 0
+    sent: int = 0
+    total: int = 1
+    expires: int = 0
+    wants: Wants = Wants.NOTHING
+    report: bool = False
+    maybe_twice: bool = False
+    in_doubt: str = "resend"
+    seq: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """The next state of a delivery. `deadline` None keeps what was planned. `notice` is the event of the report its ticket gets ("" for none); `attempt`
+    says that this try goes on record; `stick` binds a partly sent delivery to the gateway that began it."""
+
+    state: State
+    due: int = 0
+    deadline: int | None = None
+    tries: int = 0
+    sent: int = 0
+    maybe_twice: bool = False
+    reason: str | None = None
+    notice: str = ""
+    status: str = ""
+    attempt: bool = False
+    stick: bool = False
+    final: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """A piece that came back from its gateway: how, after how many milliseconds."""
+
+    piece: Piece
+    outcome: Accepted | Failure
+    now: int
+    took: int = 0
+    reference_key: str | None = None
+    in_doubt: str = "resend"
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """One incoming SMS as the store keeps it: `identity` makes a repeat harmless; a part of a longer message has a
+    `join` key (sender, reference, width, total) and a `seq`; `octets` is its TPDU."""
+
+    gateway: str
+    octets: bytes
+    identity: str
+    sender: str
+    now: int
+    join: str = ""
+    seq: int = 1
+    total: int = 1
