@@ -6,7 +6,10 @@ field that wants a number or a switch says so by its type. Unknown keys are erro
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 
 class Section(BaseModel):
@@ -16,16 +19,21 @@ class Section(BaseModel):
 
 
 class GatewaySettings(Section):
-    """What every gateway has (feature G1)."""
+    """What every gateway has (feature G1). `schemes` is what its kind of gateway carries."""
 
-    id: str = Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$", description="unique; what @id and id= name")
+    schemes: ClassVar[frozenset[str]] = frozenset({"sms"})
+    id: str = Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$", description="1 to 64 letters, digits, _ . -")
     type: str = Field(description="the module that carries it: gsm, smtp, loopback, …")
     active: bool = True
     description: str = ""
     template: str | None = Field(default=None, description="predefined settings of a model or provider")
     pin: SecretStr | None = Field(default=None, description="SIM PIN, or the password of /sms/deliver.html")
-    mail_from: str = Field(default="%s", description="From: of mail made from an SMS; %s is the phone's number")
-    deliver_to: str | None = Field(default=None, description="mailbox that gets this gateway's incoming messages")
+    mail_from: str = Field(
+        default="%s", description="From: of mail made from an SMS; %s is the phone's number"
+    )
+    deliver_to: str | None = Field(
+        default=None, description="mailbox that gets this gateway's incoming messages"
+    )
     in_doubt: str = Field(default="resend", pattern="^(resend|hold)$")
     country: str | None = Field(default=None, pattern="^[A-Z]{2}$")
 
@@ -33,9 +41,126 @@ class GatewaySettings(Section):
 class FrontendSettings(Section):
     """What every door has."""
 
-    id: str = Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")
+    id: str = Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$", description="1 to 64 letters, digits, _ . -")
     type: str
     active: bool = True
-    listen: list[str] = Field(min_length=1, description="Twisted endpoint strings: tcp:2525:interface=127.0.0.1")
+    listen: list[str] = Field(
+        min_length=1, description="Twisted endpoint strings: tcp:2525:interface=127.0.0.1"
+    )
     trusted_networks: list[str] = Field(default=[], description="peers whose authenticated=1 is honoured")
     max_parts: int | None = Field(default=None, ge=1, le=128)
+
+
+class Place:
+    """Marks a setting that is a path: a relative one is completed before anybody sees it (see `Path`)."""
+
+
+Path = Annotated[str, Place()]
+"""A file, folder or device. Relative ones start at `server.folder`, which itself starts at the configuration file."""
+
+
+class ServerSettings(Section):
+    """Who this server is."""
+
+    name: str = Field(
+        default="localhost",
+        pattern=r"^[A-Za-z0-9.-]{1,253}$",
+        description="a host name: letters, digits, . and -",
+    )
+    folder: str = Field(default="var", description="where smsd keeps its files; relative to this file")
+    domains: list[str] = Field(default=[], description="mail domains whose local parts are phone numbers")
+    country: str | None = Field(
+        default=None, pattern="^[A-Z]{2}$", description="two capital letters of ISO 3166: IT, US, …"
+    )
+    postmaster: str = Field(
+        default="", description="mailbox of the administrator; gets what has no other reader"
+    )
+    user: str | None = Field(
+        default=None, description="a user name; taken after the ports are open, when started as root"
+    )
+    group: str | None = Field(default=None, description="a group name")
+    percent_logins: bool = Field(
+        default=False, description="yes or no; ann%example.org may stand for ann@example.org"
+    )
+
+    @field_validator("domains")
+    @classmethod
+    def _lower(cls, domains: list[str]) -> list[str]:
+        for domain in domains:
+            if not domain or "@" in domain or any(letter.isspace() for letter in domain):
+                raise ValueError(f"{domain!r} is no domain: write sms.example.org")
+        return [domain.lower().rstrip(".") for domain in domains]
+
+
+class StoreSettings(Section):
+    """Where accepted messages are kept."""
+
+    path: Path = "smsd.db"
+
+
+class QueueSettings(Section):
+    """What holds for every message unless it, or its gateway, says otherwise."""
+
+    expire_minutes: int = Field(default=7200, ge=1, le=525600, description="1 to 525600 (a year)")
+    warn_minutes: int = Field(default=240, ge=0, le=525600, description="0 (never) to 525600")
+    in_doubt: Literal["resend", "hold"] = "resend"
+    keep_days: int = Field(
+        default=90, ge=1, le=3650, description="1 to 3650; how long the call log remembers"
+    )
+
+
+Level = Literal["debug", "info", "warn", "error", "critical"]
+
+
+class LogSettings(Section):
+    """Log files: one for each service, rotated by size, bounded in number."""
+
+    folder: Path = "log"
+    level: Level = "info"
+    levels: dict[str, Level] = Field(default={}, description="a level for one file: `gsm1: debug`")
+    rotate_bytes: int = Field(
+        default=10_000_000, ge=10_000, le=10_000_000_000, description="10000 to 10000000000"
+    )
+    keep: int = Field(default=5, ge=1, le=1000, description="1 to 1000 rotated files each")
+    format: Literal["text", "json"] = "text"
+
+
+class ControlSettings(Section):
+    """The local socket that the `smsd` command talks to; whoever may open it administers the server."""
+
+    path: Path = "control.sock"
+
+
+class FileSettings(Section):
+    """The file's own keys. What a listener, gateway or simulator may say is its module's affair."""
+
+    server: ServerSettings = ServerSettings()
+    store: StoreSettings = StoreSettings()
+    queue: QueueSettings = QueueSettings()
+    log: LogSettings = LogSettings()
+    control: ControlSettings = ControlSettings()
+    listeners: list[dict[str, Any]] = []
+    gateways: list[dict[str, Any]] = []
+    accounts: list[dict[str, Any]] = []
+    simulators: list[dict[str, Any]] = []
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """A whole configuration that passed every check. `path` is its file, `folder` the absolute `server.folder`.
+
+    The settings of a listener, gateway, account or simulator are instances of the model of its module.
+    """
+
+    path: str
+    folder: str
+    server: ServerSettings
+    store: StoreSettings
+    queue: QueueSettings
+    log: LogSettings
+    control: ControlSettings
+    listeners: tuple[Any, ...] = ()
+    gateways: tuple[Any, ...] = ()
+    accounts: tuple[Any, ...] = ()
+    simulators: tuple[Any, ...] = ()
+    warnings: tuple[str, ...] = ()

@@ -1,0 +1,130 @@
+"""What one section cannot know alone: ids used twice, gateways that do not exist, a demo account open to the world."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from smsd.config import endpoints
+from smsd.config.positions import Document, KeyPath
+from smsd.config.settings import FileSettings
+
+Entries = list[tuple[KeyPath, Any]]
+
+RESERVED = ("main", "api", "control")  # names of log files and of the control door
+
+
+def across(document: Document, file: FileSettings, found: dict[str, Entries]) -> list[str]:
+    """Report what does not fit together; gives warnings, which hinder nothing."""
+    doors, gateways = found["listeners"], found["gateways"]
+    _unique(document, [*doors, *gateways], "id")
+    _unique(document, found["accounts"], "user")
+    _unique(document, found["simulators"], "id")
+    _reserved(document, [*doors, *gateways])
+    _listen(document, doors)
+    _domains(document, file, gateways)
+    known = _gateway_ids(document)
+    _accounts(document, found["accounts"], known, doors)
+    _mail(document, gateways)
+    return _warnings(file, found)
+
+
+def _gateway_ids(document: Document) -> list[str]:
+    """Every id the file gives a gateway, also of those with mistakes: one mistake should not be reported twice."""
+    entries = document.data.get("gateways")
+    return [
+        entry["id"]
+        for entry in (entries if isinstance(entries, list) else [])
+        if isinstance(entry, dict) and isinstance(entry.get("id"), str)
+    ]
+
+
+def _unique(document: Document, entries: Entries, key: str) -> None:
+    seen: dict[str, KeyPath] = {}
+    for path, settings in entries:
+        value = getattr(settings, key, None)
+        if value is None:
+            continue
+        if value in seen:
+            line = document.values[seen[value] + (key,)][0]
+            document.report((*path, key), f"{value!r} is used twice (first in line {line})", "choose another")
+        else:
+            seen[value] = path
+
+
+def _reserved(document: Document, entries: Entries) -> None:
+    for path, settings in entries:
+        if settings.id in RESERVED:
+            document.report((*path, "id"), f"{settings.id!r} is a name of smsd's own", "choose another")
+
+
+def _listen(document: Document, doors: Entries) -> None:
+    taken: dict[tuple[str, str], KeyPath] = {}
+    for path, door in doors:
+        for number, text in enumerate(door.listen):
+            here = (*path, "listen", number)
+            wrong, _, allowed = (endpoints.problem(text) or "").partition("; ")
+            if wrong:
+                document.report(here, wrong, allowed)
+            address = endpoints.address(text)
+            if address is None or address[1] == "0" or not door.active:
+                continue
+            if address in taken:
+                line = document.values[taken[address]][0]
+                document.report(
+                    here, f"{text!r} is listened on twice (first in line {line})", "choose another port"
+                )
+            else:
+                taken[address] = here
+
+
+def _domains(document: Document, file: FileSettings, gateways: Entries) -> None:
+    for path, gateway in gateways:
+        if gateway.id.lower() in file.server.domains:
+            document.report(
+                (*path, "id"),
+                f"{gateway.id!r} is also one of server.domains, so number@{gateway.id} would have two meanings",
+                "choose another id",
+            )
+
+
+def _accounts(document: Document, accounts: Entries, known: list[str], doors: Entries) -> None:
+    for path, account in accounts:
+        gateway = getattr(account, "gateway", None)
+        if gateway is not None and gateway not in known:
+            document.report(
+                (*path, "gateway"),
+                f"there is no gateway {gateway!r}",
+                f"allowed: {', '.join(known) or 'none'}",
+            )
+        if account.user != "demo" or not getattr(account, "active", True):
+            continue
+        for door_path, door in doors:
+            for number, text in enumerate(door.listen if door.active else []):
+                if not endpoints.problem(text) and not endpoints.is_loopback(text):
+                    document.report(
+                        (*door_path, "listen", number),
+                        "the account demo is refused on any address but loopback, and others can reach this one",
+                        "remove that account, or listen on interface=127.0.0.1",
+                    )
+
+
+def _mail(document: Document, gateways: Entries) -> None:
+    carried = {scheme for _, gateway in gateways if gateway.active for scheme in gateway.schemes}
+    for path, gateway in gateways:
+        if gateway.deliver_to and gateway.active and "mailto" not in carried:
+            document.report(
+                (*path, "deliver_to"),
+                "no gateway carries mail, so nothing can be delivered to a mailbox",
+                "add a gateway of type smtp (a mail relay) or folder",
+            )
+
+
+def _warnings(file: FileSettings, found: dict[str, Entries]) -> list[str]:
+    warnings = []
+    if not any(door.active for _, door in found["listeners"]):
+        warnings.append("no listener is active: nobody can hand in a message")
+    if not any(gateway.active for _, gateway in found["gateways"]):
+        warnings.append("no gateway is active: messages will wait")
+    if not file.server.postmaster:
+        warnings.append("server.postmaster is not set: nobody hears of incoming messages without a recipient")
+    return warnings

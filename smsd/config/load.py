@@ -1,0 +1,144 @@
+"""Read a configuration file and refuse it, with every reason at once, or give a `Configuration` that can be built.
+
+The only place where the file, the models of the plug-ins (found by `type`) and the checks between sections meet.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from smsd import registry
+from smsd.config import checks
+from smsd.config.positions import ConfigError, Document, KeyPath, read, read_file
+from smsd.config.settings import Configuration, FileSettings, ServerSettings
+from smsd.config.validate import Surroundings, section
+
+PLUGINS = ("listeners", "gateways", "accounts", "simulators")
+
+
+def load(path: str, environ: Mapping[str, str] | None = None) -> Configuration:
+    """The configuration in the file `path`; ConfigError with every problem otherwise."""
+    return _build(read_file(path), path, os.environ if environ is None else environ)
+
+
+def load_text(text: str | bytes, path: str, environ: Mapping[str, str] | None = None) -> Configuration:
+    """`load` for a text that would stand in `path`."""
+    return _build(read(text, path), path, os.environ if environ is None else environ)
+
+
+def _build(document: Document, path: str, environ: Mapping[str, str]) -> Configuration:
+    path = os.path.abspath(path)
+    base = os.path.dirname(path)
+    folder = os.path.normpath(os.path.join(base, _folder(document.data)))
+    around = Surroundings(base, folder, environ)
+    file = _own_sections(document, around)
+    defaults = {"in_doubt": file.queue.in_doubt, "country": file.server.country}
+    found: dict[str, list[Any]] = {
+        "listeners": _plugins("listeners", registry.DOORS, document, around, {}),
+        "gateways": _plugins("gateways", registry.GATEWAYS, document, around, defaults),
+        "accounts": _all_of("accounts", _account_model, document, around),
+        "simulators": _all_of("simulators", _simulator_model, document, around),
+    }
+    warnings = checks.across(document, file, found)
+    if document.problems:
+        raise ConfigError(document.problems)
+    lists = {name: tuple(item for _, item in items) for name, items in found.items()}
+    return Configuration(
+        path,
+        folder,
+        file.server,
+        file.store,
+        file.queue,
+        file.log,
+        file.control,
+        **lists,
+        warnings=tuple(warnings),
+    )
+
+
+def _folder(data: dict[str, Any]) -> str:
+    server = data.get("server")
+    folder = server.get("folder") if isinstance(server, dict) else None
+    return folder if isinstance(folder, str) else str(ServerSettings().folder)
+
+
+def _own_sections(document: Document, around: Surroundings) -> FileSettings:
+    """The file's own sections; defaults stand in for one that is wrong, so that the other checks can go on."""
+    fields = FileSettings.model_fields
+    good: dict[str, Any] = {}
+    for key, value in document.data.items():
+        if key in PLUGINS:
+            if value is not None and not isinstance(value, list):
+                document.report((key,), "this must be a list", "begin each entry with -")
+            continue
+        if key not in fields:
+            document.report((key,), "unknown section", f"allowed: {', '.join(fields)}", at_key=True)
+    for key in fields.keys() - set(PLUGINS):
+        model: Any = fields[key].annotation
+        value = document.data.get(key)
+        checked = section(model, {} if value is None else value, (key,), document, around)
+        if checked is not None:
+            good[key] = checked
+    return FileSettings(**good)
+
+
+def _entries(kind: str, document: Document) -> list[tuple[KeyPath, Any]]:
+    value = document.data.get(kind)
+    if not isinstance(value, list):
+        return []
+    return [((kind, number), entry) for number, entry in enumerate(value)]
+
+
+def _plugins(
+    kind: str, packages: tuple[str, ...], document: Document, around: Surroundings, defaults: dict[str, Any]
+) -> list[tuple[KeyPath, Any]]:
+    result = []
+    for path, entry in _entries(kind, document):
+        if not isinstance(entry, dict):
+            document.report(path, "this must be a mapping", "write `id: …` and `type: …` lines")
+            continue
+        word = entry.get("type")
+        if not isinstance(word, str):
+            document.report((*path, "type"), "missing", f"allowed: {', '.join(registry.types(packages))}")
+            continue
+        try:
+            module = registry.find(packages, word)
+        except registry.UnknownType as error:
+            wrong, _, allowed = str(error).partition("; ")
+            document.report((*path, "type"), wrong, allowed)
+            continue
+        model = registry.settings_of(module)
+        inherited = {
+            key: value
+            for key, value in defaults.items()
+            if value is not None and key in model.model_fields and entry.get(key) is None
+        }
+        settings = section(model, {**entry, **inherited}, path, document, around)
+        if settings is not None:
+            result.append((path, settings))
+    return result
+
+
+def _all_of(
+    kind: str, model: Callable[[], Any], document: Document, around: Surroundings
+) -> list[tuple[KeyPath, Any]]:
+    result = []
+    for path, entry in _entries(kind, document):
+        settings = section(model(), entry, path, document, around)
+        if settings is not None:
+            result.append((path, settings))
+    return result
+
+
+def _account_model() -> Any:
+    from smsd.core.accounts import AccountSettings
+
+    return AccountSettings
+
+
+def _simulator_model() -> Any:
+    from smsd.simulator import Settings
+
+    return Settings

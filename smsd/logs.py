@@ -1,0 +1,141 @@
+"""Log files, one for each service (feature Q6): main, each gateway by its id, smtp, http, api. Rotated by size, bounded
+in number.
+
+Which file an event goes to follows from its namespace and its `gateway` field; warnings and errors also go to main. As
+a net under the rule that only debug shows numbers and texts, anything that looks like an international number is masked
+above debug, and a password in a URL at every level. Control characters never reach a file as they are, so that nobody
+can forge a line.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from datetime import datetime, timezone
+from typing import IO, Any
+
+from twisted.logger import ILogObserver, LogEvent, LogLevel, formatEvent
+from twisted.python.logfile import LogFile
+from zope.interface import implementer
+
+from smsd.config.settings import LogSettings
+from smsd.values.address import masked
+
+_NUMBER = re.compile(r"\+\d{8,15}\b")
+_SECRET = re.compile(r"(?i)\b(pass(?:word)?|pin|pwd)=([^&\s'\"]+)")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_NAMES = {"control": "api"}
+_FIELDS = ("gateway", "door", "account", "message", "delivery")
+LEVELS = {name: LogLevel.lookupByName(name) for name in ("debug", "info", "warn", "error", "critical")}
+
+
+def service_of(event: LogEvent) -> str:
+    """The name of the file an event belongs to."""
+    parts = str(event.get("log_namespace", "")).split(".")
+    if len(parts) < 3 or parts[0] != "smsd":
+        return "main"
+    if parts[1] in ("gateways", "links"):
+        name = str(event.get("gateway") or parts[2])
+        return name if re.fullmatch(r"[A-Za-z0-9_.-]{1,64}", name) else "main"
+    if parts[1] == "frontends":
+        return _NAMES.get(parts[2], parts[2])
+    return "main"
+
+
+def as_text(event: LogEvent) -> str:
+    """One line (a traceback adds more, indented): time, level, service and text."""
+    stamp = _time(event).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    lines = (
+        f"{stamp} {event.get('log_level', LogLevel.info).name:5} [{service_of(event)}] {safe_text(event)}\n"
+    )
+    return lines + "".join(f"    {_escaped(line)}\n" for line in _traceback(event))
+
+
+def as_json(event: LogEvent) -> str:
+    """One JSON object in one line."""
+    record: dict[str, Any] = {
+        "time": _time(event).isoformat(timespec="milliseconds"),
+        "level": event.get("log_level", LogLevel.info).name,
+        "logger": event.get("log_namespace", ""),
+        "service": service_of(event),
+        "text": safe_text(event),
+    }
+    record |= {name: event[name] for name in _FIELDS if isinstance(event.get(name), (str, int))}
+    if traceback := _traceback(event):
+        record["traceback"] = traceback
+    return json.dumps(record, ensure_ascii=True) + "\n"
+
+
+def safe_text(event: LogEvent) -> str:
+    """The event's text without secrets, whole numbers (above debug) and control characters."""
+    text = _SECRET.sub(r"\1=***", formatEvent(event))
+    if event.get("log_level", LogLevel.info) > LogLevel.debug:
+        text = _NUMBER.sub(lambda match: masked(match.group()), text)
+    return _escaped(text)
+
+
+def _escaped(text: str) -> str:
+    return _CONTROL.sub(
+        lambda match: match.group().encode("unicode_escape", "surrogatepass").decode("ascii"), text
+    )
+
+
+def _time(event: LogEvent) -> datetime:
+    return datetime.fromtimestamp(event.get("log_time", 0.0), timezone.utc)
+
+
+def _traceback(event: LogEvent) -> list[str]:
+    failure = event.get("log_failure")
+    return failure.getTraceback().splitlines() if failure is not None else []
+
+
+@implementer(ILogObserver)
+class Logs:
+    """An observer that writes every service's file, and, in the foreground, everything to `console` as well."""
+
+    def __init__(self, settings: LogSettings, console: IO[str] | None = None) -> None:
+        self._console = console
+        self._files: dict[str, LogFile] = {}
+        self.use(settings)
+
+    def use(self, settings: LogSettings) -> None:
+        """Take new settings (levels, size, format); files are opened anew, also after somebody else renamed them."""
+        self.close()
+        self._settings = settings
+        self._format = as_json if settings.format == "json" else as_text
+        self._default = LEVELS[settings.level]
+        self._levels = {name: LEVELS[level] for name, level in settings.levels.items()}
+
+    def close(self) -> None:
+        """Close the files; the next event opens its own again."""
+        for file in self._files.values():
+            file.close()
+        self._files.clear()
+
+    def __call__(self, event: LogEvent) -> None:
+        level = event.get("log_level", LogLevel.info)
+        service = service_of(event)
+        wanted = level >= self._levels.get(service, self._default)
+        if not wanted:
+            return
+        line = self._format(event)
+        self._write(service, line)
+        if service != "main" and level >= LogLevel.warn:
+            self._write("main", line)
+        if self._console is not None:
+            self._console.write(line if self._format is as_text else as_text(event))
+            self._console.flush()
+
+    def _write(self, service: str, line: str) -> None:
+        file = self._files.get(service)
+        if file is None:
+            os.makedirs(self._settings.folder, mode=0o750, exist_ok=True)
+            file = self._files[service] = LogFile(
+                f"{service}.log",
+                self._settings.folder,
+                rotateLength=self._settings.rotate_bytes,
+                defaultMode=0o640,
+                maxRotatedFiles=self._settings.keep,
+            )
+        file.write(line)

@@ -1,0 +1,1 @@
+"""Plug-ins for the tests of the configuration: one door, one gateway, one helper, one without its library."""

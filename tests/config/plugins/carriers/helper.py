@@ -1,0 +1,1 @@
+"""Not a plug-in: it has no Settings and no make."""
