@@ -84,9 +84,6 @@ class IDispatcher(Interface):
         """Fires after the commit with an id or a refusal per recipient; fails with Refused only when nothing was taken
         (empty content, conflict of the idempotency key, store not available)."""
 
-    def parameter_limits(door: str) -> Any:
-        """Defaults of a door for parameters (`max_parts`), see `smsd.config`."""
-
 
 class IInbound(Interface):
     """What comes in from networks; both fire after the commit, so that the network may be told to forget it."""

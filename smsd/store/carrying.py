@@ -104,11 +104,14 @@ class Carrying:
         next_due = {lane: _next_due(cursor, lane) for lane in {lane for lane, _ in item.probes}}
         return Taken([piece_of(row, item.gateway, parts=item.parts) for row in rows], next_due)
 
-    def release(self, cursor: sqlite3.Cursor, items: Sequence[int]) -> list[None]:
-        """Handler: give claimed deliveries back that were never handed to a gateway."""
+    def release(self, cursor: sqlite3.Cursor, items: Sequence[Piece]) -> list[None]:
+        """Handler: give claimed deliveries back that were not handed to a gateway (again, after their first parts)."""
         cursor.executemany(
-            "update delivery set state=0, session=null where id=? and session=?",
-            [(delivery, self._session) for delivery in items],
+            "update delivery set state=0, session=null, lane=? where id=? and session=?",
+            [
+                (self._stick(cursor, piece) if piece.seq > 1 else piece.lane, piece.delivery, self._session)
+                for piece in items
+            ],
         )
         return [None] * len(items)
 

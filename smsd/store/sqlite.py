@@ -28,6 +28,7 @@ from smsd.store.lanes import Lanes
 from smsd.store.receiving import Received, Receiving
 from smsd.store.schema import migrate
 from smsd.store.sweeping import Sweeping, Swept, Tick
+from smsd.values.delivery import Piece
 from smsd.values.errors import InvalidValue
 from smsd.values.plan import Acceptance, Incoming, Settlement
 
@@ -116,9 +117,9 @@ class SqliteStore:
         """Claim deliveries for a gateway."""
         return self._group.call(self.carrying.take, take)
 
-    def release(self, delivery: int) -> Deferred[None]:
-        """Give back a claimed delivery that never reached its gateway."""
-        return self._group.call(self.carrying.release, delivery)
+    def release(self, piece: Piece) -> Deferred[None]:
+        """Give back a claimed delivery whose piece never reached its gateway."""
+        return self._group.call(self.carrying.release, piece)
 
     def settle(self, settlement: Settlement) -> Deferred[Settled]:
         """Write what became of a piece."""

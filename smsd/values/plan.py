@@ -63,8 +63,11 @@ class Acceptance:
 
     @property
     def planned(self) -> list[Planned]:
-        """The deliveries to write."""
-        return [entry for entry in self.order if isinstance(entry, Planned)]
+        """The deliveries to write; a number that was named twice is one."""
+        if len(self.order) == 1:
+            (entry,) = self.order
+            return [entry] if isinstance(entry, Planned) else []
+        return list({entry.delivery: entry for entry in self.order if isinstance(entry, Planned)}.values())
 
 
 @dataclass(frozen=True, slots=True)

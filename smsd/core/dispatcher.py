@@ -1,0 +1,96 @@
+"""The one way in: a submission is planned, committed, answered, and handed to the queue, in this order.
+
+Holds no protocol and no policy of its own: `planning` decides, the store writes, the queue carries.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.defer import Deferred, fail, succeed
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from smsd.core.planning import Planner
+from smsd.core.queue import Queue
+from smsd.interfaces import IDispatcher, Session
+from smsd.store.accepting import Committed
+from smsd.store.sqlite import SqliteStore
+from smsd.values.delivery import Piece, State
+from smsd.values.errors import Reason, Refused
+from smsd.values.message import Receipt, Recipient, Submission, Text
+from smsd.values.plan import Acceptance, Planned
+
+_ANY_TEXT = Text("x")
+
+
+@implementer(IDispatcher)
+class Dispatcher:
+    """See `IDispatcher`."""
+
+    log = Logger()
+
+    def __init__(self, store: SqliteStore, planner: Planner, queue: Queue) -> None:
+        self._store = store
+        self._planner = planner
+        self._queue = queue
+
+    def vet(self, session: Session, recipient: Recipient) -> Deferred[None]:
+        """Checks what can be known before the content is there: number, gateway."""
+        try:
+            self._planner.check(recipient, _ANY_TEXT, session.account)
+        except Refused as refusal:
+            return fail(refusal)
+        return succeed(None)
+
+    def submit(self, submission: Submission) -> Deferred[Receipt]:
+        """Plan, commit, answer; then hand over."""
+        try:
+            acceptance = self._planner.plan(submission)
+        except Refused as refusal:
+            return fail(refusal)
+        return self.commit(acceptance)
+
+    def commit(self, acceptance: Acceptance) -> Deferred[Receipt]:
+        """Write a planned submission; fires with the receipt after the commit."""
+        if not acceptance.planned:
+            return succeed(Receipt(0, tuple(entry for entry in acceptance.order if not isinstance(entry, Planned))))
+        done = self._store.accept(acceptance)
+        return done.addCallbacks(self._committed, self._failed, (acceptance,), None, (acceptance,), None)
+
+    def _committed(self, committed: Committed, acceptance: Acceptance) -> Receipt:
+        if not committed.lanes:  # a repeat: what was planned for it is not needed
+            self._give_back(acceptance)
+            return committed.receipt
+        for planned in acceptance.planned:
+            lane = committed.lanes[planned.delivery]
+            self._queue.know(lane, planned.route, planned.flow)
+            if planned.gateway is not None:
+                self._queue.hand_over(_piece(acceptance, planned, lane))
+            elif planned.state is State.READY:
+                self._queue.wake(lane, planned.due)
+        return committed.receipt
+
+    def _failed(self, failure: Failure, acceptance: Acceptance) -> Any:
+        self._give_back(acceptance)
+        if failure.check(Refused):
+            return failure
+        self.log.error("a message was not accepted because the store failed: {e!r}", e=failure.value)
+        raise Refused(Reason.UNAVAILABLE, "the message could not be stored: please try again later")
+
+    def _give_back(self, acceptance: Acceptance) -> None:
+        for planned in acceptance.planned:
+            if planned.gateway is not None:
+                self._queue.unreserve(planned.gateway, planned.route, planned.flow, str(planned.target))
+
+
+def _piece(acceptance: Acceptance, planned: Planned, lane: int) -> Piece:
+    submission = acceptance.submission
+    return Piece(
+        delivery=planned.delivery, message=acceptance.message, lane=lane, gateway=planned.gateway or "",
+        target=planned.target, content=submission.content, origin=submission.origin, total=planned.parts,
+        code=planned.code, reference=planned.reference, parameters=planned.parameters, headers=submission.headers,
+        ticket=submission.ticket, account=submission.account, arrived=acceptance.now, expires=planned.expires,
+        report=planned.report,
+    )  # fmt: skip

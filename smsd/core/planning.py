@@ -1,0 +1,268 @@
+"""From a submission to what will be written: numbers normalised, gateways chosen, texts segmented, deadlines set.
+
+Nothing here waits: a plan is made in one go from the configuration and what the queue knows, and the store writes it as it is.
+What cannot be sent is declined here, per recipient, with a reason for the person who sent it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
+from typing import Protocol
+
+from smsd.codec import segment
+from smsd.codec.dcs import Alphabet, Dcs
+from smsd.codec.number import normalise
+from smsd.policy import route as routes
+from smsd.policy.step import MINUTE
+from smsd.store.ids import Ids
+from smsd.values.address import Address
+from smsd.values.delivery import State
+from smsd.values.errors import InvalidValue, Reason, Refused
+from smsd.values.message import Binary, Declined, Parameters, Recipient, Submission, Text, Wants
+from smsd.values.plan import Acceptance, Limit, Planned
+
+ENCODINGS = {Alphabet.GSM7: "GSM-7", Alphabet.OCTETS: "8-bit", Alphabet.UCS2: "UCS-2"}
+KEY_LIFE = 24 * 60 * MINUTE
+MOST_RECIPIENTS = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Policies:
+    """The numbers that planning goes by. `reports`: `wanted` asks networks for reports only when a sender wants to hear of
+    delivery, `always` for every message."""
+
+    expire_minutes: int = 7200
+    warn_minutes: int = 240
+    country: str | None = None
+    reports: str = "wanted"
+    max_parts: int = 255
+
+
+class Account(Protocol):
+    """What planning needs of an account."""
+
+    name: str
+    gateway: str | None
+    monthly_limit: int
+    country: str | None
+
+
+class Slots(Protocol):
+    """What planning asks the queue."""
+
+    def ways(self) -> list[routes.Way]:
+        """All gateways that are configured and active."""
+
+    def reserve(self, route: str, flow: str, target: str) -> str | None:
+        """A free slot of an idle gateway that may carry it at once, or None."""
+
+
+class Planner:
+    """Makes acceptances. `now` gives Unix milliseconds, `find_account` an account by name or None."""
+
+    def __init__(
+        self, ids: Ids, now: Callable[[], int], slots: Slots, find_account: Callable[[str], Account | None]
+    ) -> None:
+        self._ids = ids
+        self._now = now
+        self._slots = slots
+        self._find_account = find_account
+        self._reference = ids.next() & 0xFFFF
+        self._period = ("", 0)
+        self.policies = Policies()
+
+    def plan(self, submission: Submission, parent: int | None = None, *, reserve: bool = True) -> Acceptance:
+        """The plan for a submission; Refused when nothing of it can be taken at all (empty, unknown account)."""
+        now = self._now()
+        content = submission.content
+        if isinstance(content, Text) and not content.text:
+            raise Refused(Reason.EMPTY, "the message is empty: write a text")
+        if len(submission.recipients) > MOST_RECIPIENTS:
+            raise Refused(
+                Reason.TOO_MANY_RECIPIENTS, f"at most {MOST_RECIPIENTS} recipients per message: send it in several"
+            )
+        account = self._find_account(submission.account) if submission.account else None
+        one = _OneMessage(self, submission, account, now)
+        order = tuple(one.recipient(recipient, reserve) for recipient in submission.recipients)
+        limit = None
+        if account is not None and submission.door != "notice":
+            limit = Limit(account.name, self.period(now), account.monthly_limit)
+        return Acceptance(self._ids.next(), submission, order, now, limit, now + KEY_LIFE, parent)
+
+    def unrouted(self, submission: Submission) -> Acceptance:
+        """A plan for what no gateway can carry (yet): one delivery per recipient in the lane of its scheme."""
+        now = self._now()
+        expires = now + self.policies.expire_minutes * MINUTE
+        order = tuple(
+            Planned(
+                self._ids.next(), recipient.address, recipient.typed, routes.pool(recipient.address.scheme, ()),
+                submission.account or submission.door, State.READY, now, expires, expires,
+            )
+            for recipient in submission.recipients
+        )  # fmt: skip
+        return Acceptance(self._ids.next(), submission, order, now, None, now + KEY_LIFE)
+
+    def check(self, recipient: Recipient, content: Text | Binary, account_name: str | None) -> None:
+        """Refused when `plan` would certainly decline this recipient."""
+        account = self._find_account(account_name) if account_name else None
+        submission = Submission("check", Address("account", "check"), (recipient,), content)
+        entry = _OneMessage(self, submission, account, self._now()).recipient(recipient, reserve=False)
+        if isinstance(entry, Declined):
+            raise entry.refusal
+
+    def period(self, now: int) -> str:
+        """The month a message counts in, e.g. "2026-11"."""
+        hour = now // 3_600_000
+        if self._period[1] != hour:
+            self._period = (datetime.fromtimestamp(now / 1000, timezone.utc).strftime("%Y-%m"), hour)
+        return self._period[0]
+
+    def next_reference(self) -> int:
+        """A concatenation reference; the message's width decides how many of its bits count."""
+        self._reference = (self._reference + 1) & 0xFFFF
+        return self._reference
+
+
+class _OneMessage:
+    """The plan of one submission: what its recipients share is worked out once."""
+
+    def __init__(self, planner: Planner, submission: Submission, account: Account | None, now: int) -> None:
+        self._planner = planner
+        self._submission = submission
+        self._account = account
+        self._now = now
+        self._ways = planner._slots.ways()
+        self._seen: dict[tuple[Address, Parameters], Planned] = {}
+        self._segmented: dict[tuple[object, ...], segment.Segmentation] = {}
+
+    def recipient(self, recipient: Recipient, reserve: bool) -> Planned | Declined:
+        """A delivery, or the refusal for this recipient; the same number twice is one delivery."""
+        typed = recipient.typed or recipient.address.target
+        try:
+            target = self._target(recipient)
+            known = self._seen.get((target, recipient.parameters)) if self._seen else None
+            if known is not None:
+                return known
+            planned = self._delivery(recipient, target, typed, reserve)
+        except Refused as refusal:
+            return Declined(typed, refusal)
+        if len(self._submission.recipients) > 1:
+            self._seen[target, recipient.parameters] = planned
+        return planned
+
+    def _target(self, recipient: Recipient) -> Address:
+        address = recipient.address
+        if address.scheme != "sms":
+            return address
+        country = (self._account.country if self._account else None) or self._planner.policies.country
+        try:
+            number = normalise(address.target, country)
+        except InvalidValue as error:
+            raise Refused(Reason.BAD_NUMBER, str(error)) from None
+        if number.kind == "name":
+            raise Refused(
+                Reason.BAD_NUMBER, "a name cannot receive an SMS: write a number, for example +15551234567"
+            )
+        return address if number.value == address.target else Address("sms", number.value)
+
+    def _delivery(self, recipient: Recipient, target: Address, typed: str, reserve: bool) -> Planned:
+        planner, policies, submission = self._planner, self._planner.policies, self._submission
+        parameters = recipient.parameters
+        wanted = routes.needs(submission.content, parameters)
+        pin = parameters.gateway or (self._account.gateway if self._account else None)
+        route, ways = self._route(target.scheme, wanted, pin)
+        notes: list[str] = []
+        segmentation = None
+        if target.scheme == "sms":
+            segmentation = self._segment(parameters, ways)
+            if segmentation.truncated:
+                notes.append(f"cut to the first {segmentation.total} SMS")
+            if parameters.sender and not any(way.abilities.sender for way in ways):
+                notes.append("sender not set: this gateway sends with its own number")
+        minutes = parameters.expire_minutes or policies.expire_minutes
+        expires = self._now + minutes * MINUTE
+        wants = submission.wants if recipient.wants is None else recipient.wants
+        warn = self._now + policies.warn_minutes * MINUTE
+        flow = submission.account or submission.door
+        gateway = planner._slots.reserve(route, flow, str(target)) if reserve else None
+        return Planned(
+            delivery=planner._ids.next(), target=target, typed=typed, route=route, flow=flow,
+            state=State.SENDING if gateway else State.READY, due=self._now,
+            deadline=min(expires, warn) if wants & Wants.DELAY and submission.ticket else expires,
+            expires=expires, wants=wants,
+            report=target.scheme == "sms" and (bool(wants & Wants.SUCCESS) or policies.reports == "always"),
+            code=segmentation.code if segmentation else 0, parts=segmentation.total if segmentation else 1,
+            reference=planner.next_reference() if segmentation and segmentation.total > 1 else 0,
+            encoding=ENCODINGS[segmentation.alphabet] if segmentation else "", parameters=parameters,
+            original=recipient.original, gateway=gateway, notes=tuple(notes),
+        )  # fmt: skip
+
+    def _route(self, scheme: str, wanted: tuple[str, ...], pin: str | None) -> tuple[str, list[routes.Way]]:
+        """The route, and the gateways that may carry it."""
+        if pin is not None:
+            named = [way for way in self._ways if way.name == pin]
+            if not named:
+                raise Refused(Reason.UNKNOWN_GATEWAY, f"there is no gateway {pin!r}: leave the id away or correct it")
+            if not routes.can(named[0].abilities, scheme, wanted):
+                raise Refused(
+                    Reason.NO_GATEWAY, f"gateway {pin} cannot carry this ({', '.join((scheme, *wanted))})"
+                )
+            return f"gw:{pin}", named
+        able = [way for way in self._ways if routes.can(way.abilities, scheme, wanted)]
+        if not able:
+            raise Refused(
+                Reason.NO_GATEWAY,
+                f"no gateway here carries this ({', '.join((scheme, *wanted))}): the administrator can add one",
+            )
+        return routes.pool(scheme, wanted), able
+
+    def _segment(self, parameters: Parameters, ways: list[routes.Way]) -> segment.Segmentation:
+        content = self._submission.content
+        national = frozenset.intersection(*(way.abilities.national for way in ways))
+        width = ways[0].abilities.reference_width
+        key = (parameters.max_parts, parameters.coding, national, width)
+        known = self._segmented.get(key)
+        if known is not None:
+            return known
+        try:
+            if isinstance(content, Binary):
+                made = segment.plan_binary(content.data, udh=content.header, width=width)
+            elif isinstance(content, Text):
+                made = segment.plan_text(
+                    content.text, national=national, width=width, max_parts=parameters.max_parts,
+                    alphabet=_forced(parameters.coding),
+                )  # fmt: skip
+            else:
+                raise Refused(Reason.NO_GATEWAY, "a report cannot go out as SMS")
+        except segment.TooManyParts as error:
+            raise Refused(Reason.TOO_LONG, str(error)) from None
+        except ValueError as error:
+            raise Refused(Reason.BAD_REQUEST, f"the text does not fit the coding asked for: {error}") from None
+        self._segmented[key] = made
+        return made
+
+
+def _forced(coding: int | None) -> Alphabet | None:
+    """The alphabet that a caller's DCS asks for; octets only come as binary messages."""
+    if coding is None:
+        return None
+    alphabet = Dcs.read(coding).alphabet
+    if alphabet is Alphabet.OCTETS:
+        raise Refused(Reason.BAD_REQUEST, "this dcs is for octets: send binary=1 with base64 data")
+    return alphabet
+
+
+def held(acceptance: Acceptance, reason: str, state: State = State.HELD) -> Acceptance:
+    """The same acceptance with its deliveries not on their way, for the reason given."""
+    final = state >= State.DELIVERED
+    return replace(
+        acceptance,
+        order=tuple(
+            replace(entry, state=state, gateway=None, reason=reason, deadline=0 if final else entry.deadline)
+            if isinstance(entry, Planned)
+            else entry
+            for entry in acceptance.order
+        ),
+    )

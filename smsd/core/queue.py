@@ -1,0 +1,456 @@
+"""The queue: gateways pull from lanes; order, fairness, pauses and back-pressure live here and nowhere else.
+
+A lane is (route, flow): where to and whose. In memory there is, per lane, only *when* it next has something (never the
+messages), so a million queued messages cost nothing here; what is on the wire is bounded by the gateways' slots. The loop
+over the parts of a message is here too: the next part leaves after the previous one is committed.
+
+A gateway's way through this module: `outlet()` makes its Outlet; `opened(slots)` lets `_pump` claim work from the store;
+`_carry` sends a piece; `_settle` commits what became of it; then `_pump` again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from twisted.internet.defer import Deferred, maybeDeferred, succeed
+from twisted.logger import Logger
+from twisted.python.failure import Failure as TwistedFailure
+from zope.interface import implementer
+
+from smsd.codec.number import normalise
+from smsd.interfaces import Abilities, IGateway, IOutlet
+from smsd.policy import route as routes
+from smsd.store.carrying import Reported, Settled, Take, Taken
+from smsd.store.sqlite import SqliteStore
+from smsd.values.delivery import Accepted, Failure, Kind, NetworkReport, Piece, Scope, State
+from smsd.values.errors import InvalidValue
+from smsd.values.message import Priority
+from smsd.values.plan import Settlement
+
+# After trouble with a gateway that did not close its outlet itself, and after a store that failed, in seconds.
+BREATH = 5.0
+# How many turns of a lane's normal messages there are for one of the bulk messages.
+BULK_EVERY = 9
+
+
+@dataclass(slots=True)
+class Lane:
+    """`next_due` is when it has something for a gateway (ms), None when it is empty; `blocked`: all that is due goes to
+    targets that are on the wire, so wait until one of them is back."""
+
+    id: int
+    route: str
+    flow: str
+    next_due: int | None = None
+    blocked: bool = False
+
+
+@implementer(IOutlet)
+class Outlet:
+    """A gateway as the queue sees it, and what it tells the queue."""
+
+    def __init__(self, queue: Queue, name: str, abilities: Abilities, in_doubt: str, country: str | None) -> None:
+        self.name = name
+        self.abilities = abilities
+        self.in_doubt = in_doubt
+        self.country = country
+        self.way = routes.Way(name, abilities)
+        self.gateway: IGateway | None = None
+        self.slots = 0
+        self.reason = "not started"
+        self.on_wire: dict[int, Piece] = {}
+        self.reserved = 0
+        self.taking = False
+        self.leaving = False
+        self.not_before = 0
+        self.turn = 0
+        self._queue = queue
+
+    @property
+    def free(self) -> int:
+        """Slots that nothing has."""
+        return self.slots - len(self.on_wire) - self.reserved
+
+    def opened(self, slots: int) -> None:
+        """See `IOutlet`."""
+        self.slots = slots
+        self.reason = ""
+        self.not_before = 0
+        self._queue.pump(self)
+
+    def closed(self, reason: str) -> None:
+        """See `IOutlet`."""
+        self.slots = 0
+        self.reason = reason
+
+    def reported(self, report: NetworkReport) -> Deferred[bool]:
+        """See `IOutlet`."""
+        return self._queue.reported(self, report)
+
+    def reference_key(self, reference: str, number: str) -> str:
+        """What a reference is called in the ledger: a modem's one octet means something only with its number."""
+        if not self.abilities.parts:
+            return reference
+        try:
+            number = normalise(number, self.country).value
+        except InvalidValue:
+            pass  # networks spell numbers as they like; compared as it came
+        return f"{reference}|{number}"
+
+
+class Queue:
+    """`reactor` needs callLater and seconds."""
+
+    log = Logger()
+
+    def __init__(self, store: SqliteStore, reactor: Any) -> None:
+        self._store = store
+        self._reactor = reactor
+        self._lanes: dict[int, Lane] = {}
+        self._ready: dict[int, Lane] = {}  # those with a next_due
+        self._busy: dict[tuple[str, str], set[str]] = {}
+        self._outlets: dict[str, Outlet] = {}
+        self._serving: dict[str, list[Outlet]] = {}
+        self._timer: Any = None
+        self._stopping = False
+        self._drained: list[tuple[Callable[[], bool], Deferred[None]]] = []
+
+    def now(self) -> int:
+        """Unix milliseconds."""
+        return int(self._reactor.seconds() * 1000)
+
+    # -- gateways come and go
+
+    def outlet(self, name: str, abilities: Abilities, in_doubt: str = "resend", country: str | None = None) -> Outlet:
+        """An outlet for a new gateway; `bind` gives it its gateway."""
+        outlet = Outlet(self, name, abilities, in_doubt, country)
+        self._outlets[name] = outlet
+        self._serving.clear()
+        return outlet
+
+    def remove(self, name: str) -> Deferred[None]:
+        """A gateway leaves: it gets nothing more; fires when nothing of its is on the wire."""
+        outlet = self._outlets.get(name)
+        if outlet is None:
+            return succeed(None)
+        outlet.leaving = True
+        outlet.closed("leaving")
+
+        def idle() -> bool:
+            return not outlet.on_wire and not outlet.reserved and not outlet.taking
+
+        def gone(_: None) -> None:
+            if self._outlets.get(name) is outlet:
+                del self._outlets[name]
+            self._serving.clear()
+
+        return self._when(idle).addCallback(gone)
+
+    def ways(self) -> list[routes.Way]:
+        """All gateways, open or not."""
+        return [outlet.way for outlet in self._outlets.values() if not outlet.leaving]
+
+    def outlets(self) -> list[Outlet]:
+        """For the operator: who carries, and what is on the wire."""
+        return list(self._outlets.values())
+
+    def start(self) -> Deferred[None]:
+        """Learn which lanes have work; gateways may open before or after."""
+
+        def learn(rows: list[tuple[int, str, str]]) -> None:
+            for lane, route, flow in rows:
+                self.know(lane, route, flow)
+                self.wake(lane, 0)
+
+        return self._store.lanes_with_work().addCallback(learn)
+
+    def stop(self) -> Deferred[None]:
+        """Claim nothing more; fires when nothing is on the wire. The caller sets the time limit."""
+        self._stopping = True
+        if self._timer is not None and self._timer.active():
+            self._timer.cancel()
+        return self._when(lambda: not any(o.on_wire or o.taking or o.reserved for o in self._outlets.values()))
+
+    def _when(self, condition: Callable[[], bool]) -> Deferred[None]:
+        done: Deferred[None] = Deferred()
+        self._drained.append((condition, done))
+        self._check_drained()
+        return done
+
+    def _check_drained(self) -> None:
+        if self._drained:
+            ready = [done for condition, done in self._drained if condition()]
+            self._drained = [entry for entry in self._drained if entry[1] not in ready]
+            for done in ready:
+                done.callback(None)
+
+    # -- lanes
+
+    def know(self, lane: int, route: str, flow: str) -> None:
+        """This lane exists."""
+        if lane not in self._lanes:
+            self._lanes[lane] = Lane(lane, route, flow)
+
+    def wake(self, lane_id: int, due: int) -> None:
+        """This lane has something due at `due` (ms)."""
+        lane = self._lanes.get(lane_id)
+        if lane is None:
+            self._store.lane(lane_id).addCallback(lambda key: (self.know(lane_id, *key), self.wake(lane_id, due)))
+            return
+        if lane.next_due is None or due < lane.next_due:
+            lane.next_due = due
+            self._ready[lane.id] = lane
+        for outlet in self._servers(lane.route):
+            self.pump(outlet)
+
+    def _servers(self, route: str) -> list[Outlet]:
+        servers = self._serving.get(route)
+        if servers is None:
+            servers = [o for o in self._outlets.values() if not o.leaving and routes.serves(o.way, route)]
+            self._serving[route] = servers
+        return servers
+
+    def _work(self, outlet: Outlet, now: int) -> list[Lane]:
+        """Lanes that have something due for this outlet."""
+        return [
+            lane
+            for lane in self._ready.values()
+            if lane.next_due is not None
+            and lane.next_due <= now
+            and not lane.blocked
+            and outlet in self._servers(lane.route)
+        ]
+
+    # -- the short way: a message that finds a free gateway is committed as already on the wire
+
+    def reserve(self, route: str, flow: str, target: str) -> str | None:
+        """A slot of an open gateway without a backlog, if the target is not on the wire already."""
+        if self._stopping or target in self._busy.get((route, flow), ()):
+            return None
+        now = self.now()
+        best: Outlet | None = None
+        for outlet in self._servers(route):
+            if outlet.free > 0 and outlet.not_before <= now and (best is None or outlet.free > best.free):
+                best = outlet
+        if best is None or best.taking or self._work(best, now):
+            return None
+        best.reserved += 1
+        self._busy.setdefault((route, flow), set()).add(target)
+        return best.name
+
+    def unreserve(self, name: str, route: str, flow: str, target: str) -> None:
+        """The commit did not happen: the slot is free again."""
+        outlet = self._outlets.get(name)
+        if outlet is not None:
+            outlet.reserved -= 1
+            self.pump(outlet)
+        self._free_target(route, flow, target)
+        self._check_drained()
+
+    def hand_over(self, piece: Piece) -> None:
+        """Carry a piece whose slot was reserved; its commit is done."""
+        outlet = self._outlets.get(piece.gateway)
+        if outlet is None or outlet.gateway is None:
+            self._return(piece)
+            return
+        outlet.reserved -= 1
+        if outlet.slots == 0 or self._stopping:
+            self._return(piece)
+            return
+        self._carry(outlet, piece if outlet.abilities.parts else replace(piece, total=1))
+
+    def _return(self, piece: Piece) -> None:
+        """The gateway closed between the plan and the commit: back into the lane, untried."""
+        lane = self._lanes[piece.lane]
+
+        def returned(_: object) -> None:
+            self._free_target(lane.route, lane.flow, str(piece.target))
+            self.wake(piece.lane, piece.arrived)
+            self._check_drained()
+
+        self._insist(lambda: self._store.release(piece), returned)
+
+    # -- the pull
+
+    def pump(self, outlet: Outlet) -> None:
+        """Claim work for this outlet, if it has room and there is some."""
+        now = self.now()
+        if self._stopping or outlet.taking or outlet.free <= 0 or outlet.gateway is None:
+            return
+        if outlet.not_before > now:
+            self._wait_until(outlet.not_before)
+            return
+        lanes = self._work(outlet, now)
+        if not lanes:
+            self._wait_for_lanes()
+            return
+        outlet.taking = True
+        busy = frozenset(
+            (lane.id, target) for lane in lanes for target in self._busy.get((lane.route, lane.flow), ())
+        )
+        take = Take(outlet.name, _probes(outlet, lanes), outlet.free, busy, outlet.abilities.parts, now)
+        self._store.take(take).addCallbacks(self._taken, self._not_taken, (outlet,), None, (outlet,), None)
+
+    def _taken(self, taken: Taken, outlet: Outlet) -> None:
+        outlet.taking = False
+        now = self.now()
+        for lane_id, due in taken.next_due.items():
+            lane = self._lanes[lane_id]
+            lane.next_due = due
+            if due is None:
+                self._ready.pop(lane_id, None)
+            else:
+                self._ready[lane_id] = lane
+            lane.blocked = not taken.pieces and due is not None and due <= now
+        for piece in taken.pieces:
+            lane = self._lanes[piece.lane]
+            self._busy.setdefault((lane.route, lane.flow), set()).add(str(piece.target))
+            if outlet.slots == 0 or self._stopping:
+                self._return(piece)
+            else:
+                self._carry(outlet, piece)
+        self._check_drained()
+        self.pump(outlet)
+
+    def _not_taken(self, failure: TwistedFailure, outlet: Outlet) -> None:
+        outlet.taking = False
+        self.log.error("gateway {name}: the store gave no work: {e!r}", name=outlet.name, e=failure.value)
+        self._rest(outlet, BREATH)
+        self._check_drained()
+
+    def _rest(self, outlet: Outlet, seconds: float) -> None:
+        outlet.not_before = max(outlet.not_before, self.now() + int(seconds * 1000))
+        self._wait_until(outlet.not_before)
+
+    def _wait_for_lanes(self) -> None:
+        dues = [lane.next_due for lane in self._ready.values() if lane.next_due is not None and not lane.blocked]
+        later = [due for due in dues if due > self.now()]
+        if later:
+            self._wait_until(min(later))
+
+    def _wait_until(self, at: int) -> None:
+        if self._stopping:
+            return
+        seconds = max(at / 1000 - self._reactor.seconds(), 0.001)
+        if self._timer is not None and self._timer.active():
+            if self._timer.getTime() <= self._reactor.seconds() + seconds:
+                return
+            self._timer.cancel()
+        self._timer = self._reactor.callLater(seconds, self._look)
+
+    def _look(self) -> None:
+        for outlet in list(self._outlets.values()):
+            self.pump(outlet)
+        self._wait_for_lanes()
+
+    # -- the wire
+
+    def _carry(self, outlet: Outlet, piece: Piece) -> None:
+        outlet.on_wire[piece.delivery] = piece
+        started = self.now()
+        gateway = outlet.gateway
+        assert gateway is not None
+        sending = maybeDeferred(gateway.send, piece)
+        sending.addErrback(self._understood, outlet)
+        sending.addCallback(self._came_back, outlet, piece, started)
+
+    def _understood(self, failure: TwistedFailure, outlet: Outlet) -> Failure:
+        """What a gateway failed with; an exception nobody foresaw is temporary, and logged with its traceback."""
+        if isinstance(failure.value, Failure):
+            return failure.value
+        self.log.failure("gateway {name} failed unexpectedly", failure, name=outlet.name)
+        return Failure(Kind.UNKNOWN, f"gateway {outlet.name} failed: {type(failure.value).__name__}", maybe_sent=True)
+
+    def _came_back(self, outcome: Accepted | Failure, outlet: Outlet, piece: Piece, started: int) -> None:
+        now = self.now()
+        more = isinstance(outcome, Accepted) and piece.seq < piece.total
+        if not more:
+            self._off_wire(outlet, piece)
+        if isinstance(outcome, Failure):
+            self.log.info(
+                "gateway {name}: delivery {delivery} part {seq}/{total}: {kind} ({scope}): {reason}",
+                name=outlet.name, delivery=piece.delivery, seq=piece.seq, total=piece.total,
+                kind=outcome.kind.value, scope=outcome.scope.value, reason=outcome.reason,
+            )  # fmt: skip
+            if outcome.scope is Scope.SPEED:
+                self._rest(outlet, outcome.retry_after or 1.0)
+            elif outcome.scope is Scope.GATEWAY and outlet.slots:
+                self._rest(outlet, outcome.retry_after or BREATH)
+        key = None
+        if piece.report and isinstance(outcome, Accepted) and outcome.reference is not None:
+            key = outlet.reference_key(outcome.reference, piece.target.target)
+        settlement = Settlement(piece, outcome, now, now - started, key, outlet.in_doubt)
+        self._insist(lambda: self._store.settle(settlement), lambda done: self._settled(done, outlet, piece, more))
+        if not more:
+            self.pump(outlet)
+
+    def _off_wire(self, outlet: Outlet, piece: Piece) -> None:
+        outlet.on_wire.pop(piece.delivery, None)
+        lane = self._lanes[piece.lane]
+        self._free_target(lane.route, lane.flow, str(piece.target))
+        if lane.blocked:
+            lane.blocked = False
+
+    def _free_target(self, route: str, flow: str, target: str) -> None:
+        busy = self._busy.get((route, flow))
+        if busy is not None:
+            busy.discard(target)
+            if not busy:
+                del self._busy[route, flow]
+
+    def _settled(self, settled: Settled, outlet: Outlet, piece: Piece, more: bool) -> None:
+        step = settled.step
+        if step is not None and step.state is State.SENDING:
+            following = replace(piece, seq=piece.seq + 1)
+            if self._stopping or outlet.slots == 0:
+                outlet.on_wire.pop(piece.delivery, None)
+                self._return(following)
+            else:
+                self._carry(outlet, following)
+        elif more:
+            self._off_wire(outlet, piece)
+            self.pump(outlet)
+        if step is not None and step.state is State.READY:
+            self.wake(settled.lane, step.due)
+        for lane in settled.woken:
+            self.wake(lane, 0)
+        self._check_drained()
+
+    def _insist(self, call: Callable[[], Deferred[Any]], done: Callable[[Any], None]) -> None:
+        """An outcome must reach the store: try until it does. Until then the delivery stays *sending*, so that a crash
+        leaves it in doubt and not unknown."""
+
+        def failed(failure: TwistedFailure) -> None:
+            self.log.error("the store failed, an outcome waits to be written: {e!r}", e=failure.value)
+            self._reactor.callLater(BREATH, self._insist, call, done)
+
+        call().addCallbacks(done, failed)
+
+    # -- reports
+
+    def reported(self, outlet: Outlet, report: NetworkReport) -> Deferred[bool]:
+        """A network reports; fires after the commit."""
+        ref = outlet.reference_key(report.reference, report.number)
+
+        def applied(settled: Settled | None) -> bool:
+            if settled is None:
+                return False
+            for lane in settled.woken:
+                self.wake(lane, 0)
+            return True
+
+        return self._store.reported(Reported(outlet.name, ref, report, self.now())).addCallback(applied)
+
+
+def _probes(outlet: Outlet, lanes: list[Lane]) -> tuple[tuple[int, int], ...]:
+    """Which lanes and priorities to ask, in the order of fairness: urgent everywhere first, then the lanes in turn; bulk
+    comes before normal once in `BULK_EVERY` turns."""
+    outlet.turn += 1
+    start = outlet.turn % len(lanes)
+    turned = [lane.id for lane in (*lanes[start:], *lanes[:start])]
+    rest = [Priority.NORMAL, Priority.BULK]
+    if outlet.turn % BULK_EVERY == 0:
+        rest.reverse()
+    return tuple((lane, int(priority)) for priority in (Priority.URGENT, *rest) for lane in turned)
