@@ -1,0 +1,239 @@
+"""The mail door as a service: it listens, hands out sessions up to a limit, and stops without leaving an answer owed.
+
+Twisted's SMTPFactory with a portal for its credentials. Owns the certificate files and the list of open sessions; knows
+no command.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from OpenSSL import crypto
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred, DeferredList, FirstError, gatherResults, maybeDeferred, succeed
+from twisted.internet.endpoints import serverFromString
+from twisted.internet.interfaces import IAddress, IListeningPort
+from twisted.internet.protocol import Protocol
+from twisted.internet.ssl import Certificate, CertificateOptions, KeyPair, PrivateCertificate
+from twisted.internet.threads import deferToThreadPool
+from twisted.logger import Logger
+from twisted.mail.smtp import SMTPFactory
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from smsd.codec import mail as mails
+from smsd.codec import smsuri
+from smsd.frontends.smtp.addresses import Realm
+from smsd.frontends.smtp.commands import Mail
+from smsd.frontends.smtp.login import log_in
+from smsd.frontends.smtp.protocol import SMSProtocol
+from smsd.frontends.smtp.settings import Networks, Settings, TLSFiles
+from smsd.frontends.smtp.transaction import Transaction
+from smsd.interfaces import FrontendContext, IFrontend
+
+T = TypeVar("T")
+
+STOP_SECONDS = 15
+"""How long stopService waits for the answers of commits under way."""
+
+
+class CertificateFiles:
+    """The TLS context of two PEM files, made anew when one of them has changed. OSError or a TLS error if unreadable."""
+
+    log = Logger()
+
+    def __init__(self, files: TLSFiles) -> None:
+        self._files = files
+        self._seen: tuple[int, int] | None = None
+        self._context: CertificateOptions | None = None
+
+    def context(self) -> CertificateOptions:
+        """For the next handshake. Files that have become unreadable leave the last good ones in force."""
+        try:
+            seen = (os.stat(self._files.certificate).st_mtime_ns, os.stat(self._files.key).st_mtime_ns)
+            if self._context is None or seen != self._seen:
+                self._context = self._load()
+                self._seen = seen
+        except (OSError, ValueError):
+            if self._context is None:
+                raise
+            self.log.failure("the certificate {path} cannot be read again", path=self._files.certificate)
+        return self._context
+
+    def _load(self) -> CertificateOptions:
+        with open(self._files.certificate, "rb") as file:
+            blocks = file.read().split(b"-----BEGIN CERTIFICATE-----")[1:]
+        with open(self._files.key, "rb") as file:
+            pem = file.read()
+        if not blocks:
+            raise ValueError(f"{self._files.certificate} holds no certificate in PEM")
+        chain = [Certificate.loadPEM(b"-----BEGIN CERTIFICATE-----" + block) for block in blocks]
+        try:
+            own = PrivateCertificate.fromCertificateAndKeyPair(
+                chain[0], KeyPair.load(pem, crypto.FILETYPE_PEM)
+            )
+        except (crypto.Error, ValueError, TypeError) as error:
+            raise ValueError(f"{self._files.key} is no key for {self._files.certificate}: {error}") from None
+        return CertificateOptions(
+            privateKey=own.privateKey.original,
+            certificate=own.original,
+            extraCertChain=[certificate.original for certificate in chain[1:]],
+        )
+
+
+class DoorFactory(SMTPFactory):
+    """Makes sessions; holds what they share."""
+
+    noisy = False
+
+    def __init__(self, settings: Settings, context: FrontendContext) -> None:
+        super().__init__(context.portal)
+        self._portal = context.portal
+        self.name = settings.id
+        self.settings = settings
+        self.hostname = settings.hostname or context.server_name
+        self.domain = self.hostname.encode("ascii")
+        self.clock = context.reactor
+        self.dispatcher = context.dispatcher
+        self.percent_logins = context.percent_logins
+        self.trusted = Networks(settings.trusted_networks)
+        self.clear_auth = Networks(settings.clear_auth_networks, local=True)
+        self.tls = CertificateFiles(settings.tls) if settings.tls is not None else None
+        self.realm = Realm.of(
+            context.domains | {context.server_name}, context.gateways, settings.helpers, settings.max_parts
+        )
+        self.options = mails.MailOptions(
+            mails.Subject(settings.subject), settings.cut_signature, settings.cut_quotes
+        )
+        self.connections: set[SMSProtocol] = set()
+        self._empty: list[Deferred[None]] = []
+
+    def buildProtocol(self, addr: IAddress | None) -> Protocol:
+        """A session, or a polite no."""
+        if len(self.connections) >= self.settings.connection_limit:
+            return Busy()
+        protocol = SMSProtocol(self)
+        protocol.portal = self.portal
+        protocol.host = self.domain
+        protocol.error_limit = self.settings.error_limit
+        protocol.auth_limit = self.settings.auth_limit
+        return protocol
+
+    def transaction(self, session: SMSProtocol, mail: Mail) -> Transaction:
+        """For one MAIL."""
+        return Transaction(self, session.session(), session.here, mail)
+
+    def log_in(
+        self, name: str, password: str, peer: str, uri: bool = False
+    ) -> Deferred[tuple[Any, Callable[[], None]]]:
+        """See `login.log_in`; names from an address (`uri`) may be percent-encoded."""
+        names = smsuri.login_names(name, self.percent_logins)
+        if not uri and len(names) > 1 and "%" in name:
+            names = [each for each in names if each == name or "@" in each]
+        return log_in(self._portal, names, password, peer)
+
+    def in_thread(self, function: Callable[..., T], *arguments: Any) -> Deferred[T]:
+        """Run what would hold up the reactor."""
+        return deferToThreadPool(self.clock, self.clock.getThreadPool(), function, *arguments)
+
+    def gone(self, protocol: SMSProtocol) -> None:
+        """A session is over."""
+        self.connections.discard(protocol)
+        if not self.connections:
+            waiting, self._empty = self._empty, []
+            for answer in waiting:
+                answer.callback(None)
+
+    def shut_down(self) -> Deferred[None]:
+        """Take leave of every client; fires when all have gone, those who would not by force."""
+        if not self.connections:
+            return succeed(None)
+        answer: Deferred[None] = Deferred()
+        self._empty.append(answer)
+        timer = self.clock.callLater(STOP_SECONDS, self._abort)
+
+        def done(_: None) -> None:
+            if timer.active():
+                timer.cancel()
+
+        answer.addCallback(done)
+        for protocol in list(self.connections):
+            protocol.shut_down("the server is shutting down")
+        return answer
+
+    def _abort(self) -> None:
+        for protocol in list(self.connections):
+            protocol.transport.abortConnection()
+
+
+class Busy(Protocol):
+    """What a client meets when there are too many."""
+
+    def connectionMade(self) -> None:
+        """Say so and go."""
+        assert self.transport is not None
+        self.transport.write(b"421 4.3.2 too many connections, try again later\r\n")
+        self.transport.loseConnection()
+
+
+@implementer(IFrontend)
+class MailDoor(Service):
+    """Listens from startService to stopService.
+
+    `started` fires with None when every endpoint listens, and fails with the error of one that cannot.
+    """
+
+    log = Logger()
+
+    def __init__(self, settings: Settings, context: FrontendContext) -> None:
+        self.name = settings.id
+        self.settings = settings
+        self.context = context
+        self.factory = DoorFactory(settings, context)
+        self.ports: list[IListeningPort] = []
+        self.started: Deferred[None] = succeed(None)
+
+    def startService(self) -> None:
+        """Listen; raises when an endpoint or the certificate is known at once to be unusable, and listens nowhere then."""
+        super().startService()
+        if self.factory.tls is not None:
+            self.factory.tls.context()
+        listening = [
+            serverFromString(self.context.reactor, text).listen(self.factory).addCallback(self._listening)
+            for text in self.settings.listen
+        ]
+        failed: list[Failure] = []
+
+        def report(failure: Failure) -> Failure:
+            first = failure.value
+            assert isinstance(first, FirstError)
+            failed.append(first.subFailure)
+            return first.subFailure
+
+        self.started = gatherResults(listening, consumeErrors=True).addCallbacks(lambda _: None, report)
+        if failed:
+            self.started.addErrback(lambda _: None)
+            self.stopService()
+            failed[0].raiseException()
+
+    def _listening(self, port: IListeningPort) -> None:
+        if not self.running:
+            port.stopListening()
+            return
+        self.ports.append(port)
+        self.log.info("{door} listens on {address}", door=self.name, address=str(port.getHost()))
+
+    def stopService(self) -> Deferred[None]:
+        """Stop listening, give the answers that are owed, close. Bounded by `STOP_SECONDS`."""
+        super().stopService()
+        ports, self.ports = self.ports, []
+        stopping: list[Deferred[Any]] = [maybeDeferred(port.stopListening) for port in ports]
+        stopping.append(self.factory.shut_down())
+        return DeferredList(stopping).addCallback(lambda _: None)
+
+
+def make(settings: Settings, context: FrontendContext) -> MailDoor:
+    """The door of these settings; it does not listen yet."""
+    return MailDoor(settings, context)

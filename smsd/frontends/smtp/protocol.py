@@ -1,0 +1,311 @@
+"""ESMTP as the mail door speaks it: the commands, their order, and their answers.
+
+Implements RFC 5321, 3207 (STARTTLS), 4954 (AUTH), 1870, 2920, 6152, 6531, 2034, 3461. Holds no policy: what a sender or
+a recipient means is a `Transaction`'s business, made by the factory; a dialect subclasses this and changes replies.
+"""
+
+from __future__ import annotations
+
+import base64
+from typing import TYPE_CHECKING, Any
+
+from twisted.internet.interfaces import ISSLTransport, ITLSTransport
+from twisted.internet.protocol import connectionDone
+from twisted.python.failure import Failure
+
+from smsd.frontends.smtp import auth, commands
+from smsd.frontends.smtp.body import Body
+from smsd.frontends.smtp.commands import CommandError
+from smsd.frontends.smtp.lines import AUTH, COMMAND, LineServer
+from smsd.interfaces import Session
+from smsd.values.errors import Reason, Refused
+
+if TYPE_CHECKING:
+    from smsd.frontends.smtp.factory import DoorFactory
+    from smsd.frontends.smtp.transaction import Transaction
+
+
+class SMSProtocol(LineServer):
+    """One client's session."""
+
+    factory: DoorFactory
+    auth_limit = 3
+
+    def __init__(self, factory: DoorFactory) -> None:
+        super().__init__(factory.clock)
+        settings = factory.settings
+        self.factory = factory
+        self.command_timeout = settings.command_timeout
+        self.data_timeout = settings.data_timeout
+        self.session_timeout = settings.session_timeout
+        self.greeted = False
+        self.extended = False
+        self.secure = False
+        self.failed_logins = 0
+        self.account: str | None = None
+        self.transaction: Transaction | None = None
+        self._mechanism: auth.Mechanism | None = None
+
+    def greeting(self) -> bytes:
+        """What follows 220."""
+        return self.host + b" ESMTP smsd"
+
+    def connectionMade(self) -> None:
+        """Look at the transport, then greet."""
+        self.factory.connections.add(self)
+        self.secure = ISSLTransport.providedBy(self.transport)
+        self.canStartTLS = (
+            not self.secure and self.factory.tls is not None and ITLSTransport.providedBy(self.transport)
+        )
+        super().connectionMade()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """The session is over."""
+        self.transaction = None
+        super().connectionLost(reason)
+        self.factory.gone(self)
+
+    @property
+    def peer(self) -> str:
+        """The client's IP address, or "local" for a unix socket; asked late because a proxy tells it late."""
+        host = getattr(self.transport.getPeer(), "host", None)
+        return "local" if host is None else str(host).removeprefix("::ffff:")
+
+    @property
+    def here(self) -> str:
+        """The address that the client connected to, "" for a unix socket."""
+        return str(getattr(self.transport.getHost(), "host", "")).removeprefix("::ffff:")
+
+    def session(self) -> Session:
+        """Who is at the door, as the core knows it."""
+        peer = self.peer
+        return Session(self.factory.name, self.account, peer, self.factory.trusted.holds(peer))
+
+    # --- greeting, TLS
+
+    def _may_authenticate(self) -> bool:
+        return self.secure or self.factory.clear_auth.holds(self.peer)
+
+    def extensions(self) -> dict[bytes, list[bytes] | None]:
+        """What EHLO announces. Old clients look for `AUTH=`."""
+        announced: dict[bytes, list[bytes] | None] = {
+            b"PIPELINING": None,
+            b"SIZE": [b"%d" % self.factory.settings.size_limit],
+            b"8BITMIME": None,
+            b"SMTPUTF8": None,
+            b"ENHANCEDSTATUSCODES": None,
+            b"DSN": None,
+        }
+        if self.canStartTLS:
+            announced[b"STARTTLS"] = None
+        if self._may_authenticate():
+            names = b" ".join(auth.MECHANISMS)
+            announced[b"AUTH"] = [names]
+            announced[b"AUTH=" + names] = None
+        announced[b"HELP"] = None
+        return announced
+
+    def _greet(self, name: str) -> None:
+        if not name or len(name) > 255 or not name.isprintable():
+            raise CommandError(501, "5.5.4", "say who you are: EHLO your.host.name")
+        self._reset()
+        self.greeted = True
+
+    def do_EHLO(self, name: str) -> None:
+        """RFC 5321 4.1.1.1; neither this reply nor HELO's has enhanced codes."""
+        self._greet(name)
+        self.extended = True
+        self.write_lines(250, [self.host, *self.listExtensions().split(b"\n")])
+
+    def do_HELO(self, name: str) -> None:
+        """RFC 821's greeting: no extensions."""
+        self._greet(name)
+        self.extended = False
+        self.write_lines(250, [self.host])
+
+    def do_STARTTLS(self, argument: str) -> None:
+        """RFC 3207: what came in clear is forgotten, buffered lines included."""
+        if argument:
+            raise CommandError(501, "5.5.4", "STARTTLS takes no argument")
+        if self.secure:
+            raise CommandError(503, "5.5.1", "TLS is on already")
+        if not self.canStartTLS or self.factory.tls is None:
+            raise CommandError(454, "4.7.0", "TLS is not available here")
+        context = self.factory.tls.context()
+        self.reply(220, "2.0.0", "go ahead")
+        self.drop_input()
+        self._reset()
+        self._log_out()
+        self.greeted = self.extended = self.canStartTLS = False
+        self.transport.startTLS(context)
+        self.secure = self.startedTLS = True
+
+    # --- AUTH
+
+    def do_AUTH(self, argument: str) -> None:
+        """RFC 4954."""
+        if not self.extended:
+            raise CommandError(503, "5.5.1", "say EHLO first")
+        if self.authenticated:
+            raise CommandError(503, "5.5.1", "already authenticated")
+        if self.transaction is not None:
+            raise CommandError(503, "5.5.1", "not inside a mail transaction")
+        name, _, initial = argument.partition(" ")
+        if not name:
+            raise CommandError(501, "5.5.4", "write AUTH PLAIN or AUTH LOGIN")
+        if not self._may_authenticate():
+            raise CommandError(538, "5.7.11", "encryption is required before a password: use STARTTLS")
+        make = auth.MECHANISMS.get(name.upper().encode("ascii"))
+        if make is None:
+            raise CommandError(504, "5.5.4", "mechanism not known: use PLAIN or LOGIN")
+        self._mechanism = make()
+        if initial.strip():
+            self._respond(initial.strip().encode("ascii"), True)
+        else:
+            self._challenge(self._mechanism.challenge)
+
+    def _challenge(self, prompt: bytes) -> None:
+        self.mode = AUTH
+        self.write_lines(334, [base64.b64encode(prompt)])
+
+    def state_AUTH(self, line: bytes) -> None:
+        """A response to a challenge."""
+        self._respond(line.strip(), False)
+
+    def _respond(self, line: bytes, initial: bool) -> None:
+        mechanism, self._mechanism = self._mechanism, None
+        self.mode = COMMAND
+        assert mechanism is not None
+        if line == b"*":
+            raise CommandError(501, "5.7.0", "authentication cancelled")
+        try:
+            answer = mechanism.respond(auth.decode(line, initial))
+        except auth.BadResponse as error:
+            raise CommandError(501, "5.5.2", str(error)) from None
+        if isinstance(answer, bytes):
+            self._mechanism = mechanism
+            self._challenge(answer)
+            return
+        self.wait(self.factory.log_in(answer.username, answer.password, self.peer), self._logged_in)
+
+    def _logged_in(self, result: Any) -> None:
+        account, logout = result
+        self.authenticated = True
+        self.account = account.name
+        self._onLogout = logout
+        self.reply(235, "2.7.0", "authenticated")
+
+    def _log_out(self) -> None:
+        self.authenticated = False
+        self.account = None
+        if self._onLogout is not None:
+            logout, self._onLogout = self._onLogout, None
+            logout()
+
+    def refuse(self, refused: Refused) -> None:
+        """Count wrong passwords, whether they came by AUTH or in an address."""
+        if refused.reason is Reason.BAD_CREDENTIALS:
+            self.failed_logins += 1
+            if self.failed_logins >= self.auth_limit:
+                self.goodbye(421, "4.7.0", "too many wrong passwords")
+                return
+        super().refuse(refused)
+
+    # --- the transaction
+
+    def _reset(self) -> None:
+        self.transaction = None
+        self.mode = COMMAND
+
+    def do_RSET(self, _: str) -> None:
+        """Forget the transaction."""
+        self._reset()
+        self.reply(250, "2.0.0", "Ok")
+
+    def do_MAIL(self, argument: str) -> None:
+        """RFC 5321 4.1.1.2."""
+        if not self.greeted:
+            raise CommandError(503, "5.5.1", "say EHLO first")
+        if self.transaction is not None:
+            raise CommandError(503, "5.5.1", "one sender per message: RSET begins anew")
+        mail = commands.read_mail(argument, self.extended, self.factory.settings.size_limit)
+        self.transaction = self.factory.transaction(self, mail)
+        self.reply(250, "2.1.0", "Ok")
+
+    def do_RCPT(self, argument: str) -> None:
+        """RFC 5321 4.1.1.3."""
+        transaction = self.transaction
+        if transaction is None:
+            raise CommandError(503, "5.5.1", "MAIL comes before RCPT")
+        rcpt = commands.read_rcpt(argument, self.extended, transaction.mail.utf8)
+        if transaction.asked >= self.factory.settings.recipient_limit:
+            raise CommandError(
+                452, "4.5.3", f"too many recipients: {self.factory.settings.recipient_limit} are the limit"
+            )
+        self.wait(transaction.recipient(rcpt), self._recipient_taken)
+
+    def _recipient_taken(self, notes: tuple[str, ...]) -> None:
+        self.reply(250, "2.1.5", "\n".join(("Ok", *notes)))
+
+    def do_DATA(self, argument: str) -> None:
+        """RFC 5321 4.1.1.4."""
+        if argument:
+            raise CommandError(501, "5.5.4", "DATA takes no argument")
+        if self.transaction is None:
+            raise CommandError(503, "5.5.1", "MAIL and RCPT come before DATA")
+        if not self.transaction.recipients:
+            raise CommandError(554, "5.5.1", "no valid recipients")
+        self.start_body(Body(self.factory.settings.size_limit))
+        self.write_lines(354, [b"end with <CRLF>.<CRLF>"])
+
+    def message_received(self, body: Body) -> None:
+        """Answer 250 only after the commit."""
+        transaction, self.transaction = self.transaction, None
+        assert transaction is not None
+        if body.too_long:
+            raise CommandError(
+                500, "5.5.2", "a line of the message is too long: 998 octets are the standard's limit"
+            )
+        if body.too_big:
+            limit = self.factory.settings.size_limit
+            raise CommandError(552, "5.3.4", f"the message is too big: {limit} octets are the limit")
+        self.wait(transaction.message(body), self._message_taken)
+
+    def _message_taken(self, text: str) -> None:
+        self.reply(250, "2.0.0", text)
+
+    # --- the rest
+
+    def do_NOOP(self, _: str) -> None:
+        """Nothing."""
+        self.reply(250, "2.0.0", "Ok")
+
+    def do_VRFY(self, argument: str) -> None:
+        """Nobody is told who exists here."""
+        if not argument:
+            raise CommandError(501, "5.5.4", "write VRFY address")
+        self.reply(252, "2.0.0", "send the message and see")
+
+    def do_EXPN(self, _: str) -> None:
+        """There are no lists to show."""
+        raise CommandError(502, "5.5.1", "EXPN is not offered")
+
+    def do_HELP(self, _: str) -> None:
+        """RFC 5321 4.1.1.8."""
+        self.reply(
+            214,
+            "2.0.0",
+            "EHLO HELO STARTTLS AUTH MAIL RCPT DATA RSET NOOP VRFY QUIT\nRCPT TO:<+15551234567@domain> sends an SMS",
+        )
+
+    def do_BDAT(self, argument: str) -> None:
+        """Not announced; its octets must not be taken for commands all the same (RFC 3030)."""
+        size = argument.partition(" ")[0]
+        if not (size.isascii() and size.isdigit() and len(size) <= 20):
+            raise CommandError(501, "5.5.4", "write BDAT size")
+        self.skip(int(size))
+        raise CommandError(502, "5.5.1", "BDAT is not offered: use DATA")
+
+    def do_QUIT(self, _: str) -> None:
+        """RFC 5321 4.1.1.10."""
+        self.goodbye(221, "2.0.0", "bye")
