@@ -134,7 +134,7 @@ def _parsed(digits: str, typed: str, region: str | None) -> str:
         number = phonenumbers.parse("+" + digits, region)
     except phonenumbers.NumberParseException:
         raise InvalidValue("the country code does not exist: check the digits after the +") from None
-    return str(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164))
+    return _international(f"{number.country_code}{phonenumbers.national_significant_number(number)}")
 
 
 def _national(digits: str, region: str) -> str:
@@ -156,7 +156,7 @@ def _national(digits: str, region: str) -> str:
             f"this is no possible number in {region}:"
             " check its digits, or write it with + and the country code"
         )
-    return str(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164))
+    return _international(f"{number.country_code}{phonenumbers.national_significant_number(number)}")
 
 
 def _name(typed: str) -> str:

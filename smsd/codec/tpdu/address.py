@@ -97,7 +97,7 @@ def _name(octets: bytes, semi_octets: int) -> str:
     letters = semi_octets * 4 // 7
     septets = gsm7.unpack(octets, letters)
     # Seven letters are 13 semi-octets; stacks that say 14 turn the fill bits into an eighth letter, an @.
-    if semi_octets == 14 and septets[-1:] == b"\0":
+    if len(septets) == 8 and septets.endswith(b"\0"):
         septets = septets[:-1]
     return gsm7.text(septets)
 
