@@ -23,7 +23,9 @@ class Unencodable(InvalidValue):
     """`char` at `position` of the text is in neither of the tables asked for."""
 
     def __init__(self, char: str, position: int) -> None:
-        super().__init__(f"the character {char!r} (U+{ord(char):04X}) cannot be sent in this alphabet")
+        super().__init__(
+            f"the alphabet has no {char!r} (U+{ord(char):04X}): leave it out, or send as Unicode"
+        )
         self.char = char
         self.position = position
 

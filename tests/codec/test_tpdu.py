@@ -122,6 +122,11 @@ class AddressTests(SynchronousTestCase):
         self.assertEqual(address.encode().hex(), "0981badcbe5af1")
         self.assertEqual(tpdu.decode_mo(Submit(address).encode()).recipient, address)  # type: ignore[union-attr]
 
+    def test_letters_are_digits_beside_a_star(self) -> None:
+        """A name made of a, b and c is a name."""
+        self.assertEqual(Address.of("cab").ton, 5)
+        self.assertEqual(Address.of("#cab").ton, 0)
+
     def test_international_only_by_plus(self) -> None:
         """00 is dialled as it stands."""
         self.assertEqual(Address.of("0041791234567").ton, 0)

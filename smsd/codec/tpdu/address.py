@@ -35,12 +35,15 @@ class Address:
 
     @classmethod
     def of(cls, text: str) -> Address:
-        """The address for `+4179…`, digits with * # a b c, or a name; InvalidValue for what cannot be one."""
+        """The address for `+4179…`, digits with * and #, or a name; InvalidValue for what cannot be one.
+
+        The letters a b c are digits only beside a * or #: "cab" is a name.
+        """
         if text.startswith("+"):
             digits, ton = text[1:], INTERNATIONAL
         else:
             digits, ton = text, UNKNOWN
-        if digits and not digits.strip(_DIGITS):
+        if digits and not digits.strip(_DIGITS if "*" in digits or "#" in digits else "0123456789*#"):
             if len(digits) > _LONGEST:
                 raise InvalidValue(f"the number has {len(digits)} digits: at most {_LONGEST} can be sent")
             return cls(digits, ton)
