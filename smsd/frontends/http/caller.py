@@ -1,0 +1,83 @@
+"""Who is asking: user and pass of the request, HTTP Basic (RFC 7617), or a trusted peer that vouches for its
+sender.
+
+Order of feature U4; `authenticated=1` (U5) counts from the door's trusted networks only. It never says
+whether a user exists, and never keeps a password. A browser that was lured here by another site has the
+user's stored Basic login or address, but not the user's intention: such requests are refused unless they
+carry user and pass themselves.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import Any
+
+from twisted.cred.error import UnauthorizedLogin
+from twisted.internet.defer import Deferred, fail, succeed
+from twisted.python.failure import Failure
+
+from smsd.codec.smsuri import Wishes
+from smsd.core.accounts import Vouched
+from smsd.core.credentials import Login
+from smsd.frontends.http.wire import DoorRequest
+from smsd.interfaces import IAccount
+from smsd.values.errors import Reason, Refused
+
+STRANGER = "user and password are needed: send user= and pass=, or HTTP Basic"
+WRONG = "unknown user or wrong password"
+
+
+def _basic(request: DoorRequest) -> tuple[str, str] | None:
+    value = request.header("authorization")
+    if value is None or value[:6].lower() != "basic ":
+        return None
+    try:
+        text = base64.b64decode(value[6:].strip(), validate=True).decode("utf-8")
+    except (binascii.Error, ValueError):
+        raise Refused(
+            Reason.BAD_CREDENTIALS, "the Authorization header is not Basic with UTF-8 in base64"
+        ) from None
+    user, colon, password = text.partition(":")
+    if not colon or not user:
+        raise Refused(Reason.BAD_CREDENTIALS, "the Authorization header has no user name and password")
+    return user, password
+
+
+def _lured(request: DoorRequest) -> bool:
+    return request.header("sec-fetch-site") in ("cross-site", "same-site")
+
+
+def _wrong(failure: Failure) -> Any:
+    failure.trap(UnauthorizedLogin)
+    if isinstance(failure.value, Refused):
+        return failure
+    raise Refused(Reason.BAD_CREDENTIALS, WRONG)
+
+
+def identify(
+    request: DoorRequest, wishes: Wishes, portal: Any, *, trusted: bool, required: bool
+) -> Deferred[Any]:
+    """Fires with the IAccount of the caller, or None for one who needs no account; fails with Refused."""
+    user, password = wishes.user, wishes.password or ""
+    if user is None or password == "":
+        if _lured(request):
+            return fail(
+                Refused(Reason.NOT_ALLOWED, "another web site sent you here: open smsd's own page instead")
+            )
+        if trusted and wishes.authenticated:
+            return succeed(None) if user is None else _account(portal, Vouched(user, request.peer))
+        if user is None:
+            try:
+                basic = _basic(request)
+            except Refused as refusal:
+                return fail(refusal)
+            if basic is not None:
+                user, password = basic
+    if user is None:
+        return fail(Refused(Reason.NOT_AUTHENTICATED, STRANGER)) if required else succeed(None)
+    return _account(portal, Login(user, password, request.peer))
+
+
+def _account(portal: Any, credentials: Any) -> Deferred[Any]:
+    return portal.login(credentials, None, IAccount).addCallbacks(lambda found: found[1], _wrong)

@@ -1,0 +1,309 @@
+"""HTTP/1.1 on a connection, bounded: how much of a request is read, how long it may take, how many
+connections there are.
+
+A thin layer over twisted.web's channel (RFC 9112), which reads any body whole, answers broken requests with a
+bare 400 and lets a client that sends an octet a minute stay for ever. Here a body is counted while it comes,
+a request has one deadline from its first octet, and every answer is written in one go. No access log: URLs
+hold passwords. Knows no page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.interfaces import IAddress
+from twisted.internet.protocol import ServerFactory, connectionDone
+from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
+from twisted.protocols.basic import LineReceiver
+from twisted.python.failure import Failure
+from twisted.web.http import RESPONSES, HTTPChannel, Request, datetimeToString
+
+from smsd.frontends.http.answer import Answer, refused
+from smsd.values.errors import Reason, Refused
+
+_log = Logger()
+_SWEEP = 1.0
+_PATIENCE = 10.0
+_LINGER = 5.0
+"""Seconds in which a refused body is read and thrown away, so that the client sees the answer and not a
+reset."""
+
+
+class DoorRequest(Request):
+    """One request with its body in `body` (octets), query in `query`, and an answer in one write.
+
+    `gone` is true when the client has left. Nothing is parsed before a page asks for it.
+    """
+
+    channel: Any  # DoorChannel, until the answer is written
+    gone = False
+    query = b""
+    body = b""
+
+    def __init__(self, channel: DoorChannel, queued: object = None) -> None:
+        Request.__init__(self, channel, False)
+        self._chunks: list[bytes] = []
+        self._size = 0
+
+    @property
+    def peer(self) -> str:
+        """The client's address, or "" on a unix socket."""
+        return getattr(self.client, "host", "")
+
+    def header(self, name: str) -> str | None:
+        """A request header's last value, or None."""
+        values = self.requestHeaders.getRawHeaders(name)
+        return values[-1] if values else None
+
+    def parseCookies(self) -> None:
+        """Nobody here wants cookies."""
+
+    def gotLength(self, length: int | None) -> None:
+        """The header is complete; `length` is the announced size of the body, None when it is chunked."""
+        if length is not None and length > self.channel.factory.limits.max_body:
+            # Without this the channel would ask for the body ("100 Continue") all the same.
+            self.requestHeaders.removeHeader(b"expect")
+            self._too_large()
+
+    def handleContentChunk(self, data: bytes) -> None:
+        """A piece of the body."""
+        self._size += len(data)
+        if self._size > self.channel.factory.limits.max_body:
+            self._chunks.clear()
+            self._too_large()
+        else:
+            self._chunks.append(data)
+
+    def _too_large(self) -> None:
+        limit = self.channel.factory.limits.max_body
+        self.channel.turn_away(
+            refused(Refused(Reason.TOO_LONG, f"the body is larger than {limit} octets: send less"))
+        )
+
+    def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
+        """The request is complete."""
+        channel = self.channel
+        channel.began = None
+        if channel.turned_away:
+            return
+        self.method, self.uri, self.clientproto = command, path, version
+        self.path, _, self.query = path.partition(b"?")
+        chunks = self._chunks
+        if chunks:
+            self.body = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+            chunks.clear()
+        channel.factory.serve(self)
+
+    def answer(self, answer: Answer) -> None:
+        """Write the whole response; nothing happens when the client has gone."""
+        if self.gone or self.finished:
+            return
+        channel = self.channel
+        head = [
+            b"HTTP/1.1 %d %b" % (answer.status, RESPONSES.get(answer.status, b"Unknown")),
+            b"Date: " + channel.factory.date(),
+            b"Content-Type: " + answer.kind,
+            b"Content-Length: %d" % len(answer.body),
+            b"Cache-Control: no-store",
+        ]
+        head.extend(answer.headers)
+        if not channel.persistent:
+            head.append(b"Connection: close")
+        head.append(b"\r\n")
+        self.code = answer.status
+        self.startedWriting = 1
+        channel.since = channel.factory.reactor.seconds()
+        channel.transport.write(b"\r\n".join(head) + (b"" if self.method == b"HEAD" else answer.body))
+        self.finish()
+
+    def connectionLost(self, reason: Any) -> None:
+        """The client has left before its answer."""
+        self.gone = True
+        Request.connectionLost(self, reason)
+
+
+def _ignore(data: bytes) -> None:
+    """Receive nothing."""
+
+
+class DoorChannel(HTTPChannel):
+    """One connection. `since`: when it last became idle; `began`: when the first octet of the current request
+    came."""
+
+    requestFactory: Any = DoorRequest
+    transport: Any
+    timeOut = None  # the factory's sweep is the only clock here
+    maxHeaders = 100
+    turned_away = False
+    closing = False
+    began: float | None = None
+    since = 0.0
+
+    def __init__(self, factory: DoorFactory) -> None:
+        HTTPChannel.__init__(self)
+        self.factory: Any = factory
+
+    def connectionMade(self) -> None:
+        self.since = self.factory.reactor.seconds()
+        self.factory.channels.add(self)
+        HTTPChannel.connectionMade(self)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self.factory.lost(self)
+        HTTPChannel.connectionLost(self, reason)
+
+    def dataReceived(self, data: bytes) -> None:
+        if self.turned_away:
+            return
+        if self.began is None and not self._handlingRequest:
+            self.began = self.factory.reactor.seconds()
+        LineReceiver.dataReceived(self, data)
+
+    def requestDone(self, request: Request) -> None:
+        """The answer is written; what was pipelined behind it begins now."""
+        if self._dataBuffer:
+            self.began = self.factory.reactor.seconds()
+        HTTPChannel.requestDone(self, request)
+
+    def lineLengthExceeded(self, line: bytes) -> None:
+        self.turn_away(
+            refused(
+                Refused(
+                    Reason.TOO_LONG,
+                    f"a line of the request is longer than {self.MAX_LENGTH} octets: use POST",
+                ),
+                status=414,
+            )
+        )
+
+    def _respondToBadRequestAndDisconnect(self) -> None:
+        # twisted.web's own answer is a bare status line. Should this hook ever go away, that is what remains.
+        self.turn_away(
+            refused(
+                Refused(
+                    Reason.BAD_REQUEST,
+                    "this is no HTTP/1.1 request: percent-encode the URL (a blank is %20) and check the headers",
+                )
+            )
+        )
+
+    def turn_away(self, answer: Answer) -> None:
+        """Answer without reading on: what still comes is thrown away, and soon the connection is closed."""
+        if self.turned_away:
+            return
+        self.turned_away = True
+        self.began = None
+        self.since = self.factory.reactor.seconds() + _LINGER - self.factory.limits.idle_timeout
+        head = (
+            b"HTTP/1.1 %d %b\r\nDate: %b\r\nContent-Type: %b\r\nContent-Length: %d\r\nConnection: close\r\n\r\n"
+            % (
+                answer.status,
+                RESPONSES.get(answer.status, b"Unknown"),
+                self.factory.date(),
+                answer.kind,
+                len(answer.body),
+            )
+        )
+        self.transport.write(head + answer.body)
+        # What is left of the current read must not be parsed any more.
+        self.__dict__.update(lineReceived=_ignore, rawDataReceived=_ignore)
+        if self.isSecure():
+            return
+        half_close = getattr(self.transport, "loseWriteConnection", self.transport.loseConnection)
+        half_close()
+
+    def expired(self, now: float) -> bool:
+        """Whether this connection has used up its time: for a request, or for being idle."""
+        limits = self.factory.limits
+        if self.began is not None:
+            return now - self.began > limits.request_timeout
+        if self._handlingRequest and not self.closing:
+            return False
+        return now - self.since > limits.idle_timeout
+
+
+class DoorFactory(ServerFactory):
+    """Connections of one door. `limits` has max_body, max_connections, idle_timeout and request_timeout;
+    `serve` is called with every complete DoorRequest."""
+
+    noisy = False
+
+    def __init__(self, reactor: Any, limits: Any, serve: Callable[[DoorRequest], None]) -> None:
+        self.reactor = reactor
+        self.limits = limits
+        self.serve = serve
+        self.channels: set[DoorChannel] = set()
+        self._sweeper = LoopingCall(self.sweep)
+        self._sweeper.clock = reactor
+        self._full = False
+        self._gone: Deferred[None] | None = None
+        self._date = (-1, b"")
+
+    def start(self) -> None:
+        """Begin to look after time-outs."""
+        if not self._sweeper.running:
+            self._sweeper.start(_SWEEP, now=False)
+
+    def stop(self) -> Deferred[None]:
+        """Close what is idle; requests that wait for their answer get it first, within seconds. Fires when
+        all are gone."""
+        if self._sweeper.running:
+            self._sweeper.stop()
+        self._gone = Deferred()
+        for channel in list(self.channels):
+            if channel._handlingRequest:
+                channel.persistent = 0
+            else:
+                channel.transport.loseConnection()
+        if not self.channels:
+            return succeed(None)
+        abort = self.reactor.callLater(_PATIENCE, self._abort)
+        return self._gone.addCallback(lambda _: abort.active() and abort.cancel() and None)
+
+    def _abort(self) -> None:
+        for channel in list(self.channels):
+            channel.transport.abortConnection()
+
+    def lost(self, channel: DoorChannel) -> None:
+        """A connection is gone."""
+        self.channels.discard(channel)
+        if self._gone is not None and not self.channels:
+            gone, self._gone = self._gone, None
+            gone.callback(None)
+
+    def buildProtocol(self, addr: IAddress | None) -> DoorChannel | None:
+        """A channel, or None (the connection is closed) when there are too many."""
+        if len(self.channels) >= self.limits.max_connections:
+            if not self._full:
+                _log.warn(
+                    "more than {limit} connections: new ones are closed", limit=self.limits.max_connections
+                )
+            self._full = True
+            return None
+        self._full = False
+        return DoorChannel(self)
+
+    def log(self, request: Request) -> None:
+        """twisted.web would write the URL, and with it passwords, to an access log here."""
+
+    def date(self) -> bytes:
+        """The time for a Date header (RFC 9110 6.6.1), made once a second."""
+        second = int(self.reactor.seconds())
+        if second != self._date[0]:
+            self._date = (second, datetimeToString(second))
+        return self._date[1]
+
+    def sweep(self) -> None:
+        """Close what has used up its time, and abort what did not go then."""
+        now = self.reactor.seconds()
+        for channel in [channel for channel in self.channels if channel.expired(now)]:
+            if channel.closing:
+                channel.transport.abortConnection()
+                continue
+            channel.closing = True
+            channel.began = None
+            channel.since = now + _LINGER - self.limits.idle_timeout
+            channel.loseConnection()
