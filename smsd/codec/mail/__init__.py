@@ -9,4 +9,13 @@ from smsd.codec.mail.dsn import report
 from smsd.codec.mail.reading import MailOptions, MailText, Subject, to_text
 from smsd.codec.mail.sms import ReplyAddress, from_sms, reply_address
 
-__all__ = ["MailOptions", "MailText", "ReplyAddress", "Subject", "from_sms", "reply_address", "report", "to_text"]
+__all__ = [
+    "MailOptions",
+    "MailText",
+    "ReplyAddress",
+    "Subject",
+    "from_sms",
+    "reply_address",
+    "report",
+    "to_text",
+]

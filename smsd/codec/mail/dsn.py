@@ -65,7 +65,7 @@ def report(
     if notice.event not in _EVENTS:
         raise InvalidValue(f"no report can tell of {notice.event!r}")
     action, status, word = _EVENTS[notice.event]
-    if _STATUS.fullmatch(notice.status) and (notice.status[0] == status[0] or action == "failed" != notice.status[0] == "2"):
+    if _STATUS.fullmatch(notice.status) and notice.status[0] in ("45" if action == "failed" else status[0]):
         status = notice.status
     who = bare(notice.recipient)
     title = f"{word}: SMS to {who}" + (f" ({headers.line(notice.subject)})" if notice.subject else "")
@@ -79,7 +79,9 @@ def report(
     ]
     if original:
         fields += [("In-Reply-To", original), ("References", original)]
-    boundary = "report-" + hashlib.sha256(f"{message_id}\n{notice.text}".encode("utf-8", "replace")).hexdigest()[:24]
+    boundary = (
+        "report-" + hashlib.sha256(f"{message_id}\n{notice.text}".encode("utf-8", "replace")).hexdigest()[:24]
+    )
     fields += [
         ("Auto-Submitted", "auto-replied"),
         ("X-Auto-Response-Suppress", "All"),
@@ -92,7 +94,10 @@ def report(
         boundary,
         [
             text_entity(_words(notice, who)),
-            ([("Content-Type", "message/delivery-status")], _status(notice, who, action, status, server_name)),
+            (
+                [("Content-Type", "message/delivery-status")],
+                _status(notice, who, action, status, server_name),
+            ),
             _original(notice, who, recipient, server_name, original, body),
         ],
     )
@@ -110,12 +115,16 @@ def _words(notice: Report, who: str) -> str:
     elif notice.event in ("delivered", "relayed"):
         done = "was delivered" if notice.event == "delivered" else "was sent to the mobile network"
         lines = [f"Your SMS to {who} of {arrived} {done} on {headers.date(notice.at)}."]
-        todo = "" if notice.event == "delivered" else "The network gives no report of its delivery to the phone."
+        todo = (
+            "" if notice.event == "delivered" else "The network gives no report of its delivery to the phone."
+        )
     elif notice.event == "cancelled":
         lines = [f"Your SMS to {who} of {arrived} was cancelled and will not be sent."]
         todo = ""
     elif notice.event == "expired":
-        lines = [f"Your SMS to {who} of {arrived} could not be delivered in time and will not be tried again."]
+        lines = [
+            f"Your SMS to {who} of {arrived} could not be delivered in time and will not be tried again."
+        ]
         todo = "Send it again if it still matters, or reach the person in another way."
     else:
         lines = [f"Your SMS to {who} of {arrived} could not be delivered and will not be tried again."]
@@ -153,7 +162,9 @@ def _status(notice: Report, who: str, action: str, status: str, server_name: str
         ("Status", status),
     ]
     if notice.reason:
-        recipient.append(("Diagnostic-Code", f"x-sms; {headers.ascii_line(without_credentials(notice.reason))}"))
+        recipient.append(
+            ("Diagnostic-Code", f"x-sms; {headers.ascii_line(without_credentials(notice.reason))}")
+        )
     if notice.event in ("failed", "delivered", "relayed"):
         recipient.append(("Last-Attempt-Date", headers.date(notice.at)))
     if notice.event == "delayed" and notice.retry_until:
@@ -175,4 +186,6 @@ def _original(
     if not full:
         return [("Content-Type", "text/rfc822-headers")], headers.block(fields)
     extra, body = text_entity(notice.text)
-    return [("Content-Type", "message/rfc822")], headers.block([*fields, ("MIME-Version", "1.0"), *extra]) + body
+    return [("Content-Type", "message/rfc822")], headers.block(
+        [*fields, ("MIME-Version", "1.0"), *extra]
+    ) + body

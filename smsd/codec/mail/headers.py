@@ -39,7 +39,9 @@ def words(value: bytes) -> str:
     if "=?" not in text:
         return text
     out: list[str] = []
-    pending: list[tuple[str, bytes]] = []  # neighbours of one charset are joined first: a character may be cut in two
+    pending: list[
+        tuple[str, bytes]
+    ] = []  # neighbours of one charset are joined first: a character may be cut in two
     end = 0
 
     def flush() -> None:

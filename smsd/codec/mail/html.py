@@ -14,13 +14,18 @@ from smsd.values.errors import DecodeError
 HTML_LIMIT = 1 << 20
 """Characters of HTML that are read; more is refused."""
 
-_BLOCKS = frozenset(
+
+def _words(names: str) -> frozenset[str]:
+    return frozenset(names.split())
+
+
+_BLOCKS = _words(
     "address article aside blockquote body center dd details dir div dl dt fieldset figure footer form header hr html "
-    "main menu nav ol pre section table tbody tfoot thead tr ul li".split()
+    "main menu nav ol pre section table tbody tfoot thead tr ul li"
 )
-_PARAGRAPHS = frozenset("p h1 h2 h3 h4 h5 h6".split())
-_RAW = frozenset("script style title textarea xmp iframe noembed noframes template svg math object".split())
-_VOID = frozenset("br hr img input meta link area base col embed param source track wbr".split())
+_PARAGRAPHS = _words("p h1 h2 h3 h4 h5 h6")
+_RAW = _words("script style title textarea xmp iframe noembed noframes template svg math object")
+_VOID = _words("br hr img input meta link area base col embed param source track wbr")
 _NAME = re.compile(r"/?([a-z][a-z0-9:-]*)", re.I)
 _QUOTE_OR_END = re.compile(r"""=\s*["']|>""")
 _HIDDEN = re.compile(r"display\s*:\s*none|mso-hide\s*:\s*all", re.I)
@@ -39,7 +44,9 @@ def text_of(markup: str, cut_quotes: bool = False) -> str:
         raise DecodeError(f"the HTML has {len(markup)} characters, {HTML_LIMIT} are read: send plain text")
     writer = _Writer()
     lower = markup.lower()
-    if len(lower) != len(markup):  # some letters are two in lower case; the end tags are then found as they are written
+    if len(lower) != len(
+        markup
+    ):  # some letters are two in lower case; the end tags are then found as they are written
         lower = markup
     position, skip, depth = 0, "", 0
     while position < len(markup):

@@ -116,7 +116,10 @@ def _spans(raw: bytes, start: int, end: int, delimiter: bytes) -> list[tuple[int
     while True:
         at = raw.find(delimiter, position, end)
         after = at + len(delimiter)
-        if at >= 0 and ((at > start and raw[at - 1] != 10) or raw[after : after + 1] not in (b"", b"-", b" ", b"\t", b"\r", b"\n")):
+        if at >= 0 and (
+            (at > start and raw[at - 1] != 10)
+            or raw[after : after + 1] not in (b"", b"-", b" ", b"\t", b"\r", b"\n")
+        ):
             position = at + 1
             continue
         closing = raw[after : after + 2] == b"--"

@@ -31,11 +31,10 @@ def unflow(text: str, delete_space: bool = False) -> str:
         if joining == depth and line != "-- ":
             out.append(content)
         else:
-            out.append(("\n" if joining is not None or out else "") + ">" * depth + (" " if depth else "") + content)
-        if soft:
-            joining = depth
-        else:
-            joining = None
+            out.append(
+                ("\n" if joining is not None or out else "") + ">" * depth + (" " if depth else "") + content
+            )
+        joining = depth if soft else None
     return "".join(out)
 
 

@@ -87,7 +87,9 @@ def to_text(raw: bytes, options: MailOptions = DEFAULT_OPTIONS) -> MailText:
     if "\0" in text:
         raise DecodeError("the text contains a NUL character: remove it")
     if found.attachments:
-        found.notes.append("1 attachment ignored" if found.attachments == 1 else f"{found.attachments} attachments ignored")
+        found.notes.append(
+            "1 attachment ignored" if found.attachments == 1 else f"{found.attachments} attachments ignored"
+        )
     return MailText(
         text=text,
         subject=subject,
@@ -106,7 +108,10 @@ def _automatic(root: mime.Part) -> bool:
     if root.kind == "multipart/report" or b"x-autoreply" in fields or b"x-autorespond" in fields:
         return True
     submitted = fields.get(b"auto-submitted", b"").strip().lower()
-    return submitted.startswith(b"auto-replied") or fields.get(b"precedence", b"").strip().lower() == b"auto_reply"
+    return (
+        submitted.startswith(b"auto-replied")
+        or fields.get(b"precedence", b"").strip().lower() == b"auto_reply"
+    )
 
 
 def _collect(part: mime.Part, options: MailOptions, found: _Found) -> None:

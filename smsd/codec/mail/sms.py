@@ -81,7 +81,11 @@ def display(name: str) -> str:
     """A display name as a header may show it: an atom, a quoted string or encoded words."""
     name = headers.line(name)
     if not name.isascii() or "=?" in name:
-        return headers.unstructured(name) if not name.isascii() else '"' + name.replace('"', "'").replace("\\", "/") + '"'
+        return (
+            headers.unstructured(name)
+            if not name.isascii()
+            else '"' + name.replace('"', "'").replace("\\", "/") + '"'
+        )
     if re.fullmatch(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]*", name):
         return name
     return '"' + re.sub(r'(["\\])', r"\\\1", name) + '"'
@@ -138,7 +142,9 @@ def from_sms(
 def _subject(subject: str, number: str) -> str:
     if not subject:
         return headers.unstructured(f"SMS from {number}")
-    return headers.unstructured(subject if re.match(r"(re|aw|sv|antw|r)\s*:", subject, re.I) else f"Re: {subject}")
+    return headers.unstructured(
+        subject if re.match(r"(re|aw|sv|antw|r)\s*:", subject, re.I) else f"Re: {subject}"
+    )
 
 
 def text_entity(text: str) -> tuple[list[tuple[str, str]], bytes]:

@@ -1,0 +1,78 @@
+"""A piece as a letter: envelope and mail. No sockets and no clock: a retry gives the same octets.
+
+The Message-ID comes from the ids of delivery and message, so that a mail sent twice can be recognised; what a phone wrote
+has the administrator as envelope sender, a report has none (features I6, Q2).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from smsd.codec.mail import from_sms, report
+from smsd.codec.mail.sms import domain
+from smsd.values.delivery import Failure, Kind, Piece
+from smsd.values.errors import InvalidValue
+from smsd.values.message import Report
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """What the relay is given. `sender` is "" for reports; `international` asks for SMTPUTF8 (RFC 6531)."""
+
+    sender: str
+    recipient: str
+    data: bytes
+    international: bool = False
+
+
+def letter(piece: Piece, server_name: str, postmaster: str, mail_from: str = "%s") -> Letter:
+    """The letter for a piece whose target is `mailto:`; a permanent Failure when no mail can be made of it.
+
+    `piece.headers` may have: date (milliseconds), gateway (the id where the SMS came in), mail_from (its pattern),
+    in_reply_to and subject (of the mail that it answers).
+    """
+    recipient = _mailbox(piece.target.target)
+    about = dict(piece.headers)
+    message_id = f"<{piece.delivery}.{piece.message}@{server_name}>"
+    try:
+        if isinstance(piece.content, Report):
+            sender = ""
+            data = report(
+                piece.content,
+                recipient=recipient,
+                server_name=server_name,
+                postmaster=postmaster,
+                message_id=message_id,
+                full=piece.ticket.full if piece.ticket is not None else True,
+            )
+        else:
+            sender = postmaster
+            stamp = about.get("date", "")
+            data = from_sms(
+                piece.content,
+                number=piece.origin.target,
+                recipient=recipient,
+                pattern=about.get("mail_from", mail_from) if piece.origin.scheme == "sms" else postmaster,
+                server_name=server_name,
+                message_id=message_id,
+                date=int(stamp) if stamp.lstrip("-").isdecimal() else piece.arrived,
+                gateway=about.get("gateway", ""),
+                in_reply_to=about.get("in_reply_to", ""),
+                subject=about.get("subject", ""),
+            )
+    except InvalidValue as error:
+        raise Failure(Kind.PERMANENT, str(error), status="5.6.0") from None
+    return Letter(sender, recipient, data, not recipient.isascii())
+
+
+def _mailbox(target: str) -> str:
+    """The recipient with its domain in ASCII; a permanent Failure for what no relay could be told."""
+    local, _, where = target.rpartition("@")
+    if not local or len(target) > 600 or any(c in "<>\x7f" or c < " " for c in target):
+        raise Failure(Kind.PERMANENT, "the recipient is no mail address", status="5.1.3")
+    if " " in local and not (local.startswith('"') and local.endswith('"')):
+        raise Failure(Kind.PERMANENT, "the recipient is no mail address", status="5.1.3")
+    try:
+        return f"{local}@{domain(where)}"
+    except InvalidValue as error:
+        raise Failure(Kind.PERMANENT, f"the recipient is no mail address: {error}", status="5.1.3") from None

@@ -1,0 +1,115 @@
+"""What the configuration says of a mail relay, and the TLS that follows from it."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from OpenSSL import SSL
+from pydantic import Field, SecretStr, model_validator
+from twisted.internet import ssl
+from twisted.internet.abstract import isIPAddress, isIPv6Address
+from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
+from zope.interface import implementer
+
+from smsd.config.settings import GatewaySettings
+
+Security = Literal["none", "starttls", "starttls-required", "tls"]
+
+
+class Settings(GatewaySettings):
+    """`type: smtp`. With a user, `starttls` means `starttls-required`: a password is never sent in clear by chance."""
+
+    type: Literal["smtp"] = "smtp"
+    host: str = Field(pattern=r"^[^\s/@]{1,255}$", description="the relay's name or address")
+    port: int | None = Field(default=None, ge=1, le=65535, description="25, or 465 with security: tls")
+    security: Security = Field(
+        default="starttls", description="none, starttls (if offered), starttls-required, tls"
+    )
+    user: str | None = Field(default=None, min_length=1, description="login name at the relay")
+    password: SecretStr | None = None
+    verify: bool | None = Field(
+        default=None, description="check the certificate; default: yes, but not for opportunistic starttls"
+    )
+    ca: str | None = Field(
+        default=None, description="PEM file of the authorities to trust instead of the system's"
+    )
+    timeout: float = Field(
+        default=60.0, gt=0, le=600, description="seconds for connecting and for each answer"
+    )
+    deadline: float = Field(
+        default=600.0, gt=0, le=3600, description="seconds for a whole mail, its last answer included"
+    )
+    idle: float = Field(
+        default=15.0, ge=0, le=300, description="seconds that an unused connection stays open"
+    )
+    slots: int = Field(default=4, ge=1, le=100, description="connections, and mails at once")
+    hello: str | None = Field(
+        default=None, pattern=r"^[A-Za-z0-9.:\[\]-]{1,255}$", description="name for EHLO"
+    )
+    postmaster: str | None = Field(
+        default=None, pattern=r"^[^@\s<>]+@[^@\s<>]+$", description="where bounces go"
+    )
+
+    @model_validator(mode="after")
+    def _login_is_whole(self) -> Settings:
+        if (self.user is None) != (self.password is None):
+            raise ValueError("user and password go together: give both or none")
+        return self
+
+    @property
+    def needs_tls(self) -> bool:
+        """Whether nothing may be sent before TLS is up."""
+        return self.security in ("tls", "starttls-required") or (
+            self.security == "starttls" and self.user is not None
+        )
+
+    @property
+    def verifies(self) -> bool:
+        """Whether the relay's certificate must be valid for its name."""
+        return self.needs_tls if self.verify is None else self.verify
+
+    @property
+    def where(self) -> str:
+        """host:port, for people."""
+        return f"{self.host}:{self.effective_port}"
+
+    @property
+    def effective_port(self) -> int:
+        """The port that is connected to."""
+        return self.port or (465 if self.security == "tls" else 25)
+
+    def tls_options(self) -> Any:
+        """A client context for Twisted; ValueError when the `ca` file cannot be read or has no certificate."""
+        if not self.verifies:
+            return _Unverified(self.host)
+        return ssl.optionsForClientTLS(self.host, trustRoot=_authorities(self.ca) if self.ca else None)
+
+
+@implementer(IOpenSSLClientConnectionCreator)
+class _Unverified:
+    """TLS against listeners only: any certificate will do (opportunistic security, RFC 7435)."""
+
+    def __init__(self, host: str) -> None:
+        self._host = host
+        self._context = ssl.CertificateOptions(verify=False).getContext()
+
+    def clientConnectionForTLS(self, protocol: Any) -> SSL.Connection:
+        """A connection that names the host and asks nothing of its certificate."""
+        connection = SSL.Connection(self._context, None)
+        connection.set_app_data(protocol)
+        if not isIPAddress(self._host) and not isIPv6Address(self._host):
+            connection.set_tlsext_host_name(self._host.encode("idna"))
+        return connection
+
+
+def _authorities(path: str) -> Any:
+    try:
+        with open(path, "rb") as source:
+            pem = source.read()
+    except OSError as error:
+        raise ValueError(f"ca: cannot read {path}: {error.strerror}") from None
+    mark = b"-----BEGIN CERTIFICATE-----"
+    found = [ssl.Certificate.loadPEM(mark + piece) for piece in pem.split(mark)[1:]]
+    if not found:
+        raise ValueError(f"ca: {path} has no PEM certificate")
+    return ssl.trustRootFromCertificates(found)
