@@ -55,6 +55,12 @@ class Faults:
     wrong_length: int = 0
     rude: bool = False  # unsolicited lines even inside a prompt
 
+    def mend(self) -> None:
+        """Nothing is wrong any more."""
+        self.rules.clear()
+        self.silent, self.silent_after, self.rude = False, None, False
+        self.chunk, self.pause, self.echo, self.wrong_length = 0, 0.0, "normal", 0
+
     def hit(self, at: str, command: str = "") -> Rule | None:
         """The rule that fires now, if one does; counts this occasion for all that match."""
         found = None

@@ -118,11 +118,12 @@ class Messaging:
 
     def _store(self, memory: Memory, octets: bytes, announce: str, report: bool = False) -> Taken:
         if memory.full:
-            if self._profile.full:
-                self._modem.tell(self._profile.full.format(memory=memory.name))
             return Taken.LATER
         index = memory.add(Stored(with_smsc(octets, self._modem.network.service_centre), UNREAD, report))
-        if announce and not (memory.full and self._profile.unannounced_when_full):
+        last = len(memory.slots) == memory.capacity
+        if last and self._profile.full:
+            self._modem.tell(self._profile.full.format(memory=memory.name))
+        if announce and not (last and self._profile.unannounced_when_full):
             self._modem.tell(f'{announce}: "{memory.name}",{index}')
         return Taken.YES
 

@@ -16,14 +16,13 @@ from twisted.internet import defer
 
 from smsd.codec import segment
 from smsd.codec.tpdu import Address, Deliver
-from smsd.simulator import messaging as messages
 from smsd.simulator import profiles
 from smsd.simulator.answers import Refused, Reply, Result, cme, cms
-from smsd.simulator.card import Card
+from smsd.simulator.card import READ, Card, Memory, Stored
 from smsd.simulator.faults import Faults
 from smsd.simulator.general import General
 from smsd.simulator.line import Line
-from smsd.simulator.messaging import Messaging
+from smsd.simulator.messaging import ALWAYS, Messaging
 from smsd.simulator.network import Journal, Network, Sent
 from smsd.simulator.session import Session
 from smsd.values.errors import InvalidValue
@@ -234,7 +233,7 @@ class SimulatedModem:
         action = self._commands.get(name)
         if action is None:
             raise Refused(self.profile.unknown)
-        if name in self.messaging.commands and name not in messages.ALWAYS:
+        if name in self.messaging.commands and name not in ALWAYS:
             self._need_service()
         return action(operator, rest.strip())
 
@@ -396,15 +395,22 @@ class SimulatedModem:
         """Put octets on the line as they are."""
         self._write(data)
 
+    def memory(self, name: str = "") -> Memory:
+        """A memory by its name, or that of incoming messages; ValueError when there is no such one."""
+        memories = self.messaging.memories
+        if name and name not in memories:
+            raise ValueError(f"no memory {name!r}; there are: {', '.join(memories)}")
+        return memories[name or self.messaging.chosen[2]]
+
     def fill(self, memory: str = "") -> int:
         """Fill a memory (that of incoming messages when none is named) with old messages; how many were put in."""
-        store = self.messaging.memories[memory or self.messaging.chosen[2]]
+        store = self.memory(memory)
         octets = Deliver(
             Address("4444"), segment.plan_text("old").user_data(1, 0), scts=self.network.stamp()
         ).encode()
         free = store.capacity - len(store.slots)
         for _ in range(free):
-            store.add(messages.Stored(b"\0" + octets, messages.READ))
+            store.add(Stored(b"\0" + octets, READ))
         return free
 
     def facts(self) -> dict[str, Any]:

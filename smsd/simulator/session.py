@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from smsd.simulator.answers import Later, Prompt, Refused, Reply, Result, spelt
@@ -156,9 +157,12 @@ class Session:
         """Run the commands that are left of this line."""
         while self._commands:
             command = self._commands.popleft()
-            if not self._attempt(lambda command=command: self._hit("command", command) or self._run(command)):
+            if not self._attempt(partial(self._command, command)):
                 return
         self._finish(Reply())
+
+    def _command(self, command: str) -> Result:
+        return self._hit("command", command) or self._run(command)
 
     def _attempt(self, action: Callable[[], Result]) -> bool:
         """Whether `action` came to a plain OK, so that the line goes on; else its end, prompt or wait is seen to."""
