@@ -184,6 +184,15 @@ class PackingTests(SynchronousTestCase):
         self.assertEqual(gsm7.pack(b"1234567"), gsm7.pack(b"1234567\0"))
         self.assertEqual(len(gsm7.pack(bytes(160))), 140)
 
+    def test_more_than_one_message(self) -> None:
+        """No length is too long."""
+        for size in (255, 256, 257, 511, 512, 513, 1000):
+            septets = bytes(index * 7 & 0x7F for index in range(size))
+            for fill_bits in (0, 1, 6):
+                packed = gsm7.pack(septets, fill_bits)
+                self.assertEqual(packed, slowly(septets, fill_bits))
+                self.assertEqual(gsm7.unpack(packed, size, fill_bits), septets)
+
     @given(SEPTETS, st.integers(0, 6))
     def test_there_and_back(self, septets: bytes, fill_bits: int) -> None:
         """Packing is what the bits say, and comes back."""

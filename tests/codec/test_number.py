@@ -106,6 +106,8 @@ class NormaliseTests(SynchronousTestCase):
             ("1" * 21, None, "21 digits"),
             ("07912345", "XX", "country is unknown"),
             ("123456789012345", "IT", "no possible number in IT"),
+            ("1" * 21, "IT", "no possible number in IT"),
+            ("8 10 41 79 123 45 67", "DE", "has 16 digits"),
             ("a text that is no number", None, "neither a number"),
             ("ab\0c", None, "neither a number"),
             ("\ud83dabc", None, "neither a number"),

@@ -185,6 +185,13 @@ class FlagTests(SynchronousTestCase):
         with self.assertRaises(InvalidValue):
             Submit(Address.of("1"), validity=Validity(2, bytes(7))).encode()
 
+    def test_fields_of_wrong_size(self) -> None:
+        """A stamp has seven octets, a command at most 156 of data."""
+        for value in (deliver("x", scts=bytes(6)), Command(data=bytes(157))):
+            with self.assertRaises(InvalidValue):
+                value.encode()
+        self.assertIsNone(tpdu.decode_mt(deliver("x").encode()).at)
+
     def test_more_is_inverted(self) -> None:
         """TP-MMS 0 says that more messages wait."""
         self.assertEqual(deliver("x", more=True).encode()[0], 0x00)
