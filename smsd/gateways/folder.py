@@ -103,7 +103,10 @@ class Folder(Service):
     def _failed(self, failure: Any) -> Any:
         error = failure.trap(OSError) and failure.value
         raise Failure(
-            Kind.TEMPORARY, f"the mail cannot be written: {error.strerror}", scope=Scope.GATEWAY, status="4.3.1"
+            Kind.TEMPORARY,
+            f"the mail cannot be written: {error.strerror}",
+            scope=Scope.GATEWAY,
+            status="4.3.1",
         )
 
 

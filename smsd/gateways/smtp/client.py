@@ -361,9 +361,11 @@ def _base64(text: str) -> str:
 def _why(reason: TwistedFailure) -> str:
     """The end of a connection in words for an administrator."""
     error: Any = reason.value
-    arguments = error.args[0] if error.args else ""
-    if isinstance(arguments, list):  # OpenSSL.SSL.Error: [(library, function, reason), …]
-        return "TLS with the mail relay failed: " + "; ".join(str(entry[-1]) for entry in arguments)
-    if type(error).__module__.startswith(("OpenSSL", "service_identity")):
-        return f"TLS with the mail relay failed: {type(error).__name__}"
+    module = type(error).__module__
+    if module.startswith("service_identity"):
+        return "TLS with the mail relay failed: its certificate is for another name"
+    if module.startswith("OpenSSL"):  # args: [(library, function, reason), …], or nothing
+        details = error.args[0] if error.args and isinstance(error.args[0], list) else []
+        words = "; ".join(str(entry[-1]) for entry in details if isinstance(entry, tuple))
+        return f"TLS with the mail relay failed: {words or type(error).__name__}"
     return "the mail relay closed the connection"
