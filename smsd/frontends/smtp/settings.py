@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import ipaddress
 from typing import Literal
 
 from pydantic import Field, field_validator
 
 from smsd.codec import smsuri
 from smsd.config.settings import FrontendSettings, Path, Section
+from smsd.core.networks import read_network
 from smsd.values.errors import InvalidValue
 
 
@@ -61,12 +61,7 @@ class Settings(FrontendSettings):
     @classmethod
     def _networks(cls, networks: list[str]) -> list[str]:
         for network in networks:
-            try:
-                ipaddress.ip_network(network)
-            except ValueError as error:
-                raise ValueError(
-                    f"{network!r} is no network ({error}): write 192.0.2.0/24 or 2001:db8::/32"
-                ) from None
+            read_network(network)
         return networks
 
     @field_validator("helpers")
@@ -80,23 +75,3 @@ class Settings(FrontendSettings):
             except InvalidValue as error:
                 raise ValueError(f"{name}: {error}") from None
         return helpers
-
-
-class Networks:
-    """A set of IP networks. Addresses that are none (unix sockets, "local") are in it when `local` says so."""
-
-    def __init__(self, networks: list[str], local: bool = False) -> None:
-        self._networks = [ipaddress.ip_network(network) for network in networks]
-        self._local = local
-
-    def holds(self, peer: str) -> bool:
-        """Whether the address is in one of the networks."""
-        if peer == "local":
-            return self._local
-        if not self._networks:
-            return False
-        try:
-            address = ipaddress.ip_address(peer)
-        except ValueError:
-            return False
-        return any(address in network for network in self._networks)

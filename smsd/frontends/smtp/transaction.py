@@ -201,15 +201,13 @@ class Transaction:
 
         The digest is of what follows the header, because each relay adds a Received line to that.
         """
-        if not self.door.settings.idempotent:
-            return None
         targets = sorted(
             f"{recipient.typed}@{recipient.parameters.gateway or ''}" for recipient in recipients
         )
         if group.msgid is not None:
-            scope = f"account:{group.account}" if group.account else f"smtp:{self.session.peer}"
+            scope = f"account:{group.account}" if group.account else f"door:{self.session.door}"
             return IdempotencyKey(scope, group.msgid, digest)
-        if not message_id:
+        if not message_id or not self.door.settings.idempotent:
             return None
         key = "|".join((message_id, str(self.mail.sender), group.account or "", *targets))
         if len(key) > 512:
