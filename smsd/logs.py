@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import Callable
 from datetime import datetime, timezone
 from typing import IO, Any
 
@@ -92,10 +93,19 @@ def _traceback(event: LogEvent) -> list[str]:
 
 @implementer(ILogObserver)
 class Logs:
-    """An observer that writes every service's file, and, in the foreground, everything to `console` as well."""
+    """An observer that writes every service's file, and, in the foreground, everything to `console` as well.
 
-    def __init__(self, settings: LogSettings, console: IO[str] | None = None) -> None:
+    `own` is called with the path of every file made, so that root can give it away.
+    """
+
+    def __init__(
+        self,
+        settings: LogSettings,
+        console: IO[str] | None = None,
+        own: Callable[[str], None] = lambda path: None,
+    ) -> None:
         self._console = console
+        self._own = own
         self._files: dict[str, LogFile] = {}
         self.use(settings)
 
@@ -112,6 +122,12 @@ class Logs:
         for file in self._files.values():
             file.close()
         self._files.clear()
+
+    def say(self, text: str) -> None:
+        """Show `text` to whoever started the server in the foreground; no file gets it."""
+        if self._console is not None:
+            self._console.write(text)
+            self._console.flush()
 
     def __call__(self, event: LogEvent) -> None:
         level = event.get("log_level", LogLevel.info)
@@ -138,4 +154,5 @@ class Logs:
                 defaultMode=0o640,
                 maxRotatedFiles=self._settings.keep,
             )
+            self._own(file.path)
         file.write(line)

@@ -1,44 +1,100 @@
 """Listening sockets that outlive the doors behind them.
 
-Doors get `Ports` in place of the reactor. When a reload replaces a door, the old one stops listening and the new one
+A door gets a `View` in place of the reactor. When a reload replaces a door, the old one stops listening and the new one
 listens on the same address: the socket itself stays open in between, so connections wait in its backlog instead of being
-refused, and a port below 1024 needs no root again. `sweep` closes what no door took up again.
+refused, and a port below 1024 needs no root again. A door that is replaced can be retired:
+it accepts nothing more, and its connections live on.
 """
 
 from __future__ import annotations
 
+import os
 import socket
+from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
+from twisted.internet.defer import succeed
 from twisted.internet.error import CannotListenError
-from twisted.internet.tcp import Port
 from twisted.protocols.tls import TLSMemoryBIOFactory
 
 Key = tuple[str, int]
+"""(interface, port), or (INHERITED, descriptor)."""
+
+INHERITED = "systemd"
 
 
 class Ports:
-    """A reactor whose `listenTCP` and `listenSSL` keep their sockets; everything else is the reactor's own."""
+    """The sockets. `view` is the reactor for one door; `sweep` closes the sockets that no view uses any more."""
 
     def __init__(self, reactor: Any) -> None:
-        self._reactor = reactor
+        self.reactor = reactor
         self._kept: dict[Key, socket.socket] = {}
-        self._used: dict[Key, int] = {}
+        self._used: Counter[Key] = Counter()
+        self._descriptors: set[int] = set()
+
+    def view(self) -> View:
+        """A reactor whose listening ports can be stopped without the door's help."""
+        return View(self)
+
+    def sweep(self) -> None:
+        """Close the sockets of doors that are gone. Inherited ones stay: systemd gives them only once."""
+        for key in [key for key in self._kept if not self._used[key] and key[0] != INHERITED]:
+            self._kept.pop(key).close()
+
+    def close(self) -> None:
+        """Close every socket."""
+        for kept in self._kept.values():
+            kept.close()
+        self._kept.clear()
+
+    def listen(self, port: int, factory: Any, backlog: int, interface: str) -> Any:
+        """Listen with the socket that is kept for this address, or a new one."""
+        if port == 0:
+            return self.reactor.listenTCP(port, factory, backlog, interface)
+        key = (interface, port)
+        if key not in self._kept:
+            self._kept[key] = _bind(port, backlog, interface)
+        return self._adopt(key, factory)
+
+    def inherit(self, descriptor: int, family: int, factory: Any) -> Any:
+        """Listen with an inherited socket. The endpoint closes `descriptor` afterwards, so a copy is kept."""
+        key = (INHERITED, descriptor)
+        if key not in self._kept:
+            self._kept[key] = socket.socket(family, socket.SOCK_STREAM, fileno=os.dup(descriptor))
+            self._descriptors.add(descriptor)
+        elif descriptor not in self._descriptors:
+            raise CannotListenError("systemd", descriptor, OSError("this listener needs a restart to change"))
+        return self._adopt(key, factory)
+
+    def hold(self) -> None:
+        """Occupy inherited descriptors again that an endpoint has closed: the next one will close them once more."""
+        for descriptor in list(self._descriptors):
+            try:
+                os.fstat(descriptor)
+            except OSError:
+                os.dup2(self._kept[INHERITED, descriptor].fileno(), descriptor, inheritable=False)
+
+    def _adopt(self, key: Key, factory: Any) -> Watched:
+        kept = self._kept[key]
+        port = self.reactor.adoptStreamPort(kept.fileno(), kept.family, factory)
+        self._used[key] += 1
+        return Watched(port, lambda: self._used.subtract([key]))
+
+
+class View:
+    """The reactor as one door gets it."""
+
+    def __init__(self, ports: Ports) -> None:
+        self._ports = ports
+        self._listening: list[Any] = []
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._reactor, name)
+        return getattr(self._ports.reactor, name)
 
     def listenTCP(self, port: int, factory: Any, backlog: int = 50, interface: str = "") -> Any:
-        """As IReactorTCP.listenTCP. Port 0 is given to the reactor, since nobody can ask for the same one again."""
-        if port == 0 or not isinstance(port, int):
-            return self._reactor.listenTCP(port, factory, backlog, interface)
-        key = (interface, port)
-        kept = self._kept.get(key)
-        if kept is None:
-            kept = self._kept[key] = self._bind(port, backlog, interface)
-        adopted = self._reactor.adoptStreamPort(kept.fileno(), kept.family, factory)
-        self._used[key] = self._used.get(key, 0) + 1
-        return _Watched(adopted, lambda: self._left(key))
+        """As IReactorTCP.listenTCP."""
+        return self._noted(self._ports.listen(int(port), factory, backlog, interface))
 
     def listenSSL(
         self, port: int, factory: Any, contextFactory: Any, backlog: int = 50, interface: str = ""
@@ -46,39 +102,52 @@ class Ports:
         """As IReactorSSL.listenSSL."""
         return self.listenTCP(port, TLSMemoryBIOFactory(contextFactory, False, factory), backlog, interface)
 
-    def sweep(self) -> None:
-        """Close sockets that no door listens on any more."""
-        for key in [key for key in self._kept if not self._used.get(key)]:
-            self._kept.pop(key).close()
+    def adoptStreamPort(self, fileDescriptor: int, addressFamily: int, factory: Any) -> Any:
+        """As IReactorSocket.adoptStreamPort."""
+        return self._noted(self._ports.inherit(fileDescriptor, addressFamily, factory))
 
-    def _left(self, key: Key) -> None:
-        self._used[key] -= 1
+    def listenUNIX(self, *args: Any, **options: Any) -> Any:
+        """As IReactorUNIX.listenUNIX."""
+        return self._noted(self._ports.reactor.listenUNIX(*args, **options))
 
-    def _bind(self, port: int, backlog: int, interface: str) -> socket.socket:
-        family = socket.AF_INET6 if ":" in interface else socket.AF_INET
-        kept = socket.socket(family, socket.SOCK_STREAM)
-        try:
-            kept.setblocking(False)
-            kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            kept.bind((interface, port))
-            kept.listen(backlog)
-        except OSError as error:
-            kept.close()
-            raise CannotListenError(interface, port, error) from error
-        return kept
+    def retire(self) -> None:
+        """Accept nothing more for this door; its connections go on."""
+        for port in self._listening:
+            port.stopListening()
+
+    def _noted(self, port: Any) -> Any:
+        self._listening.append(port)
+        return port
 
 
-class _Watched:
-    """A port that says when it stops listening."""
+class Watched:
+    """A port that tells once that it stops listening."""
 
-    def __init__(self, port: Port, stopped: Any) -> None:
+    def __init__(self, port: Any, stopped: Callable[[], object]) -> None:
         self._port = port
-        self._stopped = stopped
+        self._stopped: Callable[[], object] | None = stopped
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._port, name)
 
     def stopListening(self) -> Any:
-        stopped, self._stopped = self._stopped, lambda: None
+        """As IListeningPort.stopListening; harmless when repeated."""
+        stopped, self._stopped = self._stopped, None
+        if stopped is None:
+            return succeed(None)
         stopped()
         return self._port.stopListening()
+
+
+def _bind(port: int, backlog: int, interface: str) -> socket.socket:
+    family = socket.AF_INET6 if ":" in interface else socket.AF_INET
+    bound = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        bound.setblocking(False)
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind((interface, port))
+        bound.listen(backlog)
+    except OSError as error:
+        bound.close()
+        raise CannotListenError(interface, port, error) from error
+    return bound

@@ -96,14 +96,14 @@ def _accounts(document: Document, accounts: Entries, known: list[str], doors: En
                 f"there is no gateway {gateway!r}",
                 f"allowed: {', '.join(known) or 'none'}",
             )
-        if account.user != "demo" or not getattr(account, "active", True):
+        if not account.active or not (account.demo or account.user == "demo"):
             continue
         for door_path, door in doors:
             for number, text in enumerate(door.listen if door.active else []):
                 if not endpoints.problem(text) and not endpoints.is_loopback(text):
                     document.report(
                         (*door_path, "listen", number),
-                        "the account demo is refused on any address but loopback, and others can reach this one",
+                        f"the demo account {account.user!r} is refused on any address but loopback, and others can reach this one",
                         "remove that account, or listen on interface=127.0.0.1",
                     )
 

@@ -139,6 +139,6 @@ def _account_model() -> Any:
 
 
 def _simulator_model() -> Any:
-    from smsd.simulator import Settings
+    from smsd.simulator.service import Settings
 
     return Settings

@@ -1,0 +1,189 @@
+"""The operator's verbs, one set for the command line and, later, the console: what they take, do and answer.
+
+Arguments and answers are JSON values. A verb that cannot be done fails with InvalidValue or Refused, whose text is for
+the operator. Who may call them is decided by whoever opens this to the outside (the control socket: its permissions).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from smsd.core.overrides import Overrides
+from smsd.store import operating
+from smsd.values.address import Address
+from smsd.values.delivery import State
+from smsd.values.errors import InvalidValue
+from smsd.values.message import Declined, Parameters, Priority, Queued, Recipient, Submission, Text
+
+WAITING = (State.READY, State.SENDING, State.SCHEDULED, State.HELD)
+MOST = 1000
+
+
+class Control:
+    """Verbs over `store`, `dispatcher` (IDispatcher) and `queue` (`wake(lane)`); `status` and `reload` are the server's."""
+
+    def __init__(
+        self,
+        *,
+        store: Any,
+        dispatcher: Any,
+        queue: Any,
+        overrides: Overrides,
+        status: Callable[[], dict[str, Any]],
+        reload: Callable[[], Awaitable[list[str]]],
+    ) -> None:
+        self._store = store
+        self._dispatcher = dispatcher
+        self._queue = queue
+        self._overrides = overrides
+        self._status = status
+        self._reload = reload
+        self._verbs: dict[str, Callable[[Mapping[str, Any]], Awaitable[Any]]] = {
+            "send": self.send,
+            "list": self.find,
+            "show": self.show,
+            "retry": self.retry,
+            "cancel": self.cancel,
+            "status": self.status,
+            "set": self.change,
+            "reload": self.reload,
+        }
+
+    async def call(self, verb: str, arguments: Mapping[str, Any]) -> Any:
+        """Do a verb; InvalidValue for one that does not exist, or for arguments that make no sense."""
+        if verb not in self._verbs:
+            raise InvalidValue(f"there is no verb {verb!r}; allowed: {', '.join(self._verbs)}")
+        return await self._verbs[verb](arguments)
+
+    async def send(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """to (list), text; gateway, sender, expire_minutes, max_parts, priority → message, and an entry per recipient."""
+        to, text = arguments.get("to"), arguments.get("text")
+        if not isinstance(to, list) or not to or not all(isinstance(number, str) and number for number in to):
+            raise InvalidValue("to: a list of numbers is needed")
+        if not isinstance(text, str):
+            raise InvalidValue("text: a text is needed")
+        priority = str(arguments.get("priority") or "normal").upper()
+        if priority not in Priority.__members__:
+            raise InvalidValue(
+                f"priority: {priority.lower()!r} is not possible; allowed: urgent, normal, bulk"
+            )
+        parameters = Parameters(
+            gateway=_text(arguments, "gateway"),
+            sender=_text(arguments, "sender"),
+            expire_minutes=_number(arguments, "expire_minutes", 1, 525600),
+            max_parts=_number(arguments, "max_parts", 1, 128),
+            priority=Priority[priority],
+        )
+        recipients = tuple(Recipient(Address("sms", number), number, parameters) for number in to)
+        submission = Submission("control", Address("account", "operator"), recipients, Text(text))
+        receipt = await self._dispatcher.submit(submission)
+        return {"message": receipt.message, "recipients": [_fate(entry) for entry in receipt.recipients]}
+
+    async def find(self, arguments: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Deliveries, newest first. states (names; "waiting", the default, or "all"), target, account, door, before,
+        limit (at most 1000)."""
+        limit = _number(arguments, "limit", 1, MOST) or 50
+        found: list[dict[str, Any]] = await self._store.ask(
+            operating.find,
+            states=_states(arguments.get("states") or "waiting"),
+            target=_text(arguments, "target") or "",
+            account=_text(arguments, "account") or "",
+            door=_text(arguments, "door") or "",
+            before=_number(arguments, "before", 0, 2**63 - 1) or 0,
+            limit=limit,
+        )
+        return found
+
+    async def show(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """delivery → everything known of it."""
+        delivery = _delivery(arguments)
+        told: dict[str, Any] | None = await self._store.ask(operating.explain, delivery)
+        if told is None:
+            raise InvalidValue(f"there is no delivery {delivery}: smsd queue list shows those there are")
+        return told
+
+    async def retry(self, arguments: Mapping[str, Any]) -> None:
+        """delivery: send it now, also when it failed, expired, was held or cancelled."""
+        await self._alter("retry", arguments)
+
+    async def cancel(self, arguments: Mapping[str, Any]) -> None:
+        """delivery: do not send it."""
+        await self._alter("cancel", arguments)
+
+    async def status(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """The server, its gateways and doors, and how many deliveries wait."""
+        return {**self._status(), "queue": await self._store.ask(operating.counts)}
+
+    async def change(self, arguments: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Nothing: every setting that can be set. name and value (null: back to the file's): set it, then the same."""
+        name = _text(arguments, "name")
+        if name is not None:
+            await self._overrides.set(name, _text(arguments, "value"))
+        return self._overrides.shown()
+
+    async def reload(self, arguments: Mapping[str, Any]) -> list[str]:
+        """Read the configuration again → what could not be done (also said in the log)."""
+        return await self._reload()
+
+    async def _alter(self, verb: str, arguments: Mapping[str, Any]) -> None:
+        now = self._store.now()
+        expires = now + self._overrides.effective().queue.expire_minutes * 60_000
+        lane = await self._store.control(operating.Verb(verb, _delivery(arguments), now, expires))
+        if verb == "retry":
+            self._queue.wake(lane, now)
+
+
+def _fate(entry: Queued | Declined) -> dict[str, Any]:
+    if isinstance(entry, Declined):
+        return {
+            "number": entry.typed,
+            "reason": entry.refusal.reason.name.lower(),
+            "error": entry.refusal.text,
+        }
+    return {
+        "number": entry.target,
+        "delivery": entry.delivery,
+        "parts": entry.parts,
+        "encoding": entry.encoding,
+        "notes": list(entry.notes),
+    }
+
+
+def _states(given: Any) -> tuple[State, ...]:
+    names = given if isinstance(given, list) else [given]
+    states: tuple[State, ...] = ()
+    for name in names:
+        if name == "all":
+            return ()
+        if name == "waiting":
+            states += WAITING
+        elif isinstance(name, str) and name.upper() in State.__members__:
+            states += (State[name.upper()],)
+        else:
+            allowed = ", ".join(state.name.lower() for state in State)
+            raise InvalidValue(f"there is no state {name!r}; allowed: waiting, all, {allowed}")
+    return states
+
+
+def _text(arguments: Mapping[str, Any], name: str) -> str | None:
+    value = arguments.get(name)
+    if value is not None and not isinstance(value, str):
+        raise InvalidValue(f"{name}: a text is needed")
+    return value
+
+
+def _number(arguments: Mapping[str, Any], name: str, least: int, most: int) -> int | None:
+    value = arguments.get(name)
+    if value is None:
+        return None
+    if not isinstance(value, int) or not least <= value <= most:
+        raise InvalidValue(f"{name}: {value!r} is not possible; allowed: {least} to {most}")
+    return value
+
+
+def _delivery(arguments: Mapping[str, Any]) -> int:
+    number = _number(arguments, "delivery", 1, 2**63 - 1)
+    if number is None:
+        raise InvalidValue("delivery: its number is needed")
+    return number

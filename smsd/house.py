@@ -1,0 +1,228 @@
+"""The rooms of a running server and how they are joined: what each gateway, door and simulator is given.
+
+Owns no order of start and stop (`smsd.service` does) and no policy.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from twisted.internet.defer import Deferred
+
+from smsd import registry
+from smsd.config.places import find_data
+from smsd.config.settings import Configuration
+from smsd.core.accounts import Accounts
+from smsd.core.dispatcher import Dispatcher
+from smsd.core.inbound import Arrivals, Inbound
+from smsd.core.memory import Memory
+from smsd.core.planning import Planner, Policies
+from smsd.core.queue import Queue
+from smsd.core.timers import Sweeper
+from smsd.interfaces import FrontendContext, GatewayContext
+from smsd.keeper import Keeper, Wanted
+from smsd.ports import Ports
+from smsd.store.sqlite import SqliteStore
+
+
+class House:
+    """Everything that runs, for one configuration after the other."""
+
+    def __init__(self, configuration: Configuration, reactor: Any) -> None:
+        self._reactor = reactor
+        self._views: dict[str, Any] = {}
+        self.store = SqliteStore(configuration.store.path, reactor)
+        self.queue = Queue(self.store, reactor)
+        self.ports = Ports(reactor)
+        self.accounts = Accounts(configuration.accounts, reactor, configuration.server.percent_logins)
+        self._account_settings = configuration.accounts
+        self.simulators = Keeper("simulator", reactor)
+        self.gateways = Keeper("gateway", reactor, removed=lambda gateway: self.queue.remove(gateway.name))
+        self.doors = Keeper("door", reactor, retire=self._retire)
+
+    # -- store and core
+
+    def open_store(self) -> Callable[[], Any]:
+        """Open the store and what stands on it; gives what closes it again."""
+        self.store.open()
+        self.planner = Planner(self.store.ids, self.store.now, self.queue, self.accounts.find)
+        self.dispatcher = Dispatcher(self.store, self.planner, self.queue)
+        self.inbound = Inbound(self.store, self.planner, self.dispatcher, self.queue)
+        self.sweeper = Sweeper(self.store, self.queue, self._reactor)
+
+        def close() -> Any:
+            self.accounts.stop()
+            return self.store.close()
+
+        return close
+
+    def recover(self) -> Deferred[int]:
+        """Decide about what the last run left on the wire."""
+        return self.store.recover(self._in_doubt)
+
+    async def start_queue(self) -> Callable[[], Any]:
+        """Begin to carry; gives what stops it."""
+        await self.queue.start()
+        self.sweeper.start()
+
+        def stop() -> Deferred[None]:
+            return self.sweeper.stop().addCallback(lambda _: self.queue.stop())
+
+        return stop
+
+    def use(self, configuration: Configuration) -> None:
+        """Take the numbers, mailboxes and accounts of a configuration; needs the store open."""
+        server, queue = configuration.server, configuration.queue
+        self.planner.policies = Policies(queue.expire_minutes, queue.warn_minutes, server.country)
+        self.sweeper.keep_days = queue.keep_days
+        self.inbound.postmaster = postmaster(configuration)
+        self.inbound.arrivals = {
+            gateway.id: Arrivals(gateway.deliver_to or "", gateway.mail_from, gateway.country)
+            for gateway in configuration.gateways
+        }
+        self._in_doubt = {gateway.id: gateway.in_doubt for gateway in configuration.gateways}
+        if configuration.accounts != self._account_settings:
+            self._account_settings = configuration.accounts
+            self.accounts.replace(configuration.accounts)
+
+    # -- what should run
+
+    def wanted_simulators(self, configuration: Configuration) -> dict[str, Wanted]:
+        """Simulated modems and phones."""
+        from smsd.simulator import service as simulator
+
+        return {
+            settings.id: Wanted((settings,), partial(simulator.make, settings, self._reactor))
+            for settings in configuration.simulators
+        }
+
+    def wanted_gateways(self, configuration: Configuration) -> dict[str, Wanted]:
+        """The active gateways, each with what it is told of the server."""
+        server = configuration.server
+        wanted = {}
+        for settings in configuration.gateways:
+            if settings.active:
+                facts = (
+                    settings,
+                    server.name,
+                    server.country,
+                    postmaster(configuration),
+                    configuration.folder,
+                )
+                wanted[settings.id] = Wanted(facts, partial(self._make_gateway, settings, configuration))
+        return wanted
+
+    def _make_gateway(self, settings: Any, configuration: Configuration) -> Any:
+        module = registry.find(registry.GATEWAYS, settings.type)
+        outlet = Late()
+        server = configuration.server
+        context = GatewayContext(
+            reactor=self._reactor,
+            outlet=outlet,
+            inbound=self.inbound,
+            memory=Memory(self.store, settings.id),
+            server_name=server.name,
+            country=settings.country,
+            postmaster=postmaster(configuration),
+            spool=lambda name: spool(configuration, settings.id, name),
+            find_data=lambda name: find_data(name, configuration.path),
+        )
+        gateway = module.make(settings, context)
+        outlet.real = self.queue.outlet(settings.id, gateway.abilities, settings.in_doubt, settings.country)
+        outlet.real.gateway = gateway
+        return gateway
+
+    def wanted_doors(self, configuration: Configuration) -> dict[str, Wanted]:
+        """The active listeners, each with what it is told of the server."""
+        server = configuration.server
+        pins = {
+            gateway.id: gateway.pin.get_secret_value()
+            for gateway in configuration.gateways
+            if gateway.active and gateway.pin is not None
+        }
+        told = {
+            "server_name": server.name,
+            "domains": frozenset(server.domains),
+            "gateways": frozenset(gateway.id for gateway in configuration.gateways if gateway.active),
+            "deliver_pins": pins,
+            "country": server.country,
+            "percent_logins": server.percent_logins,
+        }
+        return {
+            settings.id: Wanted((settings, tuple(told.values())), partial(self._make_door, settings, told))
+            for settings in configuration.listeners
+            if settings.active
+        }
+
+    def _make_door(self, settings: Any, told: dict[str, Any]) -> Any:
+        view = self.ports.view()
+        context = FrontendContext(
+            reactor=view,
+            dispatcher=self.dispatcher,
+            inbound=self.inbound,
+            portal=self.accounts.portal,
+            **told,
+        )
+        door = registry.find(registry.DOORS, settings.type).make(settings, context)
+        self._views[door] = view
+        return door
+
+    def _retire(self, door: Any) -> None:
+        self._views.pop(door).retire()
+
+    # -- for people
+
+    def status(self, configuration: Configuration) -> dict[str, Any]:
+        """Gateways, doors and simulators, each with one line on how it is."""
+        outlets = {outlet.name: outlet for outlet in self.queue.outlets()}
+        gateways = []
+        for settings in configuration.gateways:
+            gateway, outlet = self.gateways.services.get(settings.id), outlets.get(settings.id)
+            gateways.append(
+                {
+                    "id": settings.id,
+                    "type": settings.type,
+                    "status": gateway.status
+                    if gateway
+                    else "not active"
+                    if not settings.active
+                    else "not started",
+                    "slots": outlet.slots if outlet else 0,
+                    "on_wire": len(outlet.on_wire) if outlet else 0,
+                    "closed": outlet.reason if outlet else "",
+                }
+            )
+        doors = [
+            {
+                "id": settings.id,
+                "type": settings.type,
+                "listen": settings.listen,
+                "running": settings.id in self.doors.services,
+            }
+            for settings in configuration.listeners
+        ]
+        return {"gateways": gateways, "doors": doors, "simulators": sorted(self.simulators.services)}
+
+
+class Late:
+    """An outlet that exists before its gateway's abilities are known; gateways speak to it only after their start."""
+
+    real: Any = None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.real, name)
+
+
+def postmaster(configuration: Configuration) -> str:
+    """The administrator's mailbox."""
+    return configuration.server.postmaster or f"postmaster@{configuration.server.name}"
+
+
+def spool(configuration: Configuration, gateway: str, name: str) -> str:
+    """The path of a gateway's own file; its folder exists afterwards."""
+    folder = os.path.join(configuration.folder, "gateways", gateway)
+    os.makedirs(folder, mode=0o750, exist_ok=True)
+    return os.path.join(folder, name)
