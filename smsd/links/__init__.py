@@ -1,0 +1,1 @@
+"""Links: one connection that carries messages both ways. Each module exports `Settings` and `make(settings, context)`."""

@@ -1,0 +1,110 @@
+"""The watch over a modem in service: is it alive, is it registered, how strong is its signal, is its node still there.
+
+Owns the counts of G6, which are about silence; decides nothing but tells: `unresponsive`, `registration`. Must never
+delay a message: it asks only when nothing else has been answered lately.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
+
+from smsd.codec import at
+from smsd.links.gsm.errors import Lost, Silent
+from smsd.links.gsm.startup import registered, registration
+
+if TYPE_CHECKING:
+    from smsd.links.gsm.session import Dialogue
+
+MAX_SILENT = 3  # "more than two failed check calls in a row": at the third
+SEARCH = 2.0  # between two looks while the modem is not registered
+
+
+class Watch:
+    """Watches one open line until `stop`."""
+
+    log = Logger()
+
+    def __init__(
+        self,
+        clock: Any,
+        gateway: str,
+        dialogue: Dialogue,
+        interval: float,
+        state: int | None,
+        unresponsive: Callable[[str], None],
+        changed: Callable[[int | None], None],
+    ) -> None:
+        self._clock = clock
+        self._gateway = gateway
+        self._dialogue = dialogue
+        self._interval = interval
+        self._state = state
+        self._unresponsive = unresponsive
+        self._changed = changed
+        self._checking = False
+        self._looked = clock.seconds()
+        self._loop = LoopingCall(self._tick)
+        self._loop.clock = clock
+        self.signal: int | None = None
+
+    def start(self) -> None:
+        """Begin."""
+        self._loop.start(min(SEARCH, self._interval), now=False)
+
+    def stop(self) -> None:
+        """End; nothing is told any more."""
+        if self._loop.running:
+            self._loop.stop()
+
+    def news(self, event: at.Event) -> None:
+        """Registration states that the modem tells by itself."""
+        if isinstance(event, at.Registration) and event.domain == "CREG":
+            self._note(event.state)
+
+    def look(self) -> None:
+        """Ask for the registration at the next tick."""
+        self._looked = 0.0
+
+    def _note(self, state: int | None) -> None:
+        if state != self._state:
+            self._state = state
+            self._changed(state)
+
+    def _tick(self) -> None:
+        if self._checking:
+            return
+        now = self._clock.seconds()
+        due = now - self._looked >= self._interval
+        if due or not registered(self._state) or self._dialogue.silences:
+            self._checking = True
+            self._looked = now
+            Deferred.fromCoroutine(self._check()).addBoth(self._checked)
+
+    async def _check(self) -> None:
+        """AT until it answers; then what the modem says of its network."""
+        while self._loop.running:
+            try:
+                if (
+                    self._dialogue.silences
+                    or self._clock.seconds() - self._dialogue.answered_at >= self._interval
+                ):
+                    await self._dialogue.ask("AT")
+                self._note(await registration(self._dialogue))
+                answer = await self._dialogue.ask("AT+CSQ")
+            except Silent:
+                if self._dialogue.silences >= MAX_SILENT:
+                    self._unresponsive(f"no answer to {self._dialogue.silences} commands in a row")
+                    return
+                continue
+            self.signal = at.signal(answer.lines) if answer.ok else None
+            return
+
+    def _checked(self, result: Any) -> None:
+        self._checking = False
+        if result is not None and result.check(Lost) is None:
+            self.log.failure("{gateway}: the check failed", result, gateway=self._gateway)
