@@ -17,6 +17,7 @@ from twisted.internet.protocol import Factory
 from twisted.protocols.basic import LineOnlyReceiver
 
 from smsd.simulator import faults
+from smsd.simulator.incoming import Shape
 from smsd.values.errors import InvalidValue
 
 if TYPE_CHECKING:
@@ -159,11 +160,10 @@ class Controls:
         order: Numbers = (), udh: str = "", message_class: int | None = None, pid: int = 0,
     ) -> dict[str, int]:  # fmt: skip
         """An SMS comes in: a text or octets (hex); order=2,1,1 for its parts."""
-        content = bytes.fromhex(hex) if hex else text
+        shape = Shape(width, bytes.fromhex(udh), message_class, pid, order=tuple(order))
         parts = self._modem.receive(
-            number, content, reference=reference, width=width, order=order, elements=bytes.fromhex(udh),
-            message_class=message_class, pid=pid,
-        )  # fmt: skip
+            number, bytes.fromhex(hex) if hex else text, reference=reference, shape=shape
+        )
         return {"parts": parts}
 
     def tpdu(self, hex: str, report: bool = False) -> None:

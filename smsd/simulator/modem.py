@@ -9,26 +9,26 @@ from __future__ import annotations
 
 import random
 import re
-from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet import defer
 
-from smsd.codec import segment
-from smsd.codec.tpdu import Address, Deliver
 from smsd.simulator import profiles
 from smsd.simulator.answers import Refused, Reply, Result, cme, cms
 from smsd.simulator.card import READ, Card, Memory, Stored
 from smsd.simulator.faults import Faults
 from smsd.simulator.general import General
+from smsd.simulator.incoming import PLAIN, Shape, delivers, old_message
 from smsd.simulator.line import Line
 from smsd.simulator.messaging import ALWAYS, Messaging
 from smsd.simulator.network import Journal, Network, Sent
+from smsd.simulator.output import Output
+from smsd.simulator.sending import Sending
 from smsd.simulator.session import Session
 from smsd.values.errors import InvalidValue
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
 _EXTENDED = re.compile(r"([+^#*%$][A-Z0-9]+) ?(=\?|\?|=|)(.*)\Z", re.IGNORECASE | re.DOTALL)
 
@@ -65,19 +65,21 @@ class SimulatedModem:
         self.card = Card(pin=pin, number=number)
         self.listeners: list[Callable[[dict[str, Any]], None]] = []
         self.line = line(self._received) if line else Line(reactor, link, self._received)
+        self._output = Output(self.clock, self.faults, self.line.write)
         journalled = Journal(journal, name) if journal else None
         self.messaging: Messaging
         self.network = Network(self.clock, self._offer, self._unacknowledged, journalled, kept)
         self.network.accepted = self._accepted
-        self.session = Session(self.clock, self.profile, self.faults, self._write, self._run, self.hit)
+        self.session = Session(self.clock, self.profile, self.faults, self._output.write, self._run, self.hit)
         self.messaging = Messaging(self)
         self.general = General(self)
-        self._commands = {**self.messaging.commands, **self.general.commands}
+        messages = {**self.messaging.commands, **Sending(self).commands}
+        self._need_sim = messages.keys() - ALWAYS
+        self._commands = {**messages, **self.general.commands}
         self._random = random.Random(seed)
         self._latency, self._latency_to = latency, latency_to
         self._timers: list[Any] = []
         self._waiters: list[tuple[int, defer.Deferred[None]]] = []
-        self._queue: deque[bytes] = deque()
         self._silence_ends: Any = None
         self._chatter: list[profiles.Chatter] = []
         self._reference = 0
@@ -136,7 +138,7 @@ class SimulatedModem:
             if timer.active():
                 timer.cancel()
         self._timers.clear()
-        self._queue.clear()
+        self._output.clear()
         self.session.stop()
         self.messaging.reset()
         self.general.reset()
@@ -186,31 +188,6 @@ class SimulatedModem:
         piece = self.profile.piece
         self.session.received(data[:piece] if 0 < piece < len(data) and self.session.prompting else data)
 
-    def _write(self, data: bytes) -> None:
-        faults = self.faults
-        if faults.silent or faults.silent_after is not None:
-            data = faults.let_out(data)
-        if not data:
-            return
-        if not faults.chunk and not self._queue:
-            self.line.write(data)
-            return
-        size = faults.chunk or len(data)
-        idle = not self._queue
-        self._queue.extend(data[at : at + size] for at in range(0, len(data), size))
-        if idle:
-            self._dribble()
-
-    def _dribble(self) -> None:
-        self.line.write(self._queue[0])
-        self._timers = [timer for timer in self._timers if timer.active()]
-        self._timers.append(self.clock.callLater(self.faults.pause, self._next_chunk))
-
-    def _next_chunk(self) -> None:
-        self._queue.popleft()
-        if self._queue:
-            self._dribble()
-
     def tell(self, line: str) -> None:
         """Write an unsolicited line."""
         self.session.unsolicited(line)
@@ -233,7 +210,7 @@ class SimulatedModem:
         action = self._commands.get(name)
         if action is None:
             raise Refused(self.profile.unknown)
-        if name in self.messaging.commands and name not in ALWAYS:
+        if name in self._need_sim:
             self._need_service()
         return action(operator, rest.strip())
 
@@ -255,7 +232,7 @@ class SimulatedModem:
             return None
         self.event("fault", at=at, action=rule.action)
         if rule.action == "garbage":
-            self._write(bytes.fromhex(rule.value))
+            self._output.write(bytes.fromhex(rule.value))
             return None
         if rule.action == "vanish":
             self.vanish(float(rule.value) if rule.value else None)
@@ -339,36 +316,21 @@ class SimulatedModem:
     def receive(
         self,
         number: str,
-        text: str | bytes,
+        content: str | bytes,
         *,
         reference: int | None = None,
-        width: int = 8,
-        order: Sequence[int] = (),
-        elements: bytes = b"",
-        message_class: int | None = None,
-        pid: int = 0,
-        national: frozenset[int] = frozenset(),
+        shape: Shape = PLAIN,
     ) -> int:
-        """An SMS from `number` comes in; the number of its parts.
+        """A message from `number` comes in, as text or octets; the count of the TPDUs handed over.
 
-        `order` lists the parts (from 1) as they come, with repeats and gaps. `bytes` go as 8-bit data. InvalidValue for a
-        number or text that cannot be sent.
+        InvalidValue for a number or content that cannot be sent.
         """
-        if isinstance(text, bytes):
-            plan = segment.plan_binary(text, udh=elements, width=width)
-        else:
-            plan = segment.plan_text(text, national=national, width=width, elements=elements)
         if reference is None:
-            self._reference = reference = (self._reference + 1) % (1 << width)
-        sender = Address.of(number)
-        stamp = self.network.stamp()
-        for seq in order or range(1, plan.total + 1):
-            if not 1 <= seq <= plan.total:
-                raise InvalidValue(f"there is no part {seq}: the message has {plan.total}")
-            data = plan.user_data(seq, reference)
-            octets = Deliver(sender, data, dcs=plan.dcs(message_class), pid=pid, scts=stamp).encode()
-            self.network.inject(octets)
-        return plan.total
+            self._reference = reference = (self._reference + 1) % (1 << shape.width)
+        octets = delivers(number, content, self.network.stamp(), reference, shape)
+        for tpdu in octets:
+            self.network.inject(tpdu)
+        return len(octets)
 
     def report(self, status: int = 0, mr: int | None = None, number: str = "") -> int:
         """A status report for the last message, or that with `mr`, or to `number`; the reference it names.
@@ -393,7 +355,7 @@ class SimulatedModem:
 
     def write_raw(self, data: bytes) -> None:
         """Put octets on the line as they are."""
-        self._write(data)
+        self._output.write(data)
 
     def memory(self, name: str = "") -> Memory:
         """A memory by its name, or that of incoming messages; ValueError when there is no such one."""
@@ -405,9 +367,7 @@ class SimulatedModem:
     def fill(self, memory: str = "") -> int:
         """Fill a memory (that of incoming messages when none is named) with old messages; how many were put in."""
         store = self.memory(memory)
-        octets = Deliver(
-            Address("4444"), segment.plan_text("old").user_data(1, 0), scts=self.network.stamp()
-        ).encode()
+        octets = old_message(self.network.stamp())
         free = store.capacity - len(store.slots)
         for _ in range(free):
             store.add(Stored(b"\0" + octets, READ))

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import Field, SecretStr, field_validator
 from twisted.application.service import Service
 
-from smsd.config.settings import Section
+from smsd.config.settings import Path, Section
 from smsd.simulator import control, profiles
 from smsd.simulator.modem import SimulatedModem
 
@@ -20,8 +20,8 @@ class Settings(Section):
     """One simulated modem: `link` is the device that a gateway opens, `control` the Unix socket of `smsd simulate phone`."""
 
     id: str = Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")
-    link: str = Field(min_length=1, description="symbolic link to the pseudo-terminal: var/modem")
-    control: str = Field(default="", description="Unix socket to steer it; empty for none")
+    link: Path = Field(min_length=1, description="symbolic link to the pseudo-terminal: var/modem")
+    control: Path = Field(default="", description="Unix socket to steer it; empty for none")
     profile: str = Field(default="generic", description="the model that it behaves like")
     latency: float = Field(default=0.0, ge=0, description="seconds that a send takes")
     number: str = Field(default="+15550009999", description="the SIM's own number")
