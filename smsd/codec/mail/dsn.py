@@ -23,29 +23,26 @@ _EVENTS = {  # event: (Action of RFC 3464, status when none is given, word in th
     "relayed": ("relayed", "2.0.0", "Sent"),
 }
 _STATUS = re.compile(r"[245]\.\d{1,3}\.\d{1,3}")
-_CREDENTIALS = re.compile(r"(sms:[^\s?\"<>]*)\?[^\s\"<>]*", re.I)
+_CREDENTIALS = re.compile(r'"(sms:[^?"]*)\?[^"]*"(?:@\S*)?|(sms:[^\s?"<>]*)\?[^\s"<>]*', re.I)
 
 
 def bare(recipient: str) -> str:
-    """An address as a report may show it: no scheme, no parameters, no credentials: `+1555…` or `ann@example.org`."""
-    text = headers.line(recipient).strip('<>"')
-    scheme, colon, rest = text.partition(":")
-    if colon and scheme.lower() in ("sms", "mailto"):
-        text = rest
-    elif colon and "@" not in scheme:
-        return text
+    """An address as a report may show it, without scheme, parameters and credentials: `+1555…`, `ann@example.org`.
+
+    Where there are parameters all after the "?" goes, the domain too: a password may itself contain an "@".
+    """
+    text = headers.line(recipient).strip("<>")
+    text = re.sub(r'^"?(?:sms|mailto):', "", text, flags=re.I)
+    head, question, _ = text.partition("?")
+    if question:
+        return head.strip('"')
     local, at, where = text.rpartition("@")
-    if not at:
-        return text.partition("?")[0]
-    local = local.strip('"')
-    if local.lower().startswith("sms:"):
-        local = local[4:]
-    return f"{local.partition('?')[0]}@{where}"
+    return f"{local.strip(chr(34))}@{where}" if at else text.strip('"')
 
 
 def without_credentials(text: str) -> str:
     """A line of text with the parameters of `sms:` addresses left out."""
-    return _CREDENTIALS.sub(r"\1", headers.line(text))
+    return _CREDENTIALS.sub(lambda found: found[1] or found[2], headers.line(text))
 
 
 def report(
@@ -153,11 +150,13 @@ def _status(notice: Report, who: str, action: str, status: str, server_name: str
     recipient = []
     if notice.original_recipient:
         kind, semicolon, rest = notice.original_recipient.partition(";")
-        shown = f"{kind.strip()}; {bare(rest)}" if semicolon else f"rfc822; {bare(kind)}"
-        recipient.append(("Original-Recipient", headers.ascii_line(shown)))
-    final = who if "@" in who else address(headers.ascii_line(who), server)
+        if not semicolon:
+            kind, rest = "rfc822", kind
+        recipient.append(
+            ("Original-Recipient", f"{headers.ascii_line(kind)}; {headers.ascii_line(bare(rest))}")
+        )
     recipient += [
-        ("Final-Recipient", f"rfc822; {headers.ascii_line(final)}"),
+        ("Final-Recipient", f"rfc822; {_mailbox(who, server)}"),
         ("Action", action),
         ("Status", status),
     ]
@@ -172,12 +171,21 @@ def _status(notice: Report, who: str, action: str, status: str, server_name: str
     return headers.block(message) + headers.block(recipient)
 
 
+def _mailbox(who: str, server: str) -> str:
+    """A number or an address as a mail address in ASCII."""
+    local, at, where = who.rpartition("@")
+    return (
+        address(headers.ascii_line(local), headers.ascii_line(where))
+        if at
+        else address(headers.ascii_line(who), server)
+    )
+
+
 def _original(
     notice: Report, who: str, sender: str, server_name: str, original: str, full: bool
 ) -> tuple[list[tuple[str, str]], bytes]:
     """The message itself, as it was kept: its text, not the mail's other parts."""
-    number = who if "@" in who else address(headers.ascii_line(who), headers.ascii_line(server_name))
-    fields = [("From", headers.line(sender)), ("To", headers.ascii_line(number))]
+    fields = [("From", headers.line(sender)), ("To", _mailbox(who, headers.ascii_line(server_name)))]
     if notice.subject:
         fields.append(("Subject", headers.unstructured(notice.subject)))
     fields.append(("Date", headers.date(notice.arrived)))

@@ -22,7 +22,7 @@ _WORD = re.compile(r"=\?([!-<>@-~]{1,60})\?([bBqQ])\?([^?\s]*)\?=")
 _FOLD = re.compile(r"\r?\n(?=[ \t])|[\r\n]+")
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f\x80-\x9f\u2028\u2029]+")
 _PARAMETER = re.compile(r';\s*([^\s=;"]+)\s*=\s*("(?:[^"\\]|\\.)*"|[^;]*)')
-_ANGLED = re.compile(r"<([^<>\s]{1,512})>")
+_ANGLED = re.compile(r'<((?:"(?:[^"\\<>]|\\.)*"|[^<>\s"@]+)@[^<>\s@]+)>')
 _BARE = re.compile(r"[^\s<>,;()]{1,256}@[^\s<>,;()]{1,255}")
 _ID = re.compile(r"<[^<>\s\x00-\x1f]{1,250}>")
 
