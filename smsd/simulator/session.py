@@ -24,7 +24,7 @@ ESC: Final = 0x1B
 _DATA_END = re.compile(rb"[\x1a\x1b]")
 _EDITED = re.compile(rb"[^\x08]?\x08")
 _IGNORED = bytes((0x00, 0x0A, CTRL_Z, ESC))
-_BASIC = re.compile(r"&?[A-Z]\d*|S\d+(?:=\d*|\?)|\\[A-Z]\d*|D.*", re.IGNORECASE)
+_BASIC = re.compile(r"D.*|S\d+(?:=\d*|\?)|&?[A-Z]\d*|\\[A-Z]\d*", re.IGNORECASE)
 _LONGEST = 16384
 
 
