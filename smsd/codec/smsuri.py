@@ -228,7 +228,8 @@ def read_parameters(pairs: Iterable[tuple[str, str]]) -> Wishes:
     bare_value = False
     for name, value in pairs:
         key = _SPELLINGS.get(name) or _SPELLINGS.get(name.lower())
-        _check(name, value)
+        if "\0" in value or not value.isascii() or key is None:
+            _check(name, value)
         if key == "number":
             numbers.extend(split_numbers(value))
         elif key == "value":

@@ -29,8 +29,10 @@ class Answer:
     headers: tuple[bytes, ...] = ()
 
 
-def _word(text: str) -> str:
+def word(text: str) -> str:
     """One word of a line, whatever was typed."""
+    if text.isascii() and text[1:].isdecimal() and text[0] > " " and len(text) <= 64:
+        return text
     return "".join(c for c in text[:64] if c.isprintable() and not c.isspace()) or "-"
 
 
@@ -68,7 +70,7 @@ def accepted(receipt: Receipt, *, as_json: bool, msgid: str | None, warnings: tu
 def _text_fate(fate: Queued | Declined, msgid: str | None) -> str:
     if isinstance(fate, Declined):
         refusal = fate.refusal
-        return f"ERROR {refusal.reason.name} {_word(fate.typed)} {_sentence(refusal.text)}\n"
+        return f"ERROR {refusal.reason.name} {word(fate.typed)} {_sentence(refusal.text)}\n"
     line = f"OK {fate.delivery} {fate.target} parts={fate.parts}"
     if msgid is not None:
         line += f" msgid={msgid}"

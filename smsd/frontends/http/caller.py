@@ -14,7 +14,7 @@ import binascii
 from typing import Any
 
 from twisted.cred.error import UnauthorizedLogin
-from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from smsd.codec.smsuri import Wishes
@@ -55,29 +55,29 @@ def _wrong(failure: Failure) -> Any:
     raise Refused(Reason.BAD_CREDENTIALS, WRONG)
 
 
-def identify(
-    request: DoorRequest, wishes: Wishes, portal: Any, *, trusted: bool, required: bool
-) -> Deferred[Any]:
-    """Fires with the IAccount of the caller, or None for one who needs no account; fails with Refused."""
+def identify(request: DoorRequest, wishes: Wishes, portal: Any, *, trusted: bool, required: bool) -> Any:
+    """The IAccount of the caller, or None for one who needs no account, or a Deferred of either; raises or
+    fails with Refused. No Deferred is the common case: a password that was verified lately."""
     user, password = wishes.user, wishes.password or ""
     if user is None or password == "":
         if _lured(request):
-            return fail(
-                Refused(Reason.NOT_ALLOWED, "another web site sent you here: open smsd's own page instead")
-            )
+            raise Refused(Reason.NOT_ALLOWED, "another web site sent you here: send user and pass yourself")
         if trusted and wishes.authenticated:
-            return succeed(None) if user is None else _account(portal, Vouched(user, request.peer))
+            return None if user is None else _account(portal, Vouched(user, request.peer))
         if user is None:
-            try:
-                basic = _basic(request)
-            except Refused as refusal:
-                return fail(refusal)
+            basic = _basic(request)
             if basic is not None:
                 user, password = basic
     if user is None:
-        return fail(Refused(Reason.NOT_AUTHENTICATED, STRANGER)) if required else succeed(None)
+        if required:
+            raise Refused(Reason.NOT_AUTHENTICATED, STRANGER)
+        return None
     return _account(portal, Login(user, password, request.peer))
 
 
-def _account(portal: Any, credentials: Any) -> Deferred[Any]:
-    return portal.login(credentials, None, IAccount).addCallbacks(lambda found: found[1], _wrong)
+def _account(portal: Any, credentials: Any) -> Any:
+    login: Deferred[Any] = portal.login(credentials, None, IAccount)
+    found = getattr(login, "result", None)
+    if isinstance(found, tuple):
+        return found[1]
+    return login.addCallbacks(lambda found: found[1], _wrong)

@@ -16,10 +16,9 @@ from twisted.python.failure import Failure
 
 from smsd.codec.smsuri import parse_local, read_base64
 from smsd.frontends.http.answer import Answer
-from smsd.frontends.http.sms import request_pairs
+from smsd.frontends.http.sms import request_pairs, shown
 from smsd.frontends.http.wire import DoorRequest
 from smsd.interfaces import MessageIn
-from smsd.values.address import masked
 from smsd.values.errors import InvalidValue, Reason, Refused
 from smsd.values.message import Binary, Text, storable
 
@@ -77,7 +76,7 @@ class Deliver:
         matches = hmac.compare_digest((pin or "\0").encode(), given["pass"].encode())
         if not pin or not matches:
             raise Refused(Reason.NOT_ALLOWED, "id and pass match no gateway and its PIN")
-        number = bare_number(given["number"])
+        number = given["number"] = bare_number(given["number"])
         if not number:
             raise Refused(Reason.BAD_NUMBER, "number is empty: write the number of the phone that wrote")
         content = self._content(given)
@@ -104,15 +103,11 @@ class Deliver:
     ) -> None:
         status = 200 if refusal is None else _STATUS.get(refusal.reason.http, refusal.reason.http)
         known = given.get("id", "") in (self._door.context.deliver_pins or {})
-        self._door.calls.info(
-            "{peer} {path}: {result}, {status}, gateway {gateway}, from {number}, {duration:.3f} s",
-            peer=request.peer,
-            path="/sms/deliver.html",
-            result=refusal is None,
-            status=status,
-            gateway=given["id"] if known else "-",
-            number=masked(given.get("number", "-")),
-            duration=self._door.context.reactor.seconds() - started,
+        gateway = given["id"] if known else "-"
+        self._door.called(
+            f"{request.peer} /sms/deliver.html {status}: {refusal is None}, gateway {gateway}, "
+            f"from {shown((given.get('number', ''),))}, {self._door.context.reactor.seconds() - started:.3f} s",
+            gateway=gateway,
         )
         if refusal is None:
             request.answer(Answer(status, b"True\n"))

@@ -32,6 +32,9 @@ from smsd.values.address import Address
 from smsd.values.errors import Reason, Refused
 from smsd.values.message import Parameters, Recipient
 
+_LOG_EVERY = 0.1
+"""Seconds between a call and its line in the log, at most."""
+
 
 class Settings(FrontendSettings):
     """What a listener of `type: http` may say."""
@@ -74,7 +77,7 @@ PAGES: dict[bytes, Callable[[HttpDoor], Page]] = {
 
 @implementer(IFrontend)
 class HttpDoor(Service):
-    """A door of `type: http`. `calls` is the log of its requests, named after the door's id."""
+    """A door of `type: http`."""
 
     name: str
 
@@ -83,8 +86,9 @@ class HttpDoor(Service):
         self.settings = settings
         self.context = context
         self.trusted = Networks(settings.trusted_networks)
-        self.calls = Logger(namespace=f"smsd.frontends.http.{settings.id}")
         self._log = Logger()
+        self._calls: list[tuple[str, dict[str, Any]]] = []
+        self._writing: Any = None
         self._pages = {path: make_page(self) for path, make_page in PAGES.items()}
         self._ports: list[Any] = []
         self.factory = DoorFactory(context.reactor, settings, self.serve)
@@ -132,6 +136,21 @@ class HttpDoor(Service):
             target = local
             parameters = replace(parameters, gateway=gateway)
         return Recipient(Address("sms", target), number, parameters)
+
+    def called(self, line: str, **fields: Any) -> None:
+        """Log one call, within a moment. Written one by one, the lines cost as much as all else that a call
+        needs."""
+        self._calls.append((line, fields))
+        if self._writing is None:
+            self._writing = self.context.reactor.callLater(_LOG_EVERY, self._write_calls)
+
+    def _write_calls(self) -> None:
+        writing, self._writing = self._writing, None
+        if writing is not None and writing.active():
+            writing.cancel()
+        calls, self._calls = self._calls, []
+        for line, fields in calls:
+            self._log.info("{line}", line=line, door=self.name, **fields)
 
     def serve(self, request: DoorRequest) -> None:
         """A complete request: find its page, and catch what falls off the edge."""

@@ -13,6 +13,7 @@ import re
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
+from smsd.codec.smsuri import PARAMETER_NAMES
 from smsd.values.errors import InvalidValue
 
 Pairs = list[tuple[str, str]]
@@ -22,6 +23,7 @@ MOST_FIELDS = 1000
 LONGEST_PART_HEADER = 4096
 """Octets of the header of one part of a multipart body."""
 
+_NAMES = {name.encode(): name for name in PARAMETER_NAMES}
 _PLUS = re.compile(rb"(^|[,;]|%2[Cc]|%3[Bb])\+(?=[1-9])")
 
 
@@ -52,12 +54,14 @@ def read_query(query: bytes) -> Pairs:
         raise _too_many()
     pairs = []
     for piece in query.split(b"&"):
-        if not piece:
+        raw_name, equals, raw = piece.partition(b"=")
+        name = _NAMES.get(raw_name) or _unquote(raw_name, "a field's name")
+        if not name and not equals:
             continue
-        raw_name, _, raw = piece.partition(b"=")
-        name = _unquote(raw_name, "a field's name")
         if name.lower() == "number":
-            value = _unquote(_PLUS.sub(rb"\1%2B", raw), "number")
+            if b"+" in raw:
+                raw = _PLUS.sub(rb"\1%2B", raw)
+            value = _unquote(raw, "number")
             if value[:1] == " " and value.lstrip()[:1].isdigit():
                 value = "+" + value.lstrip()
         else:
@@ -110,7 +114,7 @@ def read_json(body: bytes) -> Pairs:
 
 
 _BOUNDARY = re.compile(r'boundary\s*=\s*(?:"([^"\\]{1,70})"|([^\s;"]{1,70}))', re.IGNORECASE)
-_NAME = re.compile(rb'(?i)\s*form-data\s*;(?:.*;)?\s*name\s*=\s*(?:"([^"]*)"|([^\s;"]+))')
+_PART_NAME = re.compile(rb'(?i)\s*form-data\s*;(?:.*;)?\s*name\s*=\s*(?:"([^"]*)"|([^\s;"]+))')
 _CHARSET = re.compile(r'charset\s*=\s*"?([^\s;"]+)', re.IGNORECASE)
 
 
@@ -139,7 +143,7 @@ def _read_part(head: bytes, value: bytes) -> tuple[str, str]:
     for line in re.sub(rb"\r\n[ \t]+", b" ", head).split(b"\r\n"):
         header, _, rest = line.partition(b":")
         header = header.strip().lower()
-        if header == b"content-disposition" and (found := _NAME.match(rest)):
+        if header == b"content-disposition" and (found := _PART_NAME.match(rest)):
             name = _text(found[1] if found[1] is not None else found[2], "a field's name").replace("%22", '"')
         elif header == b"content-transfer-encoding" and rest.strip().lower() not in (
             b"binary",

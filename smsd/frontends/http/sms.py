@@ -34,6 +34,7 @@ from smsd.values.message import (
 if TYPE_CHECKING:
     from smsd.frontends.http.door import HttpDoor
 
+_NO_WISHES = Wishes()
 _PARAMETER_FIELDS = tuple(field.name for field in fields(Parameters))
 
 
@@ -79,28 +80,34 @@ class Sms:
 class _Call:
     """One request on its way."""
 
-    __slots__ = ("_as_json", "_door", "_numbers", "_request", "_wishes")
+    __slots__ = ("_account", "_as_json", "_door", "_request", "_wishes")
 
     def __init__(self, door: HttpDoor, request: DoorRequest) -> None:
         self._door = door
         self._request = request
         self._as_json = "json" in (request.header("accept") or "").lower()
-        self._wishes = Wishes()
+        self._wishes = _NO_WISHES
+        self._account: str | None = None
 
     def run(self) -> Deferred[Any]:
         door, request = self._door, self._request
         try:
             pairs = self._without_format(request_pairs(request))
             self._wishes = wishes = read_parameters(pairs)
+            caller = identify(
+                request,
+                wishes,
+                door.context.portal,
+                trusted=request.peer in door.trusted,
+                required=door.settings.require_auth,
+            )
+            waits = isinstance(caller, Deferred)
+            submitted = caller.addCallback(self._submit) if waits else self._submit(caller)
         except InvalidValue as error:
             return self._refuse(Refused(Reason.BAD_REQUEST, str(error)))
         except Refused as refusal:
             return self._refuse(refusal)
-        trusted = request.peer in door.trusted
-        caller = identify(
-            request, wishes, door.context.portal, trusted=trusted, required=door.settings.require_auth
-        )
-        return caller.addCallback(self._submit).addCallbacks(self._accepted, self._failed)
+        return submitted.addCallbacks(self._accepted, self._failed)
 
     def _without_format(self, pairs: Pairs) -> Pairs:
         for number, (name, value) in enumerate(pairs):
@@ -129,7 +136,7 @@ class _Call:
         parameters = wishes.parameters
         if parameters.max_parts is None and door.settings.max_parts is not None:
             parameters = replace(parameters, max_parts=door.settings.max_parts)
-        name = None if account is None else account.name
+        name = self._account = None if account is None else account.name
         reply = wishes.reply_to()
         if reply is None and account is not None and account.email:
             reply = Address("mailto", account.email)
@@ -157,15 +164,11 @@ class _Call:
         wishes = self._wishes
         said = answer.accepted(receipt, as_json=self._as_json, msgid=wishes.msgid, warnings=wishes.warnings)
         taken = sum(isinstance(fate, Queued) for fate in receipt.recipients)
-        self._door.calls.info(
-            "{peer} {path}: {status}, {taken} of {total} accepted, message {message}, to {number}",
-            peer=self._request.peer,
-            path="/sms/",
-            status=said.status,
-            taken=taken,
-            total=len(receipt.recipients),
+        self._door.called(
+            f"{self._request.peer} /sms/ {said.status}: {taken} of {len(receipt.recipients)} accepted, "
+            f"to {shown(wishes.numbers)}",
+            account=self._account,
             message=receipt.message,
-            number=masked(wishes.numbers[0]),
             msgid=wishes.msgid,
         )
         self._request.answer(said)
@@ -177,17 +180,17 @@ class _Call:
     def _refuse(self, refusal: Refused) -> Deferred[None]:
         status = 415 if isinstance(refusal, UnreadType) else 0
         said = answer.refused(refusal, as_json=self._as_json, status=status)
-        numbers = self._wishes.numbers
-        self._door.calls.info(
-            "{peer} {path}: {status} {reason}, to {number}",
-            peer=self._request.peer,
-            path="/sms/",
-            status=said.status,
-            reason=refusal.reason.name,
-            number=masked(numbers[0]) if numbers else "-",
+        self._door.called(
+            f"{self._request.peer} /sms/ {said.status}: {refusal.reason.name}, to {shown(self._wishes.numbers)}",
+            account=self._account,
         )
         self._request.answer(said)
         return succeed(None)
+
+
+def shown(numbers: tuple[str, ...]) -> str:
+    """The first number as a log may have it, whatever was typed for one."""
+    return masked(answer.word(numbers[0])) if numbers else "nobody"
 
 
 def fingerprint(wishes: Wishes) -> bytes:
