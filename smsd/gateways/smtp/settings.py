@@ -19,6 +19,8 @@ Security = Literal["none", "starttls", "starttls-required", "tls"]
 class Settings(GatewaySettings):
     """`type: smtp`. With a user, `starttls` means `starttls-required`: a password is never sent in clear by chance."""
 
+    schemes = frozenset({"mailto"})
+
     type: Literal["smtp"] = "smtp"
     host: str = Field(pattern=r"^[^\s/@]{1,255}$", description="the relay's name or address")
     port: int | None = Field(default=None, ge=1, le=65535, description="25, or 465 with security: tls")
