@@ -48,7 +48,8 @@ class House:
     def open_store(self) -> Callable[[], Any]:
         """Open the store and what stands on it; gives what closes it again."""
         self.store.open()
-        self.planner = Planner(self.store.ids, self.store.now, self.queue, self.accounts.find)
+        find: Any = self.accounts.find
+        self.planner = Planner(self.store.ids, self.store.now, self.queue, find)
         self.dispatcher = Dispatcher(self.store, self.planner, self.queue)
         self.inbound = Inbound(self.store, self.planner, self.dispatcher, self.queue)
         self.sweeper = Sweeper(self.store, self.queue, self._reactor)

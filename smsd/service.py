@@ -31,7 +31,7 @@ from smsd.privileges import Privileges
 from smsd.values.errors import InvalidValue
 
 PATIENCE = 20.0
-"""How long each step of stopping may take, in seconds."""
+"""How long stopping may take altogether, in seconds; every step gets at least one."""
 
 
 class Server(Service):
@@ -107,7 +107,10 @@ class Server(Service):
 
     def _open(self) -> None:
         if self._notifier.watchdog_seconds:
-            LoopingCall(self._notifier.watchdog).start(self._notifier.watchdog_seconds)
+            alive = LoopingCall(self._notifier.watchdog)
+            alive.clock = self._reactor
+            alive.start(self._notifier.watchdog_seconds)
+            self._then("watchdog", alive.stop)
         self._notifier.ready(f"smsd {__version__} takes messages")
         self.log.info("smsd {version} takes messages", version=__version__)
         for warning in self.configuration.warnings:
@@ -126,7 +129,7 @@ class Server(Service):
         return failure
 
     def stopService(self) -> Deferred[None]:
-        """Close the doors, let what is on the wire finish, then close the store; bounded by `PATIENCE` per step."""
+        """Close the doors, let what is on the wire finish, then close the store; bounded by `PATIENCE`."""
         super().stopService()
         self._notifier.stopping()
         if self._old_hangup is not None:
@@ -134,12 +137,14 @@ class Server(Service):
         return Deferred.fromCoroutine(self._stop())
 
     async def _stop(self) -> None:
+        deadline = self._reactor.seconds() + PATIENCE
         while self._undo:
             what, stop = self._undo.pop()
+            patience = max(deadline - self._reactor.seconds(), 1.0)
             try:
-                await maybeDeferred(stop).addTimeout(PATIENCE, self._reactor)
+                await maybeDeferred(stop).addTimeout(patience, self._reactor)
             except TimeoutError:
-                self.log.warn("{what}: not finished after {seconds} s", what=what, seconds=PATIENCE)
+                self.log.warn("{what}: not finished after {seconds:.0f} s", what=what, seconds=patience)
             except (OSError, InvalidValue) as error:
                 self.log.error("{what}: {error}", what=what, error=error)
         self.log.info("smsd has stopped")

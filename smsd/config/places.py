@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import sys
+import sysconfig
 from collections.abc import Mapping
 
 from smsd.config.positions import ConfigError, Problem
@@ -31,7 +31,7 @@ def find_data(name: str, beside: str | None = None) -> str:
     The first that exists; when none does, the path where an installation would have it.
     """
     checkout = os.path.join(os.path.dirname(__file__), "..", "..", "etc")
-    installed = os.path.join(sys.prefix, "etc", "smsd", name)
+    installed = os.path.join(sysconfig.get_path("data"), "etc", "smsd", name)
     folders = [os.path.dirname(os.path.abspath(beside))] if beside else []
     for path in (
         *(os.path.join(folder, name) for folder in folders),

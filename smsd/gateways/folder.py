@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 from zope.interface import implementer
@@ -64,11 +64,7 @@ class Folder(Service):
     def stopService(self) -> Deferred[None]:
         """Fires when the mail at hand is written."""
         super().stopService()
-        if not self._busy:
-            return succeed(None)
-        done: Deferred[None] = Deferred()
-        next(iter(self._busy)).addBoth(lambda result: done.callback(None) or result)  # type: ignore[func-returns-value]
-        return done
+        return DeferredList(list(self._busy)).addCallback(lambda _: None)
 
     def send(self, piece: Piece) -> Deferred[Accepted]:
         """Fires when the mail is on disk; a full or missing disk is the gateway's trouble and costs no try."""

@@ -1,0 +1,1 @@
+The first release: mail and HTTP in, GSM modems out, answers back by mail.

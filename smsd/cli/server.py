@@ -1,0 +1,148 @@
+"""`smsd check`, `status`, `set`, `reload`, `password` and `simulate`: the server itself."""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import os
+import sys
+from typing import Any
+
+from smsd.cli.client import DONE, REFUSED, Refusal, call
+from smsd.cli.output import as_json, table
+
+
+def add(commands: Any) -> None:
+    """Add the verbs to the parser."""
+    check = commands.add_parser(
+        "check", help="check a configuration file", epilog="example:\n  smsd check /etc/smsd/smsd.yaml"
+    )
+    check.add_argument("file", nargs="?", help="default: the one the server would take")
+    check.set_defaults(run=_check)
+
+    status = commands.add_parser("status", help="the server, its gateways and doors, and what waits")
+    status.set_defaults(run=_status)
+
+    change = commands.add_parser(
+        "set",
+        help="change a setting of the running server, now and for good",
+        epilog="examples:\n  smsd set\n  smsd set expire_minutes 7200\n  smsd set expire_minutes --default",
+    )
+    change.add_argument("name", nargs="?", help="without one: show all that can be set")
+    change.add_argument("value", nargs="?")
+    change.add_argument("--default", action="store_true", help="back to what the configuration file says")
+    change.set_defaults(run=_set)
+
+    reload = commands.add_parser("reload", help="read the configuration file again (the same as SIGHUP)")
+    reload.set_defaults(run=_reload)
+
+    password = commands.add_parser(
+        "password", help="make the hash of a password for the configuration", epilog="example:\n  smsd password"
+    )
+    password.set_defaults(run=_password)
+
+    simulate = commands.add_parser(
+        "simulate",
+        help="a simulated modem, or the phone at its other end",
+        epilog="examples:\n  smsd simulate modem --help\n  smsd simulate phone",
+        add_help=False,
+    )
+    simulate.add_argument("rest", nargs=argparse.REMAINDER)
+    simulate.set_defaults(run=_simulate)
+
+
+def _check(options: argparse.Namespace) -> int:
+    from smsd.config.load import load
+    from smsd.config.places import find_configuration
+    from smsd.config.positions import ConfigError
+
+    try:
+        path = find_configuration(options.file or options.config, os.environ)
+        configuration = load(path)
+    except ConfigError as error:
+        print(error, file=sys.stderr)
+        return REFUSED
+    for warning in configuration.warnings:
+        print(f"{path}: warning: {warning}", file=sys.stderr)
+    print(f"{path}: no mistake found")
+    return DONE
+
+
+def _status(options: argparse.Namespace) -> int:
+    status = call(options, "status")
+    if as_json(options, status):
+        return DONE
+    uptime = status["uptime_seconds"]
+    print(f"smsd {status['version']}, process {status['pid']}, up {uptime // 86400} d {uptime // 3600 % 24} h {uptime // 60 % 60} min")
+    print(f"configuration {status['configuration']}\n")
+    table(
+        [
+            (
+                gateway["id"],
+                gateway["type"],
+                f"{gateway['on_wire']}/{gateway['slots']}",
+                gateway["closed"] or gateway["status"],
+            )
+            for gateway in status["gateways"]
+        ],
+        ("GATEWAY", "TYPE", "ON WIRE", "STATUS"),
+    )
+    print()
+    table(
+        [
+            (door["id"], door["type"], "open" if door["running"] else "closed", " ".join(door["listen"]))
+            for door in status["doors"]
+        ],
+        ("DOOR", "TYPE", "", "LISTENS ON"),
+    )
+    print()
+    if status["queue"]:
+        table(
+            [(row["route"], row["state"], row["deliveries"]) for row in status["queue"]],
+            ("ROUTE", "STATE", "DELIVERIES"),
+        )
+    else:
+        print("nothing waits")
+    return DONE
+
+
+def _set(options: argparse.Namespace) -> int:
+    if options.name is not None and options.value is None and not options.default:
+        raise Refusal(f"a value is needed: smsd set {options.name} VALUE, or --default")
+    shown = call(options, "set", name=options.name, value=None if options.default else options.value)
+    if not as_json(options, shown):
+        rows = [row for row in shown if options.name in (None, row["name"])]
+        table(
+            [(row["name"], row["value"], f"set here; the file says {row['file']}" if row["overridden"] else "") for row in rows]
+        )
+    return DONE
+
+
+def _reload(options: argparse.Namespace) -> int:
+    troubles = call(options, "reload")
+    for trouble in troubles:
+        print(trouble, file=sys.stderr)
+    if not troubles:
+        print("the configuration is in force")
+    return REFUSED if troubles else DONE
+
+
+def _password(options: argparse.Namespace) -> int:
+    from smsd.core.accounts import hash_password
+
+    if sys.stdin.isatty():
+        first = getpass.getpass("password: ")
+        if getpass.getpass("once more: ") != first:
+            raise Refusal("these were two different passwords")
+    else:
+        first = sys.stdin.readline().rstrip("\r\n")
+    if not first:
+        raise Refusal("an empty password is none")
+    print(hash_password(first))
+    return DONE
+
+
+def _simulate(options: argparse.Namespace) -> int:
+    from smsd.simulator import command
+
+    return command.main(options.rest)
