@@ -108,9 +108,10 @@ class Phone:
                     data = os.read(source, 65536)
                     typed += data
                     *lines, typed = (typed + (b"\n" if not data and typed else b"")).split(b"\n")
-                    if not self._typed(lines) or not data:
+                    done = not self._typed(lines)
+                    if done or not data:
                         selector.unregister(source)
-                        ending = time.monotonic() + wait
+                        ending = time.monotonic() + (0 if done else wait)
         if self._inbox.incomplete:
             self._show(f"({self._inbox.incomplete} long messages are incomplete)")
 
