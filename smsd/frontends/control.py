@@ -93,6 +93,7 @@ class ControlDoor(Service):
         """CannotListenError when another server answers there."""
         self._remove_stale()
         factory = Factory.forProtocol(lambda: ControlProtocol(self._control))
+        factory.noisy = False
         before = os.umask(0o177)
         try:
             self._port = self._reactor.listenUNIX(self._path, factory, mode=0o600)
