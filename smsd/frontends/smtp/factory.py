@@ -14,6 +14,7 @@ from OpenSSL import crypto
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, DeferredList, fail, maybeDeferred, succeed
 from twisted.internet.endpoints import serverFromString
+from twisted.internet.error import VerifyError
 from twisted.internet.interfaces import IAddress, IListeningPort
 from twisted.internet.protocol import Protocol
 from twisted.internet.ssl import Certificate, CertificateOptions, KeyPair, PrivateCertificate
@@ -74,7 +75,7 @@ class CertificateFiles:
             own = PrivateCertificate.fromCertificateAndKeyPair(
                 chain[0], KeyPair.load(pem, crypto.FILETYPE_PEM)
             )
-        except (crypto.Error, ValueError, TypeError) as error:
+        except (crypto.Error, VerifyError, ValueError) as error:
             raise ValueError(f"{self._files.key} is no key for {self._files.certificate}: {error}") from None
         return CertificateOptions(
             privateKey=own.privateKey.original,
@@ -206,11 +207,10 @@ class MailDoor(Service):
         return DeferredList(listening, consumeErrors=True).addCallback(self._listened)
 
     def _listened(self, results: list[tuple[bool, Any]]) -> Any:
-        for ok, result in results:
-            if not ok:
-                failure = result
-                return self.stopService().addCallback(lambda _: failure)
-        return None
+        failures = [result for ok, result in results if not ok]
+        if not failures:
+            return None
+        return self.stopService().addCallback(lambda _: failures[0])
 
     def _listening(self, port: IListeningPort) -> None:
         if not self.running:

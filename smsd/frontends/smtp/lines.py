@@ -97,9 +97,11 @@ class LineServer(smtp.ESMTP):
             self._pump()
 
     def pauseProducing(self) -> None:
-        """The client does not read its replies: make no further ones."""
+        """The client does not read its replies, or a handshake is under way: make no further ones.
+
+        Reading goes on up to READ_AHEAD, because TLS may have to read before it can write.
+        """
         self._blocked = True
-        self._throttle()
 
     def resumeProducing(self) -> None:
         """The client reads again."""
@@ -110,11 +112,7 @@ class LineServer(smtp.ESMTP):
         """The connection is going away."""
 
     def _throttle(self) -> None:
-        if (
-            not self._paused
-            and not self._closing
-            and (self._blocked or len(self._buffer) - self._at > READ_AHEAD)
-        ):
+        if not self._paused and len(self._buffer) - self._at > READ_AHEAD:
             self._paused = True
             self.transport.pauseProducing()
 
