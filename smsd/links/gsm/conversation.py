@@ -68,7 +68,7 @@ class Conversation:
         end = max(self._held.rfind(b"\n"), self._held.rfind(b"\r"), self._held.rfind(b"> ") + 1)
         if len(self._held) > MAX_LINE:
             end = len(self._held) - 1
-        if end > 0 or self._held[:1] in (b"\r", b"\n"):
+        if end > 0 or bytes(self._held[:1]) in (b"\r", b"\n"):
             self._flush(end + 1)
 
     def secret(self, pin: str) -> None:

@@ -69,8 +69,8 @@ class GsmGateway(Service):
     def startService(self) -> None:
         """Begin looking for the device."""
         Service.startService(self)
-        path = self._context.spool(f"{self.name}.conversation.log")
-        conversation = Conversation(self.name, path, self._settings.conversation, self._clock.seconds)
+        path = self._context.spool("conversation.log")
+        conversation = Conversation(self._settings.id, path, self._settings.conversation, self._clock.seconds)
         self._over = Deferred()
         self._lane.close("starting")
         self._run(conversation)
@@ -154,7 +154,7 @@ class GsmGateway(Service):
         news: News = []
         dialogue = Dialogue(
             self._clock,
-            self.name,
+            self._settings.id,
             conversation,
             lambda event: _tell(news, event),
             lambda reason: self._end(reason, REOPEN),

@@ -6,6 +6,7 @@ reports a hang-up as a clean end; the first is repaired here, the second is what
 
 from __future__ import annotations
 
+import contextlib
 import os
 from typing import Any
 
@@ -29,10 +30,8 @@ class Line(SerialPort):
     def drop(self) -> None:
         """Close now, whatever was not written yet; `connectionLost` follows at once."""
         if not self.disconnected:
-            try:
+            with contextlib.suppress(OSError, serial.SerialException):  # gone: nothing can wait in it
                 self._serial.reset_output_buffer()
-            except (OSError, serial.SerialException):
-                pass  # the device is gone: nothing can wait in it
             self.connectionLost(Failure(ConnectionDone("closed here")))
 
 

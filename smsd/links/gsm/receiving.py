@@ -213,6 +213,10 @@ class Receiver:
             if await commit:
                 await self._delete(index)
 
+    def _not_kept(self, failure: Any) -> bool:
+        self._failed(failure)
+        return False
+
     def _kept(self, commit: Deferred[Any]) -> Deferred[bool]:
         """Whether the commit went through; a failure is logged and tried later."""
-        return commit.addCallbacks(lambda _: True, lambda failure: bool(self._failed(failure)))
+        return commit.addCallbacks(lambda _: True, self._not_kept)

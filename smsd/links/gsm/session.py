@@ -135,6 +135,10 @@ class Dialogue(Protocol):
             elif self.transport is not None:
                 self.transport.loseConnection()
 
+    def connectionMade(self) -> None:
+        """The device is open."""
+        self._out: Callable[[bytes], Any] = self.transport.write  # type: ignore[union-attr]
+
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """The device is gone (also: EIO, end of file)."""
         if self._ended is None:
@@ -201,13 +205,14 @@ class Dialogue(Protocol):
         for queue in self._waiting:
             if queue:
                 job = self._job = queue.popleft()
-                self._write(self._session.send(job.command))
+                data = self._session.send(job.command)
                 self._restart(job.timeout)
+                self._write(data)
                 return
 
     def _write(self, data: bytes) -> None:
         self._conversation.sent(data)
-        self.transport.write(data)
+        self._out(data)
 
     def _restart(self, seconds: float) -> None:
         if self._timer is not None and self._timer.active():
@@ -277,8 +282,8 @@ class Dialogue(Protocol):
     def _write_payload(self, job: _Job | None) -> None:
         if job is None or job is not self._job or self._ended is not None:
             return
-        self._write_piece(job, self._session.payload())
         self._restart(job.patience)
+        self._write_piece(job, self._session.payload())
 
     def _write_piece(self, job: _Job, rest: bytes) -> None:
         """Write the payload, or its next piece while the job is still the one on the line."""
@@ -298,5 +303,5 @@ class Dialogue(Protocol):
             self._leave()
 
     def _leave(self) -> None:
-        self._write(self._session.escape())
         self._restart(LEAVE)
+        self._write(self._session.escape())

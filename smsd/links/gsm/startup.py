@@ -113,7 +113,8 @@ class Startup:
         if not (await self._patient("AT+CMGF=0")).ok:
             raise NotUsable("the modem refuses PDU mode (AT+CMGF=0): smsd cannot use it")
         await self._service_centre()
-        memories, home, notify = (), "", ""
+        memories: tuple[str, ...] = ()
+        home = notify = ""
         if receives:
             memories, home = await self._memories()
             notify = await self._notify(direct)
@@ -137,10 +138,11 @@ class Startup:
 
     def news(self, event: at.Event) -> None:
         """A modem that says it has started need not be asked again and again."""
-        if isinstance(event, at.Notice) and self._started is not None:
-            if any(re.match(pattern, event.line) for pattern in self._profile.wait_for):
-                started, self._started = self._started, None
-                started.callback(None)
+        if not isinstance(event, at.Notice) or self._started is None:
+            return
+        if any(re.match(pattern, event.line) for pattern in self._profile.wait_for):
+            started, self._started = self._started, None
+            started.callback(None)
 
     async def _wake(self) -> None:
         """Leave a half-finished input (ESC; Ctrl-Z only if the prompt stays: it would send what was typed)."""
@@ -237,7 +239,7 @@ class Startup:
             values = [int(value) for value in choice.split(",")]
             if values[1] == 2 and not direct:
                 continue
-            if any(value not in allowed for value, allowed in zip(values, ranges)):
+            if any(value not in allowed for value, allowed in zip(values, ranges, strict=False)):
                 continue
             if (await self._dialogue.ask(f"AT+CNMI={choice}")).ok:
                 return choice

@@ -14,6 +14,7 @@ from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.error import ConnectionLost
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure as TwistedFailure
+from twisted.trial.unittest import SynchronousTestCase
 
 from smsd.interfaces import GatewayContext, PartIn
 from smsd.links.gsm import profile
@@ -242,6 +243,20 @@ class Memory:
         return succeed(None)
 
 
+class GsmCase(SynchronousTestCase):
+    """Makes rigs, and stops what a test leaves running."""
+
+    def folder(self) -> str:
+        folder: str = self.mktemp()
+        os.makedirs(folder)
+        return folder
+
+    def rig(self, facts: dict[str, str] | None = None, **options: Any) -> Rig:
+        rig = Rig(self.folder(), facts, **options)
+        self.addCleanup(lambda: rig.gateway.running and rig.gateway.stopService())
+        return rig
+
+
 class Rig:
     """A gateway with everything around it faked; `start()` runs it up."""
 
@@ -277,17 +292,20 @@ class Rig:
     def send(self, text: str = "hello", **options: Any) -> list[Any]:
         """Send a piece; the list gets its outcome."""
         outcome: list[Any] = []
-        piece = Piece(
-            delivery=1, message=1, lane=1, gateway="m1", target=Address("sms", "+41791234567"), content=Text(text),
-            origin=Address("mailto", "ann@example.org"), **options,
-        )  # fmt: skip
-        self.gateway.send(piece).addBoth(outcome.append)
+        self.gateway.send(self.piece(text, **options)).addBoth(outcome.append)
         return outcome
+
+    def piece(self, text: str = "hello", **options: Any) -> Piece:
+        """A message of one part."""
+        more: dict[str, Any] = {"content": Text(text), "target": Address("sms", "+41791234567"), **options}
+        return Piece(
+            delivery=1, message=1, lane=1, gateway="m1", origin=Address("mailto", "ann@example.org"), **more
+        )
 
     def pass_time(self, seconds: float, step: float = 0.25) -> None:
         self.clock.pump([step] * round(seconds / step))
 
     @property
     def conversation(self) -> str:
-        with open(os.path.join(self.folder, "m1.conversation.log"), encoding="ascii") as file:
+        with open(os.path.join(self.folder, "conversation.log"), encoding="ascii") as file:
             return file.read()

@@ -2,30 +2,16 @@
 
 from __future__ import annotations
 
-from twisted.trial.unittest import SynchronousTestCase
-
 from smsd.codec import tpdu
 from smsd.interfaces import PartIn
 from smsd.values.delivery import Accepted, Kind, Scope
-from tests.links.gsm.fake import DELIVER, OK, REPORT, Rig, lines
+from tests.links.gsm.fake import DELIVER, OK, REPORT, GsmCase, lines
 
 OCTETS = bytes.fromhex(DELIVER)[8:]
 
 
-class Gateway(SynchronousTestCase):
+class Gateway(GsmCase):
     """One modem without peculiarities."""
-
-    def rig(self, **options: object) -> Rig:
-        rig = Rig(self.mktemp_folder(), **options)
-        self.addCleanup(lambda: rig.gateway.running and rig.gateway.stopService())
-        return rig
-
-    def mktemp_folder(self) -> str:
-        import os
-
-        folder = self.mktemp()
-        os.makedirs(folder)
-        return folder
 
     def test_start(self) -> None:
         rig = self.rig().start(forget=False)
@@ -83,7 +69,7 @@ class Gateway(SynchronousTestCase):
     def test_refused_for_ever(self) -> None:
         rig = self.rig().start()
         rig.modem.send_result = b"\r\n+CMS ERROR: 304\r\n"
-        ((failure,),) = (rig.send(),)
+        (failure,) = rig.send()
         self.assertIs(failure.value.kind, Kind.PERMANENT)
         self.assertTrue(rig.outlet.is_open)
 
