@@ -109,11 +109,14 @@ def from_sms(
     gateway: str = "",
     in_reply_to: str = "",
     subject: str = "",
+    own: str = "",
+    missing: str = "",
 ) -> bytes:
     """A mail (octets, CRLF, 7 bit but for a UTF-8 recipient) from `number` to the mailbox `recipient`.
 
     `date` is milliseconds UTC (the SMSC's time stamp), `message_id` has its brackets. `in_reply_to` and `subject` are
-    those of the mail that the SMS answers, when it is known; otherwise mails are threaded on the number.
+    those of the mail that the SMS answers, when it is known; otherwise mails are threaded on the number. `own` is the
+    number that was written to; `missing` lists the parts of a long message that never came ("2,3"), and is told.
     """
     number = headers.line(number) or "unknown"
     thread = thread_id(number, recipient, server_name)
@@ -130,11 +133,16 @@ def from_sms(
     ]
     if gateway:
         fields.append(("X-SMS-Gateway", headers.ascii_line(gateway)))
+    if own:
+        fields.append(("X-SMS-Recipient", headers.unstructured(own)))
+    if missing:
+        fields.append(("X-SMS-Missing-Parts", headers.ascii_line(missing)))
     # Holiday notices would come back as paid SMS if they were sent to the From: address; some servers do that.
     fields.append(("X-Auto-Response-Suppress", "OOF, AutoReply"))
     fields.append(("MIME-Version", "1.0"))
     if isinstance(content, Text):
-        extra, body = text_entity(content.text)
+        note = f"\n\n[Not all of this message arrived: missing part {headers.line(missing)}]" if missing else ""
+        extra, body = text_entity(content.text + note)
         return headers.block(fields + extra) + body
     return _binary(fields, content, number)
 

@@ -29,7 +29,7 @@ def letter(piece: Piece, server_name: str, postmaster: str, mail_from: str = "%s
     """The letter for a piece whose target is `mailto:`; a permanent Failure when no mail can be made of it.
 
     `piece.headers` may have: date (milliseconds), gateway (the id where the SMS came in), mail_from (its pattern),
-    in_reply_to and subject (of the mail that it answers).
+    own (our number), missing-parts ("2,3"), in_reply_to and subject (of the mail that it answers).
     """
     recipient = _mailbox(piece.target.target)
     about = dict(piece.headers)
@@ -59,6 +59,8 @@ def letter(piece: Piece, server_name: str, postmaster: str, mail_from: str = "%s
                 gateway=about.get("gateway", ""),
                 in_reply_to=about.get("in_reply_to", ""),
                 subject=about.get("subject", ""),
+                own=about.get("own", ""),
+                missing=about.get("missing-parts", ""),
             )
     except InvalidValue as error:
         raise Failure(Kind.PERMANENT, str(error), status="5.6.0") from None

@@ -140,6 +140,11 @@ class MailTests(SynchronousTestCase):
         self.assertEqual(attachment.get_filename(), "sms.bin")
         self.assertEqual(mail["X-SMS-UDH"], "05040b8423f0")
 
+    def test_missing_parts_are_told(self) -> None:
+        mail = parsed("the end", missing="1,3", own="+4917099")
+        self.assertEqual((mail["X-SMS-Missing-Parts"], mail["X-SMS-Recipient"]), ("1,3", "+4917099"))
+        self.assertIn("missing part 1,3", mail.get_content())
+
     def test_impossible_dates(self) -> None:
         self.assertEqual(parsed("x", date=-5)["Date"], "Thu, 01 Jan 1970 00:00:00 +0000")
         self.assertEqual(parsed("x", date=10**20)["Date"], "Fri, 31 Dec 9999 23:59:59 +0000")
