@@ -160,7 +160,9 @@ class GatewayContext:
     country: str | None = None
     postmaster: str = ""
     spool: Callable[[str], str] = str  # a writable path for a file of this gateway's own (conversation log)
-    find_data: Callable[[str], str] = str  # the path of a data file by name ("modems.yaml"), beside the configuration or installed
+    find_data: Callable[[str], str] = (
+        str  # the path of a data file by name ("modems.yaml"), beside the configuration or installed
+    )
 
 
 @dataclass(frozen=True, slots=True)

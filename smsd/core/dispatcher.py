@@ -55,9 +55,11 @@ class Dispatcher:
     def commit(self, acceptance: Acceptance) -> Deferred[Receipt]:
         """Write a planned submission; fires with the receipt after the commit."""
         if not acceptance.planned:
-            return succeed(Receipt(0, tuple(entry for entry in acceptance.order if not isinstance(entry, Planned))))
+            return succeed(
+                Receipt(0, tuple(entry for entry in acceptance.order if not isinstance(entry, Planned)))
+            )
         done = self._store.accept(acceptance)
-        return done.addCallbacks(self._committed, self._failed, (acceptance,), None, (acceptance,), None)
+        return done.addCallbacks(self._committed, self._failed, (acceptance,), {}, (acceptance,), {})
 
     def _committed(self, committed: Committed, acceptance: Acceptance) -> Receipt:
         if not committed.lanes:  # a repeat: what was planned for it is not needed

@@ -80,7 +80,7 @@ class Inbound:
 
     def _received(self, received: Received, gateway: str) -> int | None:
         for lane in received.woken:
-            self._queue.wake(lane, 0)
+            self._queue.wake(lane)
         if received.repeated:
             self.log.info("gateway {gateway}: an SMS came again and was already here", gateway=gateway)
         return received.message
@@ -96,10 +96,12 @@ class Inbound:
             if isinstance(value, Deliver):
                 delivers.append(value)
         if not delivers:
-            return self._acceptance(first.gateway, "", Binary(b"".join(octets)), (("unreadable", "1"),), first.now)
+            return self._acceptance(
+                first.gateway, "", Binary(b"".join(octets)), (("unreadable", "1"),), first.now
+            )
         whole = assemble(delivers)
         stamp = delivers[0].at
-        headers = [("date", str(stamp.ms))] if stamp is not None else []
+        headers = [("date", str(stamp.at))] if stamp is not None else []
         if whole.missing:
             headers.append(("missing-parts", ",".join(str(seq) for seq in whole.missing)))
         return self._acceptance(
@@ -162,7 +164,9 @@ class Inbound:
             return acceptance
         if acceptance.planned:
             return held(acceptance, "nobody is configured to get this gateway's messages: set deliver_to")
-        return held(self._planner.unrouted(submission), "no gateway carries mail: add one of type smtp or folder")
+        return held(
+            self._planner.unrouted(submission), "no gateway carries mail: add one of type smtp or folder"
+        )
 
 
 def _content(whole: UserContent) -> Content:

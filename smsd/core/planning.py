@@ -81,7 +81,8 @@ class Planner:
             raise Refused(Reason.EMPTY, "the message is empty: write a text")
         if len(submission.recipients) > MOST_RECIPIENTS:
             raise Refused(
-                Reason.TOO_MANY_RECIPIENTS, f"at most {MOST_RECIPIENTS} recipients per message: send it in several"
+                Reason.TOO_MANY_RECIPIENTS,
+                f"at most {MOST_RECIPIENTS} recipients per message: send it in several",
             )
         account = self._find_account(submission.account) if submission.account else None
         one = _OneMessage(self, submission, account, now)
@@ -204,7 +205,9 @@ class _OneMessage:
         if pin is not None:
             named = [way for way in self._ways if way.name == pin]
             if not named:
-                raise Refused(Reason.UNKNOWN_GATEWAY, f"there is no gateway {pin!r}: leave the id away or correct it")
+                raise Refused(
+                    Reason.UNKNOWN_GATEWAY, f"there is no gateway {pin!r}: leave the id away or correct it"
+                )
             if not routes.can(named[0].abilities, scheme, wanted):
                 raise Refused(
                     Reason.NO_GATEWAY, f"gateway {pin} cannot carry this ({', '.join((scheme, *wanted))})"
@@ -239,7 +242,9 @@ class _OneMessage:
         except segment.TooManyParts as error:
             raise Refused(Reason.TOO_LONG, str(error)) from None
         except ValueError as error:
-            raise Refused(Reason.BAD_REQUEST, f"the text does not fit the coding asked for: {error}") from None
+            raise Refused(
+                Reason.BAD_REQUEST, f"the text does not fit the coding asked for: {error}"
+            ) from None
         self._segmented[key] = made
         return made
 

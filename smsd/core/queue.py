@@ -51,7 +51,9 @@ class Lane:
 class Outlet:
     """A gateway as the queue sees it, and what it tells the queue."""
 
-    def __init__(self, queue: Queue, name: str, abilities: Abilities, in_doubt: str, country: str | None) -> None:
+    def __init__(
+        self, queue: Queue, name: str, abilities: Abilities, in_doubt: str, country: str | None
+    ) -> None:
         self.name = name
         self.abilities = abilities
         self.in_doubt = in_doubt
@@ -123,7 +125,9 @@ class Queue:
 
     # -- gateways come and go
 
-    def outlet(self, name: str, abilities: Abilities, in_doubt: str = "resend", country: str | None = None) -> Outlet:
+    def outlet(
+        self, name: str, abilities: Abilities, in_doubt: str = "resend", country: str | None = None
+    ) -> Outlet:
         """An outlet for a new gateway; `bind` gives it its gateway."""
         outlet = Outlet(self, name, abilities, in_doubt, country)
         self._outlets[name] = outlet
@@ -162,7 +166,7 @@ class Queue:
         def learn(rows: list[tuple[int, str, str]]) -> None:
             for lane, route, flow in rows:
                 self.know(lane, route, flow)
-                self.wake(lane, 0)
+                self.wake(lane)
 
         return self._store.lanes_with_work().addCallback(learn)
 
@@ -171,7 +175,9 @@ class Queue:
         self._stopping = True
         if self._timer is not None and self._timer.active():
             self._timer.cancel()
-        return self._when(lambda: not any(o.on_wire or o.taking or o.reserved for o in self._outlets.values()))
+        return self._when(
+            lambda: not any(o.on_wire or o.taking or o.reserved for o in self._outlets.values())
+        )
 
     def _when(self, condition: Callable[[], bool]) -> Deferred[None]:
         done: Deferred[None] = Deferred()
@@ -193,11 +199,16 @@ class Queue:
         if lane not in self._lanes:
             self._lanes[lane] = Lane(lane, route, flow)
 
-    def wake(self, lane_id: int, due: int) -> None:
-        """This lane has something due at `due` (ms)."""
+    def wake(self, lane_id: int, due: int = 0) -> None:
+        """This lane has something due at `due` (ms; 0: perhaps already)."""
         lane = self._lanes.get(lane_id)
         if lane is None:
-            self._store.lane(lane_id).addCallback(lambda key: (self.know(lane_id, *key), self.wake(lane_id, due)))
+
+            def found(key: tuple[str, str]) -> None:
+                self.know(lane_id, *key)
+                self.wake(lane_id, due)
+
+            self._store.lane(lane_id).addCallback(found)
             return
         if lane.next_due is None or due < lane.next_due:
             lane.next_due = due
@@ -265,9 +276,9 @@ class Queue:
         """The gateway closed between the plan and the commit: back into the lane, untried."""
         lane = self._lanes[piece.lane]
 
-        def returned(_: object) -> None:
+        def returned(now_in: int) -> None:
             self._free_target(lane.route, lane.flow, str(piece.target))
-            self.wake(piece.lane, piece.arrived)
+            self.wake(now_in)
             self._check_drained()
 
         self._insist(lambda: self._store.release(piece), returned)
@@ -291,7 +302,7 @@ class Queue:
             (lane.id, target) for lane in lanes for target in self._busy.get((lane.route, lane.flow), ())
         )
         take = Take(outlet.name, _probes(outlet, lanes), outlet.free, busy, outlet.abilities.parts, now)
-        self._store.take(take).addCallbacks(self._taken, self._not_taken, (outlet,), None, (outlet,), None)
+        self._store.take(take).addCallbacks(self._taken, self._not_taken, (outlet,), {}, (outlet,), {})
 
     def _taken(self, taken: Taken, outlet: Outlet) -> None:
         outlet.taking = False
@@ -325,7 +336,9 @@ class Queue:
         self._wait_until(outlet.not_before)
 
     def _wait_for_lanes(self) -> None:
-        dues = [lane.next_due for lane in self._ready.values() if lane.next_due is not None and not lane.blocked]
+        dues = [
+            lane.next_due for lane in self._ready.values() if lane.next_due is not None and not lane.blocked
+        ]
         later = [due for due in dues if due > self.now()]
         if later:
             self._wait_until(min(later))
@@ -361,7 +374,9 @@ class Queue:
         if isinstance(failure.value, Failure):
             return failure.value
         self.log.failure("gateway {name} failed unexpectedly", failure, name=outlet.name)
-        return Failure(Kind.UNKNOWN, f"gateway {outlet.name} failed: {type(failure.value).__name__}", maybe_sent=True)
+        return Failure(
+            Kind.UNKNOWN, f"gateway {outlet.name} failed: {type(failure.value).__name__}", maybe_sent=True
+        )
 
     def _came_back(self, outcome: Accepted | Failure, outlet: Outlet, piece: Piece, started: int) -> None:
         now = self.now()
@@ -382,7 +397,9 @@ class Queue:
         if piece.report and isinstance(outcome, Accepted) and outcome.reference is not None:
             key = outlet.reference_key(outcome.reference, piece.target.target)
         settlement = Settlement(piece, outcome, now, now - started, key, outlet.in_doubt)
-        self._insist(lambda: self._store.settle(settlement), lambda done: self._settled(done, outlet, piece, more))
+        self._insist(
+            lambda: self._store.settle(settlement), lambda done: self._settled(done, outlet, piece, more)
+        )
         if not more:
             self.pump(outlet)
 
@@ -415,7 +432,7 @@ class Queue:
         if step is not None and step.state is State.READY:
             self.wake(settled.lane, step.due)
         for lane in settled.woken:
-            self.wake(lane, 0)
+            self.wake(lane)
         self._check_drained()
 
     def _insist(self, call: Callable[[], Deferred[Any]], done: Callable[[Any], None]) -> None:
@@ -438,7 +455,7 @@ class Queue:
             if settled is None:
                 return False
             for lane in settled.woken:
-                self.wake(lane, 0)
+                self.wake(lane)
             return True
 
         return self._store.reported(Reported(outlet.name, ref, report, self.now())).addCallback(applied)

@@ -44,7 +44,7 @@ class Sweeper:
 
     def _swept(self, swept: Swept) -> Deferred[None] | None:
         for lane in swept.woken:
-            self._queue.wake(lane, 0)
+            self._queue.wake(lane)
         return self._tick() if swept.more and self._loop.running else None
 
     def _failed(self, failure: Failure) -> None:

@@ -11,7 +11,12 @@ from smsd.values.address import Address
 from smsd.values.message import Binary, Content, Recipient, Report, Submission, Text, Ticket, Wants
 from smsd.values.plan import Step
 
-NEEDS = {"failed": Wants.FAILURE, "expired": Wants.FAILURE, "delayed": Wants.DELAY, "delivered": Wants.SUCCESS}
+NEEDS = {
+    "failed": Wants.FAILURE,
+    "expired": Wants.FAILURE,
+    "delayed": Wants.DELAY,
+    "delivered": Wants.SUCCESS,
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,9 +52,7 @@ def after_outcome(view: View, outcome: Accepted | Failure, now: int) -> Step:
 
 def _after_yes(view: View, now: int) -> Step:
     if view.seq < view.total:
-        return Step(
-            State.SENDING, tries=view.tries, sent=view.seq, maybe_twice=view.maybe_twice
-        )
+        return Step(State.SENDING, tries=view.tries, sent=view.seq, maybe_twice=view.maybe_twice)
     return Step(
         State.SENT, tries=view.tries, sent=view.total, maybe_twice=view.maybe_twice,
         deadline=max(view.expires, now) + REPORT_PATIENCE if view.report else 0,

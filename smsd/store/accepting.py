@@ -66,7 +66,14 @@ class Accepting:
             key = accepted.submission.key
             if key is not None:
                 keys.append(
-                    (key.scope, key.key, key.fingerprint, accepted.message, answer_json(receipt), accepted.key_expires)
+                    (
+                        key.scope,
+                        key.key,
+                        key.fingerprint,
+                        accepted.message,
+                        answer_json(receipt),
+                        accepted.key_expires,
+                    )
                 )
             results.append(Committed(receipt, lanes))
         if messages:
@@ -102,7 +109,9 @@ class Accepting:
         wanted = {(a.limit.account, a.limit.period) for a in items if a.limit and a.limit.most}
         counts = dict.fromkeys(wanted, 0)
         for account, period in wanted:
-            row = cursor.execute("select n from counter where account=? and period=?", (account, period)).fetchone()
+            row = cursor.execute(
+                "select n from counter where account=? and period=?", (account, period)
+            ).fetchone()
             if row:
                 counts[account, period] = row[0]
         return counts
@@ -110,7 +119,9 @@ class Accepting:
 
 def _repeat(before: tuple[bytes, Receipt], fingerprint: bytes) -> Committed | Refused:
     if before[0] != fingerprint:
-        return Refused(Reason.CONFLICT, "this key was used for another message: use a new key for a new message")
+        return Refused(
+            Reason.CONFLICT, "this key was used for another message: use a new key for a new message"
+        )
     return Committed(before[1], {})
 
 
@@ -143,5 +154,3 @@ def _count(cursor: sqlite3.Cursor, items: Sequence[Acceptance]) -> None:
             " do update set n = n + excluded.n, last = excluded.last",
             [(account, period, n, last) for (account, period), (n, last) in totals.items()],
         )
-
-

@@ -89,7 +89,8 @@ class Carrying:
             if len(rows) >= item.slots:
                 break
             found = cursor.execute(
-                LOAD + "where d.lane=? and d.state=0 and d.priority=? and d.due<=? order by d.due, d.id limit ?",
+                LOAD
+                + "where d.lane=? and d.state=0 and d.priority=? and d.due<=? order by d.due, d.id limit ?",
                 (lane, priority, item.now, item.slots + len(busy)),
             )
             for row in found.fetchall():
@@ -104,16 +105,15 @@ class Carrying:
         next_due = {lane: _next_due(cursor, lane) for lane in {lane for lane, _ in item.probes}}
         return Taken([piece_of(row, item.gateway, parts=item.parts) for row in rows], next_due)
 
-    def release(self, cursor: sqlite3.Cursor, items: Sequence[Piece]) -> list[None]:
-        """Handler: give claimed deliveries back that were not handed to a gateway (again, after their first parts)."""
+    def release(self, cursor: sqlite3.Cursor, items: Sequence[Piece]) -> list[int]:
+        """Handler: give claimed deliveries back that were not handed to a gateway (again, after their first parts);
+        gives the lane each now waits in."""
+        lanes = [self._stick(cursor, piece) if piece.seq > 1 else piece.lane for piece in items]
         cursor.executemany(
             "update delivery set state=0, session=null, lane=? where id=? and session=?",
-            [
-                (self._stick(cursor, piece) if piece.seq > 1 else piece.lane, piece.delivery, self._session)
-                for piece in items
-            ],
+            [(lane, piece.delivery, self._session) for lane, piece in zip(lanes, items, strict=True)],
         )
-        return [None] * len(items)
+        return lanes
 
     # -- settling
 
@@ -176,7 +176,9 @@ class Carrying:
             piece = item.piece
             if isinstance(item.outcome, Accepted):
                 if piece.total > 1:
-                    pieces.append((piece.delivery, piece.seq, piece.gateway, item.outcome.reference, item.now))
+                    pieces.append(
+                        (piece.delivery, piece.seq, piece.gateway, item.outcome.reference, item.now)
+                    )
             elif step.attempt:
                 attempts.append(
                     (piece.delivery, piece.seq, piece.gateway, item.now, item.took, item.outcome.kind.value,
@@ -184,11 +186,13 @@ class Carrying:
                 )  # fmt: skip
         if pieces:
             cursor.executemany(
-                "insert or replace into piece(delivery, seq, gateway, reference, at) values(?,?,?,?,?)", pieces
+                "insert or replace into piece(delivery, seq, gateway, reference, at) values(?,?,?,?,?)",
+                pieces,
             )
         if attempts:
             cursor.executemany(
-                "insert into attempt(delivery, seq, gateway, at, took, outcome, reason) values(?,?,?,?,?,?,?)", attempts
+                "insert into attempt(delivery, seq, gateway, at, took, outcome, reason) values(?,?,?,?,?,?,?)",
+                attempts,
             )
 
     # -- reports from networks
@@ -286,9 +290,7 @@ class Carrying:
         """Handler: everything a dead session had on the wire is in doubt; gives how many there were."""
         counts = []
         for in_doubt, now in items:
-            rows = cursor.execute(
-                LOAD + "where d.state=1 and d.session<>?", (self._session,)
-            ).fetchall()
+            rows = cursor.execute(LOAD + "where d.state=1 and d.session<>?", (self._session,)).fetchall()
             for row in rows:
                 step = after_crash(view_of(row, in_doubt.get(row["gateway"] or "", "resend")), now)
                 self.write_step(cursor, row, step, now)
@@ -318,7 +320,8 @@ def _next_due(cursor: sqlite3.Cursor, lane: int) -> int | None:
         for priority in (0, 1, 2)
         if (
             row := cursor.execute(
-                "select due from delivery where lane=? and state=0 and priority=? order by due limit 1", (lane, priority)
+                "select due from delivery where lane=? and state=0 and priority=? order by due limit 1",
+                (lane, priority),
             ).fetchone()
         )
     ]

@@ -120,7 +120,9 @@ class GroupCommit:
     def _one_by_one(self, group: list[Call], error: Exception) -> None:
         """The group failed: each call in a transaction of its own, in order, and the failing ones answer for themselves."""
         if len(group) > 1:
-            self.log.warn("a group of {n} calls failed ({error!r}); running them one by one", n=len(group), error=error)
+            self.log.warn(
+                "a group of {n} calls failed ({error!r}); running them one by one", n=len(group), error=error
+            )
         answers: list[tuple[Call, Any]] = []
         for call in group:
             try:

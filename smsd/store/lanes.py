@@ -16,7 +16,9 @@ class Lanes:
         lane = self._ids.get((route, flow))
         if lane is None:
             cursor.execute("insert or ignore into lane(route, flow) values(?, ?)", (route, flow))
-            lane = int(cursor.execute("select id from lane where route=? and flow=?", (route, flow)).fetchone()[0])
+            lane = int(
+                cursor.execute("select id from lane where route=? and flow=?", (route, flow)).fetchone()[0]
+            )
             self._ids[route, flow] = lane
         return lane
 

@@ -33,19 +33,31 @@ def control(cursor: sqlite3.Cursor, items: Sequence[Verb]) -> list[int | Invalid
     """Handler: the lane to wake per verb, or why it cannot be done."""
     results: list[int | InvalidValue] = []
     for item in items:
-        row = cursor.execute("select state, lane, expires from delivery where id=?", (item.delivery,)).fetchone()
+        row = cursor.execute(
+            "select state, lane, expires from delivery where id=?", (item.delivery,)
+        ).fetchone()
         if row is None:
-            results.append(InvalidValue(f"there is no delivery {item.delivery}: smsd queue list shows those there are"))
+            results.append(
+                InvalidValue(f"there is no delivery {item.delivery}: smsd queue list shows those there are")
+            )
             continue
         state = State(row[0])
         if state not in CHANGEABLE[item.verb]:
-            results.append(InvalidValue(f"delivery {item.delivery} is {state.name.lower()}: too late to {item.verb} it"))
+            results.append(
+                InvalidValue(f"delivery {item.delivery} is {state.name.lower()}: too late to {item.verb} it")
+            )
             continue
         if item.verb == "retry":
             cursor.execute(
                 "update delivery set state=0, due=?, expires=max(expires, ?), deadline=max(expires, ?), finished=null,"
                 " reason=? where id=?",
-                (item.now, item.expires, item.expires, f"retried by {item.who or 'the operator'}", item.delivery),
+                (
+                    item.now,
+                    item.expires,
+                    item.expires,
+                    f"retried by {item.who or 'the operator'}",
+                    item.delivery,
+                ),
             )
         else:
             cursor.execute(
@@ -62,7 +74,10 @@ def remember(cursor: sqlite3.Cursor, items: Sequence[tuple[str, str, str | None,
         if value is None:
             cursor.execute("delete from setting where scope=? and key=?", (scope, key))
         else:
-            cursor.execute("insert or replace into setting(scope, key, value, at) values(?,?,?,?)", (scope, key, value, now))
+            cursor.execute(
+                "insert or replace into setting(scope, key, value, at) values(?,?,?,?)",
+                (scope, key, value, now),
+            )
     return [None] * len(items)
 
 
@@ -74,7 +89,8 @@ def find(
     before: int = 0, limit: int = 50,
 ) -> list[dict[str, Any]]:  # fmt: skip
     """Deliveries, newest first, as dicts: id, message, target, state, tries, due, expires, reason, gateway, text …"""
-    where, values = ["1"], []
+    where = ["1"]
+    values: list[int | str] = []
     if states:
         where.append(f"d.state in ({','.join('?' for _ in states)})")
         values += [int(state) for state in states]
@@ -148,4 +164,7 @@ def counts(connection: sqlite3.Connection) -> list[dict[str, Any]]:
 
 def accounts(connection: sqlite3.Connection) -> list[dict[str, Any]]:
     """Messages per account and month."""
-    return [dict(row) for row in connection.execute("select * from counter order by period desc, account limit 1000")]
+    return [
+        dict(row)
+        for row in connection.execute("select * from counter order by period desc, account limit 1000")
+    ]

@@ -73,11 +73,19 @@ class Receiving:
         results = []
         for gateway, part_of, total in keys:
             rows = cursor.execute(
-                "select octets, seq from inbound where gateway=? and part_of=? order by seq", (gateway, part_of)
+                "select octets, seq from inbound where gateway=? and part_of=? order by seq",
+                (gateway, part_of),
             ).fetchall()
             cursor.execute("delete from inbound where gateway=? and part_of=?", (gateway, part_of))
             first = Incoming(
-                gateway, bytes(rows[0][0]), f"stale:{part_of}", "", now, join=part_of, seq=rows[0][1], total=total
+                gateway,
+                bytes(rows[0][0]),
+                f"stale:{part_of}",
+                "",
+                now,
+                join=part_of,
+                seq=rows[0][1],
+                total=total,
             )
             results.append(self._accept(cursor, first, [bytes(row[0]) for row in rows]))
         return results

@@ -13,7 +13,9 @@ from smsd.values.errors import InvalidValue
 
 def migrations() -> list[tuple[int, str]]:
     """(version, SQL) in order, from `migrations/NNNN_name.sql`."""
-    files = [f for f in resources.files("smsd.store").joinpath("migrations").iterdir() if f.name.endswith(".sql")]
+    files = [
+        f for f in resources.files("smsd.store").joinpath("migrations").iterdir() if f.name.endswith(".sql")
+    ]
     return sorted((int(f.name[:4]), f.read_text("utf-8")) for f in files)
 
 

@@ -65,14 +65,17 @@ class SqliteStore:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             self._lock.close()
-            raise InvalidValue(f"{self.path} is in use: another smsd runs on this store; stop it first") from None
+            raise InvalidValue(
+                f"{self.path} is in use: another smsd runs on this store; stop it first"
+            ) from None
         self._writer = self._connect()
         self._writer.execute("pragma journal_mode=wal")
         self._writer.execute(f"pragma synchronous={self._synchronous}")
         self._writer.execute("pragma wal_autocheckpoint=4000")
         migrate(self._writer, self.path)
         cursor = self._writer.execute(
-            "insert into session(node, started) values(?, ?)", (f"{socket.gethostname()}:{os.getpid()}", self.now())
+            "insert into session(node, started) values(?, ?)",
+            (f"{socket.gethostname()}:{os.getpid()}", self.now()),
         )
         self.session = int(cursor.lastrowid or 0)
         (newest,) = self._writer.execute("select max(coalesce((select max(id) from delivery), 0),"
@@ -103,7 +106,9 @@ class SqliteStore:
 
     def _connect(self, uri: str = "") -> sqlite3.Connection:
         name = "file:" + self.path.replace("%", "%25").replace("?", "%3f").replace("#", "%23") + uri
-        connection = sqlite3.connect(name, uri=True, isolation_level=None, check_same_thread=False, timeout=10)
+        connection = sqlite3.connect(
+            name, uri=True, isolation_level=None, check_same_thread=False, timeout=10
+        )
         connection.row_factory = sqlite3.Row
         return connection
 
@@ -117,8 +122,8 @@ class SqliteStore:
         """Claim deliveries for a gateway."""
         return self._group.call(self.carrying.take, take)
 
-    def release(self, piece: Piece) -> Deferred[None]:
-        """Give back a claimed delivery whose piece never reached its gateway."""
+    def release(self, piece: Piece) -> Deferred[int]:
+        """Give back a claimed delivery whose piece never reached its gateway; fires with the lane it waits in."""
         return self._group.call(self.carrying.release, piece)
 
     def settle(self, settlement: Settlement) -> Deferred[Settled]:
@@ -159,7 +164,9 @@ class SqliteStore:
         """All that is remembered under a scope."""
 
         def read(connection: sqlite3.Connection) -> dict[str, str]:
-            return dict(connection.execute("select key, value from setting where scope=?", (scope,)).fetchall())
+            return dict(
+                connection.execute("select key, value from setting where scope=?", (scope,)).fetchall()
+            )
 
         return self.ask(read)
 

@@ -46,7 +46,8 @@ class Sweeping:
 
     def _tick(self, cursor: sqlite3.Cursor, item: Tick) -> Swept:
         rows = cursor.execute(
-            LOAD + "where d.state in (0,2,4,5) and d.deadline>0 and d.deadline<=? order by d.deadline limit ?",
+            LOAD
+            + "where d.state in (0,2,4,5) and d.deadline>0 and d.deadline<=? order by d.deadline limit ?",
             (item.now, AT_ONCE),
         ).fetchall()
         woken: list[int] = []

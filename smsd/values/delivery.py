@@ -10,7 +10,7 @@ import enum
 from dataclasses import dataclass
 
 from smsd.values.address import Address
-from smsd.values.message import Content, Parameters, Ticket
+from smsd.values.message import DEFAULT_PARAMETERS, Content, Parameters, Ticket
 
 
 class State(enum.IntEnum):
@@ -96,7 +96,7 @@ class Piece:
     total: int = 1
     code: int = 0
     reference: int = 0
-    parameters: Parameters = Parameters()
+    parameters: Parameters = DEFAULT_PARAMETERS
     headers: tuple[tuple[str, str], ...] = ()
     ticket: Ticket | None = None
     account: str | None = None

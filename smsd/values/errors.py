@@ -18,38 +18,38 @@ class InvalidValue(ValueError):
 
 
 class Reason(enum.Enum):
-    """Why something was refused: (SMTP reply code, RFC 3463 enhanced code, HTTP status)."""
+    """Why something was refused: (words, SMTP reply code, RFC 3463 enhanced code, HTTP status)."""
 
-    BAD_NUMBER = (550, "5.1.3", 400)
-    BAD_REQUEST = (501, "5.5.4", 400)
-    EMPTY = (550, "5.6.0", 400)
-    TOO_LONG = (552, "5.2.3", 413)
-    TOO_MANY_RECIPIENTS = (452, "4.5.3", 413)
-    UNKNOWN_DOMAIN = (550, "5.1.2", 404)
-    UNKNOWN_GATEWAY = (550, "5.1.2", 404)
-    NO_GATEWAY = (550, "5.4.4", 503)
-    NOT_AUTHENTICATED = (530, "5.7.0", 401)
-    BAD_CREDENTIALS = (535, "5.7.8", 401)
-    NOT_ALLOWED = (550, "5.7.1", 403)
-    OVER_LIMIT = (452, "4.2.2", 429)
-    CONFLICT = (554, "5.5.0", 409)
-    SLOW_DOWN = (451, "4.7.0", 429)
-    UNAVAILABLE = (451, "4.3.0", 503)
+    BAD_NUMBER = ("bad number", 550, "5.1.3", 400)
+    BAD_REQUEST = ("bad request", 501, "5.5.4", 400)
+    EMPTY = ("empty", 550, "5.6.0", 400)
+    TOO_LONG = ("too long", 552, "5.2.3", 413)
+    TOO_MANY_RECIPIENTS = ("too many recipients", 452, "4.5.3", 413)
+    UNKNOWN_DOMAIN = ("unknown domain", 550, "5.1.2", 404)
+    UNKNOWN_GATEWAY = ("unknown gateway", 550, "5.1.2", 404)
+    NO_GATEWAY = ("no gateway", 550, "5.4.4", 503)
+    NOT_AUTHENTICATED = ("not authenticated", 530, "5.7.0", 401)
+    BAD_CREDENTIALS = ("bad credentials", 535, "5.7.8", 401)
+    NOT_ALLOWED = ("not allowed", 550, "5.7.1", 403)
+    OVER_LIMIT = ("over limit", 452, "4.2.2", 429)
+    CONFLICT = ("conflict", 554, "5.5.0", 409)
+    SLOW_DOWN = ("slow down", 451, "4.7.0", 429)
+    UNAVAILABLE = ("unavailable", 451, "4.3.0", 503)
 
     @property
     def smtp(self) -> int:
         """The SMTP reply code."""
-        return int(self.value[0])
+        return int(self.value[1])
 
     @property
     def enhanced(self) -> str:
         """The enhanced status code of RFC 3463."""
-        return str(self.value[1])
+        return str(self.value[2])
 
     @property
     def http(self) -> int:
         """The HTTP status."""
-        return int(self.value[2])
+        return int(self.value[3])
 
 
 class Refused(Exception):

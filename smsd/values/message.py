@@ -162,7 +162,9 @@ class Submission:
     account: str | None = None
     ticket: Ticket | None = None
     wants: Wants = Wants.NOTHING
-    headers: tuple[tuple[str, str], ...] = ()  # what the content brought along: ("subject", ...), ("date", ...)
+    headers: tuple[
+        tuple[str, str], ...
+    ] = ()  # what the content brought along: ("subject", ...), ("date", ...)
     key: IdempotencyKey | None = None
     hops: int = 0
 
