@@ -129,7 +129,9 @@ class SimulatedModem:
         self._power_on()
 
     def restart(self) -> None:
-        """What +CFUN=1,1 does; the line stays."""
+        """What +CFUN=1,1 does; the line stays. Nothing when it is unplugged."""
+        if not self.line.is_open:
+            return
         self._power_off()
         self._power_on()
 

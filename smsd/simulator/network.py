@@ -119,6 +119,7 @@ class Network:
         self.again_after = 5.0
         self.accepted: Callable[[Sent], None] = lambda sent: None
         self._waiting: deque[tuple[bytes, bool]] = deque()
+        self._due: deque[Any] = deque()
         self._timer: Any = None
         self._handed = False
         self._pushing = False
@@ -158,7 +159,11 @@ class Network:
                 if delay < 0:  # a network may be quicker than the modem's own answer
                     self.report(mr, fields.destination, stamp, status)
                 else:
-                    self._clock.callLater(delay, self.report, mr, fields.destination, stamp, status)
+                    self._due.append(
+                        self._clock.callLater(delay, self.report, mr, fields.destination, stamp, status)
+                    )
+            while self._due and not self._due[0].active():
+                self._due.popleft()
         self.accepted(sent)
         return mr
 
@@ -227,5 +232,10 @@ class Network:
     def close(self) -> None:
         """Stop the timers and close the journal."""
         self._cancel()
+        for call in self._due:
+            if call.active():
+                call.cancel()
+        self._due.clear()
         if self._journal is not None:
             self._journal.close()
+            self._journal = None

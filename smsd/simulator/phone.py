@@ -83,7 +83,9 @@ class Phone:
             raise Gone("the modem is gone") from None
 
     def _show(self, text: str) -> None:
-        print(f"\r{text}" if self._interactive else text, file=self._out, flush=True)
+        # What came by radio must not steer the terminal; the prompt that stands there is wiped.
+        clean = "".join(letter if letter.isprintable() or letter == "\n" else "\ufffd" for letter in text)
+        print(f"\r\x1b[K{clean}" if self._interactive else clean, file=self._out, flush=True)
 
     def _prompt(self) -> None:
         if self._interactive:

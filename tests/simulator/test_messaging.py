@@ -155,6 +155,15 @@ class Reports(SynchronousTestCase):
         rig.clock.advance(1)
         self.assertEqual(rig.read(), self.report(status="20") + self.report(status="41"))
 
+    def test_none_is_left_over_when_it_stops(self) -> None:
+        rig = Rig(latency=1.0)
+        rig.send(REPORTED)
+        rig.clock.advance(1)
+        rig.send(REPORTED)
+        rig.modem.silence(3)
+        rig.modem.stop()
+        self.assertEqual(rig.clock.getDelayedCalls(), [])
+
     def test_before_the_answer(self) -> None:
         rig = Rig()
         rig.chat("AT+CNMI=2,1,0,1")
