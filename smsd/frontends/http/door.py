@@ -118,9 +118,12 @@ class HttpDoor(Service):
         Service.stopService(self)
         closing = [port.stopListening() for port in self._ports]
         self._ports.clear()
-        return gatherResults(
-            [d for d in (*closing, self.factory.stop()) if d is not None], consumeErrors=True
-        )
+        waiting = [d for d in (*closing, self.factory.stop()) if d is not None]
+        return gatherResults(waiting, consumeErrors=True).addBoth(self._last_words)
+
+    def _last_words(self, result: Any) -> Any:
+        self._write_calls()
+        return result
 
     @property
     def addresses(self) -> list[Any]:

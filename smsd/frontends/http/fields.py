@@ -24,7 +24,8 @@ LONGEST_PART_HEADER = 4096
 """Octets of the header of one part of a multipart body."""
 
 _NAMES = {name.encode(): name for name in PARAMETER_NAMES}
-_PLUS = re.compile(rb"(^|[,;]|%2[Cc]|%3[Bb])\+(?=[1-9])")
+# At the start, in a list, and behind `sms:` or a quote; not before a 0, with which no international number begins.
+_PLUS = re.compile(rb'(^|[,;:"]|%2[2Cc]|%3[AaBb])\+(?=[1-9])')
 
 
 def _too_many() -> InvalidValue:

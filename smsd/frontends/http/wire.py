@@ -135,6 +135,7 @@ class DoorChannel(HTTPChannel):
 
     requestFactory: Any = DoorRequest
     transport: Any
+    _buffer: bytes
     timeOut = None  # the factory's sweep is the only clock here
     maxHeaders = 100
     turned_away = False
@@ -161,12 +162,17 @@ class DoorChannel(HTTPChannel):
         if self.began is None and not self._handlingRequest:
             self.began = self.factory.reactor.seconds()
         LineReceiver.dataReceived(self, data)
+        self._reading_on()
 
     def requestDone(self, request: Request) -> None:
         """The answer is written; what was pipelined behind it begins now."""
-        if self._dataBuffer:
-            self.began = self.factory.reactor.seconds()
         HTTPChannel.requestDone(self, request)
+        self._reading_on()
+
+    def _reading_on(self) -> None:
+        """Start the clock for a request that lies behind another in the same octets."""
+        if self.began is None and (self._buffer or self.requests) and not self._handlingRequest:
+            self.began = self.factory.reactor.seconds()
 
     def lineLengthExceeded(self, line: bytes) -> None:
         self.turn_away(
@@ -219,10 +225,10 @@ class DoorChannel(HTTPChannel):
         """Whether this connection has used up its time: for a request, or for being idle."""
         limits = self.factory.limits
         if self.began is not None:
-            return now - self.began > limits.request_timeout
+            return bool(now - self.began > limits.request_timeout)
         if self._handlingRequest and not self.closing:
             return False
-        return now - self.since > limits.idle_timeout
+        return bool(now - self.since > limits.idle_timeout)
 
 
 class DoorFactory(ServerFactory):
