@@ -100,9 +100,6 @@ class House:
         self.queue = Queue(self.store, self.clock)
         self.accounts: dict[str, Any] = {}
         self.planner = Planner(self.store.ids, self.store.now, self.queue, self.accounts.get)
-        self.store.carrying.plan = lambda submission, parent: self.planner.plan(
-            submission, parent, reserve=False
-        )
         self.dispatcher = Dispatcher(self.store, self.planner, self.queue)
         self.inbound = Inbound(self.store, self.planner, self.dispatcher, self.queue)
         self.inbound.arrivals["gsm1"] = Arrivals("ann@example.org", "%s@sms.example.org", "IT")

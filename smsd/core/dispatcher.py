@@ -35,6 +35,7 @@ class Dispatcher:
         self._store = store
         self._planner = planner
         self._queue = queue
+        store.carrying.plan = self._plan_notice
 
     def vet(self, session: Session, recipient: Recipient) -> Deferred[None]:
         """Checks what can be known before the content is there: number, gateway."""
@@ -60,6 +61,18 @@ class Dispatcher:
             )
         done = self._store.accept(acceptance)
         return done.addCallbacks(self._committed, self._failed, (acceptance,), {}, (acceptance,), {})
+
+    def _plan_notice(self, submission: Submission, parent: int) -> Acceptance | None:
+        """The plan of a report, for the transaction of its cause; None (and a line in the log) when nothing can carry it."""
+        acceptance = self._planner.plan(submission, parent, reserve=False)
+        if acceptance.planned:
+            return acceptance
+        self.log.warn(
+            "nobody is told what became of message {parent}: no gateway carries {scheme}",
+            parent=parent,
+            scheme=submission.recipients[0].address.scheme,
+        )
+        return None
 
     def _committed(self, committed: Committed, acceptance: Acceptance) -> Receipt:
         if not committed.lanes:  # a repeat: what was planned for it is not needed

@@ -7,6 +7,7 @@ mailbox of its gateway (`deliver_to`); without one it is held, never lost.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections.abc import Sequence
 
@@ -135,10 +136,8 @@ class Inbound:
         own: str = "",
     ) -> Acceptance:
         arrivals = self.arrivals.get(gateway) or Arrivals("", "%s", None)
-        try:
+        with contextlib.suppress(InvalidValue):  # networks let many things be a sender; kept as it came
             sender = normalise(sender, arrivals.country).value
-        except InvalidValue:
-            pass  # networks let many things be a sender; kept as it came
         mailbox = arrivals.deliver_to or self.postmaster
         named = [("gateway", gateway), ("mail_from", arrivals.mail_from), *headers]
         if own:

@@ -30,7 +30,7 @@ MOST_RECIPIENTS = 500
 
 @dataclass(frozen=True, slots=True)
 class Policies:
-    """The numbers that planning goes by. `reports`: `wanted` asks networks for reports only when a sender wants to hear of
+    """The numbers that planning goes by. `warn_minutes` 0 never warns. `reports`: `wanted` asks networks for reports only when a sender wants to hear of
     delivery, `always` for every message."""
 
     expire_minutes: int = 7200
@@ -191,7 +191,7 @@ class _OneMessage:
         return Planned(
             delivery=planner._ids.next(), target=target, typed=typed, route=route, flow=flow,
             state=State.SENDING if gateway else State.READY, due=self._now,
-            deadline=min(expires, warn) if wants & Wants.DELAY and submission.ticket else expires,
+            deadline=min(expires, warn) if wants & Wants.DELAY and submission.ticket and policies.warn_minutes else expires,
             expires=expires, wants=wants,
             report=target.scheme == "sms" and (bool(wants & Wants.SUCCESS) or policies.reports == "always"),
             code=segmentation.code if segmentation else 0, parts=segmentation.total if segmentation else 1,

@@ -10,6 +10,7 @@ A gateway's way through this module: `outlet()` makes its Outlet; `opened(slots)
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -95,10 +96,8 @@ class Outlet:
         """What a reference is called in the ledger: a modem's one octet means something only with its number."""
         if not self.abilities.parts:
             return reference
-        try:
+        with contextlib.suppress(InvalidValue):  # networks spell numbers as they like; compared as it came
             number = normalise(number, self.country).value
-        except InvalidValue:
-            pass  # networks spell numbers as they like; compared as it came
         return f"{reference}|{number}"
 
 
