@@ -76,7 +76,7 @@ class DeliveryTests(RelayCase):
         ((commands, octets),) = relay.mails
         self.assertEqual(commands, ("MAIL FROM:<admin@example.org>", "RCPT TO:<ann@example.org>"))
         mail = email.message_from_bytes(octets)
-        self.assertEqual(mail["From"], '"sms:+15551234567"@sms.example.org')
+        self.assertEqual(mail["From"], '+15551234567 <"sms:+15551234567"@sms.example.org>')
         self.assertEqual(mail["To"], "ann@example.org")
         self.assertEqual(mail["Date"], "Mon, 01 Jan 2024 10:00:00 +0000")
         self.assertEqual(mail["Message-ID"], "<77.42@sms.example.org>")

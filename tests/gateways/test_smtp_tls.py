@@ -9,7 +9,10 @@ from typing import Any, ClassVar
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from OpenSSL import SSL
 from twisted.internet import reactor, ssl
+from twisted.internet.interfaces import IOpenSSLContextFactory
+from zope.interface import implementer
 
 from smsd.values.delivery import Accepted, Kind, Scope
 from tests.gateways.helpers import piece
@@ -141,10 +144,9 @@ class TlsTests(RelayCase):
             self.assertIn(words, str(error))
 
 
+@implementer(IOpenSSLContextFactory)
 class BrokenTls:
     """A server context that cannot serve: its handshake fails (no certificate)."""
 
-    def getContext(self) -> Any:
-        from OpenSSL import SSL
-
+    def getContext(self) -> SSL.Context:
         return SSL.Context(SSL.TLS_METHOD)

@@ -65,7 +65,7 @@ class PostfixTests(TestCase):
         await gateway.send(piece(delivery=80, content=notice, origin=Address("account", "smsd")))
         text, unusual, binary, bounce = sorted(await self.mailbox(4), key=lambda mail: mail["Message-ID"])
         self.assertEqual(text["Return-Path"], "<admin@example.org>")
-        self.assertEqual(text["From"], '"sms:+15551234567"@sms.example.org')
+        self.assertEqual(text["From"], '+15551234567 <"sms:+15551234567"@sms.example.org>')
         self.assertEqual(text["X-Original-To"], "ann@example.org")
         self.assertEqual(text.get_content(), "Hello from the phone\n")
         self.assertEqual(unusual.get_content(), "Città 😀\n.\nFrom here\n..\n")

@@ -54,7 +54,7 @@ def address(local: str, where: str) -> str:
 def reply_address(pattern: str, number: str, server_domain: str) -> ReplyAddress:
     """The From: of a mail made from an SMS, by the gateway's pattern (feature I1).
 
-    `sms:%s@domain` gives `"sms:+1555…"@domain`, `%s@domain` gives `+1555…@domain`, `%s` alone is completed with
+    `sms:%s@domain` gives `+1555… <"sms:+1555…"@domain>`, `%s@domain` gives `+1555…@domain`, `%s` alone is completed with
     `server_domain`; a pattern may carry a display name: `SMS %s <sms:%s@domain>`. What is not ASCII in a sender's name
     is percent-encoded in the address and shown in the display name. InvalidValue when the pattern's domain is none.
     """
@@ -72,8 +72,8 @@ def reply_address(pattern: str, number: str, server_domain: str) -> ReplyAddress
     if not local.isascii():
         local = quote(local, safe=" !#$&'()*+,/:;=?@~.-_%")
     envelope = address(local, domain(where))
-    if not name and not number.isascii():
-        name = number
+    if not name and (not number.isascii() or envelope.startswith('"')):
+        name = number  # some mail programs (mutt) answer a quoted local part only when it stands in angle brackets
     return ReplyAddress(f"{display(name)} <{envelope}>" if name else envelope, envelope)
 
 
@@ -141,7 +141,9 @@ def from_sms(
     fields.append(("X-Auto-Response-Suppress", "OOF, AutoReply"))
     fields.append(("MIME-Version", "1.0"))
     if isinstance(content, Text):
-        note = f"\n\n[Not all of this message arrived: missing part {headers.line(missing)}]" if missing else ""
+        note = (
+            f"\n\n[Not all of this message arrived: missing part {headers.line(missing)}]" if missing else ""
+        )
         extra, body = text_entity(content.text + note)
         return headers.block(fields + extra) + body
     return _binary(fields, content, number)

@@ -39,20 +39,25 @@ class AddressTests(SynchronousTestCase):
 
     def test_patterns(self) -> None:
         for pattern, number, header, envelope in (
-            ("sms:%s@d.org", "+1555", '"sms:+1555"@d.org', '"sms:+1555"@d.org'),
-            ('"sms:%s"@d.org', "+1555", '"sms:+1555"@d.org', '"sms:+1555"@d.org'),
+            ("sms:%s@d.org", "+1555", '+1555 <"sms:+1555"@d.org>', '"sms:+1555"@d.org'),
+            ('"sms:%s"@d.org', "+1555", '+1555 <"sms:+1555"@d.org>', '"sms:+1555"@d.org'),
             ("%s@d.org", "+1555", "+1555@d.org", "+1555@d.org"),
             ("%s", "+1555", "+1555@server.org", "+1555@server.org"),
-            ("sms:%s", "+1555", '"sms:+1555"@server.org', '"sms:+1555"@server.org'),
+            ("sms:%s", "+1555", '+1555 <"sms:+1555"@server.org>', '"sms:+1555"@server.org'),
             ("gate@d.org", "+1555", "gate@d.org", "gate@d.org"),
-            ("sms:%s@[127.0.0.1]", "+1555", '"sms:+1555"@[127.0.0.1]', '"sms:+1555"@[127.0.0.1]'),
+            ("sms:%s@[127.0.0.1]", "+1555", '+1555 <"sms:+1555"@[127.0.0.1]>', '"sms:+1555"@[127.0.0.1]'),
             ("%s@127.0.0.1", "4888", "4888@127.0.0.1", "4888@127.0.0.1"),
             ("SMS %s <sms:%s@d.org>", "+1555", 'SMS +1555 <"sms:+1555"@d.org>', '"sms:+1555"@d.org'),
-            ("%s@d.org", "Poste 7", '"Poste 7"@d.org', '"Poste 7"@d.org'),
-            ("%s@d.org", 'a"b\\c', '"a\\"b\\\\c"@d.org', '"a\\"b\\\\c"@d.org'),
+            ("%s@d.org", "Poste 7", 'Poste 7 <"Poste 7"@d.org>', '"Poste 7"@d.org'),
+            ("%s@d.org", 'a"b\\c', '"a\\"b\\\\c" <"a\\"b\\\\c"@d.org>', '"a\\"b\\\\c"@d.org'),
             ("%s@d.org", "Café", "=?utf-8?B?Q2Fmw6k=?= <Caf%C3%A9@d.org>", "Caf%C3%A9@d.org"),
             ("%s@bücher.example", "+1", "+1@xn--bcher-kva.example", "+1@xn--bcher-kva.example"),
-            ("%s@d.org", "a\r\nBcc: x@y.org", '"a Bcc: x@y.org"@d.org', '"a Bcc: x@y.org"@d.org'),
+            (
+                "%s@d.org",
+                "a\r\nBcc: x@y.org",
+                '"a Bcc: x@y.org" <"a Bcc: x@y.org"@d.org>',
+                '"a Bcc: x@y.org"@d.org',
+            ),
             ("%s@d.org", "", "unknown@d.org", "unknown@d.org"),
         ):
             made = reply_address(pattern, number, "server.org")
@@ -68,7 +73,7 @@ class MailTests(SynchronousTestCase):
 
     def test_fields(self) -> None:
         mail = parsed("Hello")
-        self.assertEqual(mail["From"], '"sms:+15551234567"@sms.example.org')
+        self.assertEqual(mail["From"], '+15551234567 <"sms:+15551234567"@sms.example.org>')
         self.assertEqual(mail["From"].addresses[0].username, "sms:+15551234567")
         self.assertEqual(mail["To"], "ann@example.org")
         self.assertEqual(mail["Subject"], "SMS from +15551234567")
