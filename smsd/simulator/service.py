@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import Field, SecretStr, field_validator
 from twisted.application.service import Service
+from twisted.internet.error import CannotListenError
 
 from smsd.config.settings import Path, Section
 from smsd.simulator import control, profiles
@@ -20,13 +21,15 @@ class Settings(Section):
     """One simulated modem: `link` is the device that a gateway opens, `control` the Unix socket of `smsd simulate phone`."""
 
     id: str = Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")
-    link: Path = Field(min_length=1, description="symbolic link to the pseudo-terminal: var/modem")
+    link: Path = Field(
+        min_length=1, description="the device that a gateway opens: a symbolic link to a pseudo-terminal"
+    )
     control: Path = Field(default="", description="Unix socket to steer it; empty for none")
     profile: str = Field(default="generic", description="the model that it behaves like")
     latency: float = Field(default=0.0, ge=0, description="seconds that a send takes")
     number: str = Field(default="+15550009999", description="the SIM's own number")
     pin: SecretStr | None = Field(default=None, description="PIN that the SIM asks for")
-    journal: str = Field(
+    journal: Path = Field(
         default="", description="file with one JSON line per accepted message; empty for none"
     )
     boot: float = Field(
@@ -49,7 +52,7 @@ class SimulatorService(Service):
         self._port: Any = None
 
     def startService(self) -> None:
-        """Plug the modem in; OSError when the link or the socket cannot be made."""
+        """Plug the modem in; OSError or CannotListenError when the link or the socket cannot be made."""
         settings = self._settings
         self.modem = SimulatedModem(
             self._reactor,
@@ -64,7 +67,12 @@ class SimulatorService(Service):
         )
         self.modem.start()
         if settings.control:
-            self._port = control.listen(self._reactor, settings.control, self.modem)
+            try:
+                self._port = control.listen(self._reactor, settings.control, self.modem)
+            except (OSError, CannotListenError):
+                self.modem.stop()
+                self.modem = None
+                raise
         Service.startService(self)
 
     def stopService(self) -> Any:

@@ -12,6 +12,7 @@ from typing import Any
 import serial
 from pydantic import ValidationError
 from twisted.internet import reactor, threads
+from twisted.internet.error import CannotListenError
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 import smsd
@@ -179,6 +180,14 @@ class Service(TestCase):
             self.assertTrue(os.path.islink(link))
 
         return threads.deferToThread(command.ask, sock, "status").addCallback(check)
+
+    def test_a_socket_that_cannot_be_made_leaves_no_modem(self) -> None:
+        folder = self.mktemp()
+        link = os.path.join(folder, "m")
+        settings = service.Settings(id="sim", link=link, control=os.path.join(folder, "x" * 200))
+        made = service.make(settings, reactor)
+        self.assertRaises(CannotListenError, made.startService)
+        self.assertFalse(os.path.lexists(link))
 
     def test_wrong_settings(self) -> None:
         for wrong in ({"profile": "nokia"}, {"latency": "-1"}, {"link": ""}, {"color": "red"}):
