@@ -206,6 +206,7 @@ class SMSProtocol(LineServer):
         """Count wrong passwords, whether they came by AUTH or in an address."""
         if refused.reason is Reason.BAD_CREDENTIALS:
             self.failed_logins += 1
+            self.log.info("{door}: wrong password from {peer}", door=self.factory.name, peer=self.peer)
             if self.failed_logins >= self.auth_limit:
                 self.goodbye(421, "4.7.0", "too many wrong passwords")
                 return

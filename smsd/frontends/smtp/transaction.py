@@ -263,4 +263,14 @@ class Transaction:
                 reason=one.refusal.reason.name,
                 message=ids[0],
             )
+        self.log.info(
+            "{door}: {peer} {account}: mail from {sender}, {taken} of {total} queued, message {message}",
+            door=self.session.door,
+            peer=self.session.peer,
+            account=receipts[0][0].account or "-",
+            sender=masked(str(self.mail.sender)),
+            taken=len(ids),
+            total=len(ids) + len(declined),
+            message=ids[0],
+        )
         return "\n".join((f"Ok: queued as {', '.join(dict.fromkeys(ids))}", *lines))

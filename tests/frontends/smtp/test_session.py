@@ -182,10 +182,8 @@ class NotTaken(SynchronousTestCase):
             talk = Dialogue()
             talk.begin()
             talk.dispatcher.failure = Refused(reason, "because é\nof this")
-            code, enhanced, _ = reason.value
-            self.assertEqual(
-                talk.deliver(), f"{code}-{enhanced} because ?\r\n{code} {enhanced} of this\r\n", reason
-            )
+            start = f"{reason.smtp}-{reason.enhanced} because ?"
+            self.assertEqual(talk.deliver(), f"{start}\r\n{reason.smtp} {reason.enhanced} of this\r\n", reason)
             self.assertEqual(codes(talk.send("NOOP")), ["250"])
 
     def test_mixed_outcome_is_taken_and_named(self) -> None:
