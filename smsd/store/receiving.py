@@ -39,7 +39,7 @@ class Receiving:
             "insert or ignore into idempotency(scope, key, fingerprint, expires) values(?,?,?,?)",
             (scope, item.identity, b"", item.now + WEEK),
         )
-        if cursor.rowcount == 0:
+        if cursor.rowcount == 0 or self._handed_over_before(cursor, scope, item):
             return Received(None, repeated=True)
         if not item.join:
             return self._accept(cursor, item, [item.octets])
@@ -55,6 +55,15 @@ class Receiving:
             return Received(None)
         cursor.execute("delete from inbound where gateway=? and part_of=?", (item.gateway, item.join))
         return self._accept(cursor, item, [bytes(row[0]) for row in rows])
+
+    def _handed_over_before(self, cursor: sqlite3.Cursor, scope: str, item: Incoming) -> bool:
+        """Whether this message from a memory was handed over directly before. When smsd dies between its commit and +CNMA, the
+        network sends the message again, and by then the modem puts it into a memory (27.005 3.4.1)."""
+        slot, _, octets = item.identity.partition("|")
+        if not slot or not octets:
+            return False
+        cursor.execute("select 1 from idempotency where scope=? and key=?", (scope, f"|{octets}"))
+        return cursor.fetchone() is not None
 
     def _accept(self, cursor: sqlite3.Cursor, item: Incoming, octets: list[bytes]) -> Received:
         accepted = self.whole(item, octets) if self.whole is not None else None
