@@ -165,8 +165,8 @@ class _Call:
         said = answer.accepted(receipt, as_json=self._as_json, msgid=wishes.msgid, warnings=wishes.warnings)
         taken = sum(isinstance(fate, Queued) for fate in receipt.recipients)
         self._door.called(
-            f"{self._request.peer} /sms/ {said.status}: {taken} of {len(receipt.recipients)} accepted, "
-            f"to {shown(wishes.numbers)}",
+            f"{self._request.peer} /sms/ {said.status}: {taken} of {len(receipt.recipients)} accepted as message "
+            f"{receipt.message}, to {shown(wishes.numbers)}",
             account=self._account,
             message=receipt.message,
             msgid=wishes.msgid,

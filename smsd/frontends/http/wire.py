@@ -13,13 +13,14 @@ from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.defer import Deferred, succeed
-from twisted.internet.interfaces import IAddress
+from twisted.internet.interfaces import IAddress, IProtocolNegotiationFactory
 from twisted.internet.protocol import ServerFactory, connectionDone
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from twisted.protocols.basic import LineReceiver
 from twisted.python.failure import Failure
 from twisted.web.http import RESPONSES, HTTPChannel, Request, datetimeToString
+from zope.interface import implementer
 
 from smsd.frontends.http.answer import Answer, refused
 from smsd.values.errors import Reason, Refused
@@ -231,6 +232,7 @@ class DoorChannel(HTTPChannel):
         return bool(now - self.since > limits.idle_timeout)
 
 
+@implementer(IProtocolNegotiationFactory)
 class DoorFactory(ServerFactory):
     """Connections of one door. `limits` has max_body, max_connections, idle_timeout and request_timeout;
     `serve` is called with every complete DoorRequest."""
@@ -247,6 +249,10 @@ class DoorFactory(ServerFactory):
         self._full = False
         self._gone: Deferred[None] | None = None
         self._date = (-1, b"")
+
+    def acceptableProtocols(self) -> list[bytes]:
+        """What TLS clients may choose from (ALPN, RFC 7301)."""
+        return [b"http/1.1"]
 
     def start(self) -> None:
         """Begin to look after time-outs."""
