@@ -116,8 +116,10 @@ class Postfix:
         shutil.rmtree(self.base, ignore_errors=True)
 
     def mails(self) -> list[bytes]:
-        """What the mailbox holds, in order."""
-        if not self.mailbox.exists():
+        """What the mailbox holds, in order; only what Postfix has logged as delivered, for it writes in pieces."""
+        log = self.base / "log" / "maillog"
+        whole = log.read_bytes().count(b"status=sent (delivered to mailbox)") if log.exists() else 0
+        if not whole:
             return []
-        whole = (b"\n" + self.mailbox.read_bytes()).split(b"\nFrom ")[1:]
-        return [mail.partition(b"\n")[2] for mail in whole if mail.endswith(b"\n")]
+        mails = (b"\n" + self.mailbox.read_bytes()).split(b"\nFrom ")[1:]
+        return [mail.partition(b"\n")[2] for mail in mails[:whole]]

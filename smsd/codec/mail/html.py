@@ -11,7 +11,7 @@ import re
 
 from smsd.values.errors import DecodeError
 
-HTML_LIMIT = 1 << 20
+HTML_LIMIT = 1 << 19
 """Characters of HTML that are read; more is refused."""
 
 
