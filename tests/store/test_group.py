@@ -1,0 +1,99 @@
+"""Group commit: many calls in one transaction, each answered after it, a bad one alone."""
+
+from __future__ import annotations
+
+import sqlite3
+import tempfile
+from typing import Any
+
+from twisted.internet.defer import gatherResults
+from twisted.trial.unittest import SynchronousTestCase
+
+from smsd.store.group import MOST, GroupCommit, StoreClosed
+from tests.house import ThreadedClock
+
+
+class GroupTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.path = tempfile.mkdtemp(prefix="smsd-test-") + "/group.db"
+        self.connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
+        self.connection.execute("create table t(n integer primary key)")
+        self.clock = ThreadedClock()
+        self.commits = 0
+        self.failing = 0
+        self.undone = 0
+        self.groups: list[int] = []
+        self.group = GroupCommit(self.connection, self.clock, commit=self.commit, undone=self.forget)
+        self.addCleanup(lambda: self.clock.wait(self.group.close()))
+
+    def commit(self) -> None:
+        self.commits += 1
+        if self.failing:
+            self.failing -= 1
+            raise sqlite3.OperationalError("database or disk is full")
+        self.connection.commit()
+
+    def forget(self) -> None:
+        self.undone += 1
+
+    def insert(self, cursor: sqlite3.Cursor, items: Any) -> list[Any]:
+        self.groups.append(len(items))
+        cursor.executemany("insert into t(n) values(?)", [(n,) for n in items])
+        return list(items)
+
+    def stored(self) -> list[int]:
+        with sqlite3.connect(self.path) as other:
+            return [n for (n,) in other.execute("select n from t order by n")]
+
+    def test_calls_of_one_moment_share_a_commit(self) -> None:
+        results = self.clock.wait(gatherResults([self.group.call(self.insert, n) for n in range(10)]))
+        self.assertEqual((results, self.commits, self.groups), (list(range(10)), 1, [10]))
+        self.assertEqual(self.stored(), list(range(10)))
+
+    def test_a_group_has_its_limit(self) -> None:
+        self.clock.wait(gatherResults([self.group.call(self.insert, n) for n in range(MOST + 5)]))
+        self.assertEqual(self.groups, [MOST, 5])
+
+    def test_nothing_is_answered_before_the_commit(self) -> None:
+        seen = []
+        calls = [self.group.call(self.insert, n) for n in range(3)]
+        for call in calls:
+            call.addCallback(lambda n: seen.append(n in self.stored()))
+        self.clock.wait(gatherResults(calls))
+        self.assertEqual(seen, [True, True, True])
+
+    def test_a_bad_call_fails_alone(self) -> None:
+        calls = [self.group.call(self.insert, n) for n in (1, 2, 2, 3)]
+        self.clock.wait(gatherResults([calls[0], calls[1], calls[3]]))
+        self.failureResultOf(calls[2], sqlite3.IntegrityError)
+        self.assertEqual(self.stored(), [1, 2, 3])
+        self.assertGreaterEqual(self.undone, 1)
+
+    def test_a_commit_that_fails_is_tried_call_by_call(self) -> None:
+        self.failing = 1
+        calls = [self.group.call(self.insert, n) for n in (1, 2)]
+        self.assertEqual(self.clock.wait(gatherResults(calls)), [1, 2])
+        self.assertEqual(self.stored(), [1, 2])
+
+    def test_a_full_disk_refuses_and_leaves_nothing(self) -> None:
+        self.failing = 3
+        calls = [self.group.call(self.insert, n) for n in (1, 2)]
+        for call in calls:
+            self.assertRaises(sqlite3.OperationalError, self.clock.wait, call)
+        self.assertEqual(self.stored(), [])
+        self.assertEqual(self.clock.wait(self.group.call(self.insert, 4)), 4)
+
+    def test_a_result_that_is_an_exception_fails_its_call_only(self) -> None:
+        def odd(cursor: sqlite3.Cursor, items: Any) -> list[Any]:
+            return [ValueError("odd") if n % 2 else n for n in items]
+
+        calls = [self.group.call(odd, n) for n in (1, 2)]
+        self.assertEqual(self.clock.wait(calls[1]), 2)
+        self.failureResultOf(calls[0], ValueError)
+
+    def test_closed_takes_nothing_and_finishes_what_waits(self) -> None:
+        call = self.group.call(self.insert, 1)
+        closing = self.group.close()
+        self.failureResultOf(self.group.call(self.insert, 2), StoreClosed)
+        self.clock.wait(closing)
+        self.assertEqual(self.successResultOf(call), 1)
