@@ -248,11 +248,13 @@ class LineServer(smtp.ESMTP):
         """Call `done` with `result`, when it is a Deferred after it has fired; failures become replies."""
         if not isinstance(result, Deferred):
             done(result)
-            return
-        self._waiting = True
-        result.addCallback(done)
-        result.addErrback(self._failed)
-        result.addBoth(self._resume)
+        elif result.called and not result.paused and not isinstance(result.result, Failure):
+            done(result.result)  # most answers of a quiet server are there already
+        else:
+            self._waiting = True
+            result.addCallback(done)
+            result.addErrback(self._failed)
+            result.addBoth(self._resume)
 
     def _failed(self, failure: Failure) -> None:
         error = failure.value
