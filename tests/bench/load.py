@@ -150,7 +150,9 @@ def phone(number: int) -> str:
 def smsd_path(number: int) -> str:
     """A request as the manual shows it."""
     to = phone(number)[1:]
-    return f"/sms/?user=demo&pass=demo&number=%2B{to}&data=message+{number}+of+the+load%3A+the+quick+brown+fox"
+    return (
+        f"/sms/?user=demo&pass=demo&number=%2B{to}&data=message+{number}+of+the+load%3A+the+quick+brown+fox"
+    )
 
 
 def kannel_path(number: int) -> str:
@@ -218,7 +220,12 @@ def main() -> None:
     seconds = options.seconds or 3600.0
     tally = Tally(begin, begin + seconds, options.count or 1 << 60, options.offset)
     if options.kind == "smtp":
-        run(lambda: Smtp(tally, options.user, options.password, options.domain), options.port, options.connections, tally)
+        run(
+            lambda: Smtp(tally, options.user, options.password, options.domain),
+            options.port,
+            options.connections,
+            tally,
+        )
     else:
         path = smsd_path if options.kind == "http" else kannel_path
         run(lambda: Http(tally, path, options.port), options.port, options.connections, tally)

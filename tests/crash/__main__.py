@@ -52,7 +52,9 @@ class Trial:
 
     def _build(self) -> Server:
         if self._variant == "loopback":
-            self._server = Server(self._folder / "smsd", [{"id": "null", "type": "loopback", "delay": "0.02", "slots": "8"}])
+            self._server = Server(
+                self._folder / "smsd", [{"id": "null", "type": "loopback", "delay": "0.02", "slots": "8"}]
+            )
             return self._server
         self._mailbox = Mailbox(self._folder / "mailbox")
         self._modems = Modems(self._folder / "modem", latency=0.0, latency_to=0.008)
@@ -61,7 +63,14 @@ class Trial:
         self._server = Server(
             self._folder / "smsd",
             [
-                modem_gateway("gsm1", self._modems.link(), deliver_to="ann@example.org", check_interval="2"),
+                modem_gateway(
+                    "gsm1",
+                    self._modems.link(),
+                    deliver_to="ann@example.org",
+                    check_interval="2",
+                    poll="2",
+                    conversation="debug",
+                ),
                 mail_gateway(self._mailbox.port),
             ],
         )
@@ -119,7 +128,9 @@ class Trial:
         out = outgoing(self._ledger, server, self._modems.journal if self._modems else None)
         violations = [*undrained, *self._ledger.problems, *reaper.problems, *out.violations]
         killed = sum(n for way, n in reaper.kills.items() if way != "terminated")
-        print(f"\n{self._variant}: {killed} kills {dict(reaper.kills)} in {took:.0f} s, unanswered {self._ledger.counts()['unanswered']}")
+        print(
+            f"\n{self._variant}: {killed} kills {dict(reaper.kills)} in {took:.0f} s, unanswered {self._ledger.counts()['unanswered']}"
+        )
         print("  outgoing  " + ", ".join(f"{name} {n}" for name, n in out.figures.items()))
         if self._mailbox is not None:
             back = incoming(self._ledger, server, self._mailbox.letters())
@@ -127,7 +138,9 @@ class Trial:
             print("  incoming  " + ", ".join(f"{name} {n}" for name, n in back.figures.items()))
         startups = sorted(reaper.startups)
         if startups:
-            print(f"  starts    median {startups[len(startups) // 2]:.2f} s, longest {startups[-1]:.2f} s, recovery included")
+            print(
+                f"  starts    median {startups[len(startups) // 2]:.2f} s, longest {startups[-1]:.2f} s, recovery included"
+            )
         for violation in violations[:40]:
             print(f"  VIOLATION {violation}")
         print(f"  {'OK' if not violations else f'{len(violations)} violations'}")
@@ -144,7 +157,10 @@ def main(arguments: list[str] | None = None) -> int:
     read.add_argument("--quiet", action="store_true", help="no line per kill")
     options = read.parse_args(arguments)
     seed = options.seed if options.seed is not None else random.SystemRandom().randrange(1 << 30)
-    print(f"seed {seed}; kills inside commits: {'yes' if tracing() else 'no, strace is missing or may not trace'}", flush=True)
+    print(
+        f"seed {seed}; kills inside commits: {'yes' if tracing() else 'no, strace is missing or may not trace'}",
+        flush=True,
+    )
 
     def say(text: str) -> None:
         if not options.quiet:

@@ -75,7 +75,12 @@ class HttpClient(Client):
         """See Client."""
         if self._connection is None:
             self._connection = http.client.HTTPConnection("127.0.0.1", self.server.http, timeout=20)
-        fields = [("user", USER), ("pass", PASSWORD), ("data", offer.text), *(("number", n) for n in offer.numbers)]
+        fields = [
+            ("user", USER),
+            ("pass", PASSWORD),
+            ("data", offer.text),
+            *(("number", n) for n in offer.numbers),
+        ]
         headers = {"Accept": "application/json", "Idempotency-Key": offer.id}
         if self.rng.random() < 0.5:
             self._connection.request("GET", f"/sms/?{urlencode(fields)}", headers=headers)
@@ -156,11 +161,14 @@ class People(threading.Thread):
             self.modems.ask(json.dumps({"do": "receive", "number": number, "text": text}))
 
 
-def crowd(ledger: Ledger, server: Server, rng: random.Random, http_clients: int, mail_clients: int, pause: float) -> list[Client]:
+def crowd(
+    ledger: Ledger, server: Server, rng: random.Random, http_clients: int, mail_clients: int, pause: float
+) -> list[Client]:
     """The clients of both doors, not started, at least one of them stubborn at each door."""
     kinds: list[Callable[..., Client]] = [HttpClient] * http_clients + [MailClient] * mail_clients
     clients = [
-        kind(f"client {n}", ledger, server, random.Random(rng.random()), pause) for n, kind in enumerate(kinds)
+        kind(f"client {n}", ledger, server, random.Random(rng.random()), pause)
+        for n, kind in enumerate(kinds)
     ]
     clients[0].stubborn = clients[-1].stubborn = True
     return clients

@@ -79,7 +79,9 @@ class Reaper:
             self.problems.append(str(error))
             return
         if code not in (0, -15):
-            self.problems.append(f"SIGTERM: exit status {code}\n{self._server.process.tail() if self._server.process else ''}")
+            self.problems.append(
+                f"SIGTERM: exit status {code}\n{self._server.process.tail() if self._server.process else ''}"
+            )
         took = time.monotonic() - began
         if took > 30:
             self.problems.append(f"SIGTERM: it took {took:.0f} s")

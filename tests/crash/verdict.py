@@ -74,7 +74,11 @@ def outgoing(ledger: Ledger, server: Server, journal: Path | None) -> Verdict:
             rows = stored.get((offer.id, number), [])
             if len(rows) > 1:
                 verdict.violations.append(f"{offer.id} to {number}: {len(rows)} deliveries in the store")
-            counts = [network[offer.id, number, part] for part in range(1, offer.parts + 1)] if network is not None else []
+            counts = (
+                [network[offer.id, number, part] for part in range(1, offer.parts + 1)]
+                if network is not None
+                else []
+            )
             if number in offer.accepted:
                 accepted += 1
                 missing = [part for part, count in enumerate(counts, 1) if not count]
@@ -131,5 +135,10 @@ def incoming(ledger: Ledger, server: Server, letters: list[Letter]) -> Verdict:
                 verdict.violations.append(f"incoming {name} arrived as {len(mails)} different mails")
             elif not all(row.marked and row.crashed for row in rows):
                 verdict.violations.append(f"incoming {name} arrived twice, unmarked: {rows}")
-    verdict.figures = {"incoming": len(ledger.incoming), "mails": len(letters), "lost": lost, "repeated": repeated}
+    verdict.figures = {
+        "incoming": len(ledger.incoming),
+        "mails": len(letters),
+        "lost": lost,
+        "repeated": repeated,
+    }
     return verdict

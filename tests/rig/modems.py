@@ -81,7 +81,10 @@ def main() -> None:
     trace = os.open(options.folder / "trace", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
 
     def note(what: str, name: str) -> None:
-        os.write(trace, b'{"t": %.6f, "what": "%b", "modem": "%b"}\n' % (time.monotonic(), what.encode(), name.encode()))
+        os.write(
+            trace,
+            b'{"t": %.6f, "what": "%b", "modem": "%b"}\n' % (time.monotonic(), what.encode(), name.encode()),
+        )
 
     class Traced(SimulatedModem):
         """Notes when AT+CMGS arrives and when +CMT leaves."""

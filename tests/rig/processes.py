@@ -28,7 +28,13 @@ class Process:
     """A child with its output in `log`. `kill` is SIGKILL, `terminate` SIGTERM; both wait until it is gone."""
 
     def __init__(
-        self, name: str, command: Sequence[str], log: Path, *, cwd: Path | None = None, env: dict[str, str] | None = None
+        self,
+        name: str,
+        command: Sequence[str],
+        log: Path,
+        *,
+        cwd: Path | None = None,
+        env: dict[str, str] | None = None,
     ) -> None:
         self.name = name
         self.log = log
@@ -68,7 +74,9 @@ class Process:
             return self._popen.wait(within)
         except subprocess.TimeoutExpired:
             self.kill()
-            raise RigError(f"{self.name} did not end within {within:.0f} s of SIGTERM\n{self.tail()}") from None
+            raise RigError(
+                f"{self.name} did not end within {within:.0f} s of SIGTERM\n{self.tail()}"
+            ) from None
 
     def wait(self, within: float) -> int | None:
         """Its exit status, or None when it still runs after `within` seconds."""
@@ -113,7 +121,11 @@ def free_port() -> int:
 
 
 def until(
-    condition: Callable[[], Any], within: float, what: str, process: Process | None = None, every: float = 0.01
+    condition: Callable[[], Any],
+    within: float,
+    what: str,
+    process: Process | None = None,
+    every: float = 0.01,
 ) -> Any:
     """The first true result of `condition`; RigError after `within` seconds, or when `process` has ended."""
     deadline = time.monotonic() + within
@@ -122,7 +134,9 @@ def until(
         if result:
             return result
         if process is not None and process.code is not None:
-            raise RigError(f"{process.name} ended with {process.code} while waiting for {what}\n{process.tail()}")
+            raise RigError(
+                f"{process.name} ended with {process.code} while waiting for {what}\n{process.tail()}"
+            )
         if time.monotonic() > deadline:
             raise RigError(f"{what}: not within {within:.0f} s\n{process.tail() if process else ''}")
         time.sleep(every)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sqlite3
 import sys
@@ -83,6 +84,16 @@ class Server:
         """A verb to its control socket."""
         answer = ask(self.folder / "var" / "control.sock", json.dumps({"verb": verb, "args": arguments}))
         return answer["result"]
+
+    def in_service(self, gateway: str, within: float = 60.0) -> None:
+        """Wait until a gateway takes messages."""
+
+        def open_() -> bool:
+            with contextlib.suppress(OSError):
+                return any(g["slots"] for g in self.ask("status")["gateways"] if g["id"] == gateway)
+            return False
+
+        until(open_, within, f"gateway {gateway} in service", self.process)
 
     def rows(self, query: str, *arguments: Any) -> list[Any]:
         """A question to the store file; no transaction is left open."""
