@@ -215,13 +215,13 @@ class Classes(SynchronousTestCase):
         self.assertEqual((failure.kind, failure.maybe_sent), (Kind.PERMANENT, True))
 
     def test_unknown_few_times(self) -> None:
-        for result in (
-            at.Outcome("cms", 999, "x"),
-            at.Outcome("error", None, "ERROR"),
-            at.Outcome("unsupported", None, "x"),
-        ):
+        for result in (at.Outcome("cms", 999, "x"), at.Outcome("cms", 21, "x"), at.Outcome("cme", 25, "x")):
             self.assertIs(at.failure(result, 0).kind, Kind.TEMPORARY)
             self.assertIs(at.failure(result, FEW).kind, Kind.PERMANENT)
+
+    def test_without_code_until_it_expires(self) -> None:
+        for result in (at.Outcome("error", None, "ERROR"), at.Outcome("unsupported", None, "x")):
+            self.assertIs(at.failure(result, 100).kind, Kind.TEMPORARY)
 
     def test_every_failure_has_words(self) -> None:
         for kind, table in (("cms", CMS), ("cme", CME)):

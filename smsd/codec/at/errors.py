@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from smsd.codec.at.events import Outcome
 from smsd.values.delivery import Failure, Kind, Scope
 
-FEW = 3  # tries after which a refusal of the doubtful sort is taken for final
+FEW = 5  # tries after which a refusal of the doubtful sort is taken for final
 
 _CODED = re.compile(r"\+?(CMS|CME) ?ERROR ?: ?(.*)", re.IGNORECASE | re.DOTALL)
 
@@ -130,22 +130,17 @@ CMS = _table(
             194: "the SMS centre's system failed",
             314: "the SIM is busy",
             332: "the network did not answer in time",
-            522: "the modem is busy",
-        },
-        _LATER,
-    ),
-    (
-        {
-            21: "the network rejected it",
             255: "unspecified error of the SMS centre",
             301: "SMS service of the modem reserved",
             500: "unknown error of the modem",
             512: "refused, or ended by the modem",
             521: "the modem gave up waiting",
+            522: "the modem is busy",
             535: "refused by the modem",
         },
-        _FEW,
+        _LATER,
     ),
+    ({21: "the network rejected it"}, _FEW),
     ({38: "the network is out of order", 331: "no network service"}, _AWAY),
     (
         {
@@ -198,11 +193,17 @@ CME = _table(
             25: "invalid characters in the text",
             26: "number too long for the modem",
             27: "invalid characters in the number",
-            100: "unknown error of the modem",
         },
         _FEW,
     ),
-    ({14: "the SIM is busy", 31: "the network did not answer in time"}, _LATER),
+    (
+        {
+            14: "the SIM is busy",
+            31: "the network did not answer in time",
+            100: "unknown error of the modem",
+        },
+        _LATER,
+    ),
     ({30: "no network service", 32: "emergency calls only"}, _AWAY),
     (
         {
@@ -301,7 +302,7 @@ def outcome(line: str) -> Outcome | None:
 
 
 def judge(result: Outcome) -> Verdict:
-    """What a refusal means; anything unknown is temporary with few tries."""
+    """What a refusal means; a code that nobody knows is tried a few times, one without a code until it expires."""
     verdict = None
     if result.code is not None:
         verdict = (CMS if result.kind == "cms" else CME).get(result.code)
@@ -312,7 +313,7 @@ def judge(result: Outcome) -> Verdict:
         Scope.MESSAGE,
         Remedy.NOTHING,
         f"the modem refused it ({result.text})",
-        few=True,
+        few=result.code is not None,
         status="4.0.0",
     )
 

@@ -46,7 +46,7 @@ _PLAIN = re.compile(
     re.IGNORECASE,
 )
 _FLOOD = re.compile(r"\^[A-Z]+ ?:")
-_PIN = re.compile(r"AT\+CPIN ?=", re.IGNORECASE)
+_PIN = re.compile(r"\+CPIN ?=", re.IGNORECASE)
 _HEX = re.compile(r"[0-9A-Fa-f]+$")
 _DIRECT = re.compile(r"\+(CMT|CDS) ?:(.*)", re.DOTALL)
 _STORED = re.compile(r"\+(CMTI|CDSI) ?:(.*)", re.DOTALL)
@@ -117,13 +117,17 @@ _TABLE: dict[tuple[State, Token], tuple[State, str]] = {
 
 
 class Session:
-    """One dialogue over one open line. `unsolicited` are further patterns of lines that belong to no answer."""
+    """One dialogue over one open line. `unsolicited` are further patterns of lines that belong to no answer.
+
+    `echoed` tells whether the modem repeated the last command.
+    """
 
     def __init__(self, unsolicited: tuple[str, ...] = ()) -> None:
         self._reader = LineReader()
         self.state = State.IDLE
         self._command: Command | None = None
         self._own = ""
+        self.echoed = False
         self._lines: list[str] = []
         self._size = 0
         self._direct: tuple[str, int, int] | None = None  # kind, length, lines it may still wait for
@@ -154,6 +158,7 @@ class Session:
         self._own = command.expects or (name[1].upper() if name else "")
         self._lines = []
         self._size = 0
+        self.echoed = False
         self.state = State.WAITING if command.payload is None else State.PROMPTING
         return command.text.encode("latin-1", "replace") + b"\r"
 
@@ -212,11 +217,12 @@ class Session:
 
     def _is_echo(self, line: str) -> bool:
         """Whether the modem repeats what it was told. A PIN's echo is one at any time: it must not travel on."""
-        if _PIN.match(line):
+        if _PIN.search(line):
             return True
         if self._command is None:
             return False
         if line in (self._command.text, self._command.payload):
+            self.echoed = True
             return True
         torn = self.state is State.ANSWERING and self._direct is None and len(line) >= SHORTEST_PDU // 2
         return torn and _HEX.match(line) is not None

@@ -21,7 +21,7 @@ from smsd.links.gsm.errors import Lost, NotUsable, Silent, SimTrouble
 from smsd.links.gsm.lane import Lane
 from smsd.links.gsm.line import CannotOpen, open_line, present
 from smsd.links.gsm.profile import Profile
-from smsd.links.gsm.sending import Sender, given_back
+from smsd.links.gsm.sending import given_back
 from smsd.links.gsm.service import CLOSED, PERSON, REOPEN, InService, Troubles
 from smsd.links.gsm.session import Dialogue
 from smsd.links.gsm.settings import Settings
@@ -55,7 +55,7 @@ class GsmGateway(Service):
         self.abilities = _abilities(settings, profiles.get(settings.template or ""))
         self._lane = Lane(settings.id, context.outlet)
         self._troubles = Troubles()
-        self._sender: Sender | None = None
+        self._service: InService | None = None
         self._dialogue: Dialogue | None = None
         self._ended: Deferred[tuple[str, float]] | None = None
         self._pause: Deferred[None] | None = None
@@ -64,7 +64,9 @@ class GsmGateway(Service):
     @property
     def status(self) -> str:
         """One line for people."""
-        return self._lane.status
+        if self._service is None:
+            return self._lane.status
+        return f"{self._lane.status}: {self._service.status}"
 
     def startService(self) -> None:
         """Begin looking for the device."""
@@ -79,16 +81,16 @@ class GsmGateway(Service):
         """Close the lane, let what is on the wire finish, close the device."""
         Service.stopService(self)
         self._lane.close("stopping")
-        sender = self._sender
-        finished = succeed(None) if sender is None else sender.stop("the gateway is stopping")
+        service = self._service
+        finished = succeed(None) if service is None else service.sender.stop("the gateway is stopping")
         finished.addCallback(self._leave)
         return finished
 
     def send(self, piece: Piece) -> Deferred[Accepted]:
         """See IGateway."""
-        if self._sender is None:
+        if self._service is None:
             return fail(given_back(self.status))
-        return self._sender.send(piece)
+        return self._service.sender.send(piece)
 
     def _leave(self, _: None) -> Deferred[None] | None:
         over = self._over
@@ -207,14 +209,15 @@ class GsmGateway(Service):
             self._end,
             self._exists,
         )
-        news[:] = [service.news]
+        dialogue.guard(service.begin_again)
+        news[:] = [service.news, service.restarted]
         self._ended = ended
-        self._sender = service.sender
+        self._service = service
         try:
             service.start(early)
             return await ended
         finally:
-            self._ended = self._sender = None
+            self._ended = self._service = None
             service.sender.stop(self._lane.status)
             service.stop()
 
@@ -224,8 +227,8 @@ class GsmGateway(Service):
         if ended is not None:
             if self.running:
                 self._lane.close(reason)
-            if self._sender is not None:
-                self._sender.stop(reason)
+            if self._service is not None:
+                self._service.sender.stop(reason)
             ended.callback((reason, wait))
 
     def _open_device(self, dialogue: Dialogue) -> None:

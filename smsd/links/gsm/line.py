@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import termios
 from typing import Any
 
 import serial
@@ -30,7 +31,7 @@ class Line(SerialPort):
     def drop(self) -> None:
         """Close now, whatever was not written yet; `connectionLost` follows at once."""
         if not self.disconnected:
-            with contextlib.suppress(OSError, serial.SerialException):  # gone: nothing can wait in it
+            with contextlib.suppress(OSError, termios.error):  # gone: nothing can wait in it
                 self._serial.reset_output_buffer()
             self.connectionLost(Failure(ConnectionDone("closed here")))
 
@@ -44,7 +45,7 @@ def open_line(protocol: IProtocol, device: str, reactor: Any, *, baud: int, rtsc
     """Open `device` and connect it to `protocol`; CannotOpen with the reason."""
     try:
         return Line(protocol, device, reactor, baudrate=baud, rtscts=rtscts)
-    except (serial.SerialException, OSError, ValueError) as error:
+    except (OSError, termios.error, ValueError) as error:
         raise CannotOpen(_reason(device, error)) from None
 
 

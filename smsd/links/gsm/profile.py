@@ -59,10 +59,14 @@ class Profile(Section):
         default=20, ge=0, le=300, description="how long it may say that it is still starting"
     )
     wait_for: list[str] = Field(default=[], description="lines that say that it has started")
+    restarted: list[str] = Field(
+        default=[r"RDY$", r"\^SYSSTART", r"START$"],
+        description="lines that say that it has lost its settings",
+    )
     full: list[str] = Field(default=[], description="lines that say that a memory is full")
     ignore: list[str] = Field(default=[], description="lines that belong to no answer and mean nothing to us")
 
-    @field_validator("match", "wait_for", "full", "ignore")
+    @field_validator("match", "wait_for", "restarted", "full", "ignore")
     @classmethod
     def _patterns(cls, value: list[str]) -> list[str]:
         for pattern in value:
@@ -97,7 +101,7 @@ class Profile(Section):
     @property
     def unsolicited(self) -> tuple[str, ...]:
         """Patterns of lines that belong to no answer."""
-        return (*self.wait_for, *self.full, *self.ignore)
+        return (*self.wait_for, *self.restarted, *self.full, *self.ignore)
 
 
 def load(path: str) -> dict[str, Profile]:

@@ -92,7 +92,8 @@ class Sender:
         self._stopped: str | None = None
         self._idle: list[Deferred[None]] = []
         self._silent = 0
-        self._burst_until = 0.0
+        self._kept = False
+        self._kept_until = 0.0
         self.sent = 0
 
     def send(self, piece: Piece) -> Deferred[Accepted]:
@@ -131,7 +132,9 @@ class Sender:
             return
         self._busy = True
         piece, text, length, result = self._next.popleft()
-        if self._modem.burst == 1 and self._next and self._clock.seconds() > self._burst_until:
+        self._kept = self._kept and self._clock.seconds() < self._kept_until
+        if self._modem.burst == 1 and self._next and not self._kept:
+            self._kept = True
             self._dialogue.ask("AT+CMMS=1").addErrback(
                 lambda _: None
             )  # a refusal or silence shows in what follows
@@ -143,7 +146,7 @@ class Sender:
     def _done(self) -> None:
         """The line is free: the next PDU leaves before anybody hears of this one."""
         self._busy = False
-        self._burst_until = self._clock.seconds() + BURST_END
+        self._kept_until = self._clock.seconds() + BURST_END
         self._pump()
         if not self._busy:
             waiting, self._idle = self._idle, []

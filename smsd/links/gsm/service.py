@@ -5,6 +5,7 @@ Joins `sending`, `receiving` and `watch` over one open line until `end(reason, w
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -92,14 +93,17 @@ class InService:
             settings.check_interval,
             modem.state,
             self.end,
+            self.begin_again,
             self._registration,
         )
         self._loops: list[LoopingCall] = []
+        self._starts = [re.compile(pattern) for pattern in modem.profile.restarted]
 
     def start(self, early: list[at.Event]) -> None:
         """Open the lane, read what was stored meanwhile; `early` are the news that came during the start."""
         self._reconsider()
         self.watch.start()
+        self.watch.look()
         self._every(REOPEN, self._look_for_node)
         for event in early:
             self.news(event)
@@ -131,6 +135,26 @@ class InService:
         self.watch.news(event)
         if self._modem.receives:
             self.receiver.news(event)
+
+    def restarted(self, event: at.Event) -> None:
+        """A modem that starts again has forgotten PDU mode, and would send a PDU's digits as a text."""
+        if isinstance(event, at.Notice) and any(pattern.match(event.line) for pattern in self._starts):
+            self.begin_again(f"the modem has restarted ({event.line[:40]})")
+
+    def begin_again(self, reason: str) -> None:
+        """The modem lost its settings; later each time it does so without a message in between."""
+        if self.sender.sent:
+            self._troubles.count = 0
+        self.end(reason, self._troubles.wait())
+
+    @property
+    def status(self) -> str:
+        """What people want to know of a modem at work."""
+        signal = self.watch.signal
+        strength = "" if signal is None else f", signal {signal} dBm"
+        return (
+            f"{self._modem.words or 'modem'} (profile {self._modem.name}){strength}, {self.sender.sent} sent"
+        )
 
     def _every(self, seconds: float, work: Callable[[], Any]) -> None:
         loop = LoopingCall(work)

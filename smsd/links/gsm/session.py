@@ -82,6 +82,7 @@ class Dialogue(Protocol):
         self._strays = 0
         self._chunk = 0
         self._chunk_pause = self._prompt_delay = self._command_pause = 0.0
+        self._restarted: Callable[[str], None] | None = None
         self.silences = 0  # commands in a row that nobody answered
         self.answered_at = 0.0
 
@@ -90,6 +91,12 @@ class Dialogue(Protocol):
         self._chunk, self._chunk_pause = profile.chunk, profile.chunk_pause
         self._prompt_delay, self._command_pause = profile.prompt_delay, profile.command_pause
         self._session.learn(profile.unsolicited)
+
+    def guard(self, restarted: Callable[[str], None]) -> None:
+        """Call `restarted(reason)` when the modem echoes again although it was told not to: it has forgotten its settings,
+        PDU mode among them, and would send a PDU's digits as a text. A modem that never stopped echoing is not guarded."""
+        if not self._session.echoed:
+            self._restarted = restarted
 
     @property
     def alive(self) -> bool:
@@ -163,7 +170,11 @@ class Dialogue(Protocol):
     def dataReceived(self, data: bytes) -> None:
         """Octets of the modem."""
         self._conversation.received(data)
-        for event in self._session.receive(data):
+        events = self._session.receive(data)
+        if self._session.echoed and self._restarted is not None:
+            restarted, self._restarted = self._restarted, None
+            restarted("the modem has restarted: it echoes again")
+        for event in events:
             self._handle(event)
         self._pump()
 

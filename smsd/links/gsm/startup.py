@@ -33,7 +33,7 @@ AGAIN = 0.5  # between two attempts while it says that it is starting
 @dataclass(frozen=True, slots=True)
 class Modem:
     """What the start found out. `memories` are those to read, `home` the one that stays selected ("" when none can be);
-    `acknowledge`: messages are handed over directly and wait for +CNMA; `announces`: news come at all; `notify` is the
+    `acknowledge`: what is handed over directly waits for +CNMA; `announces`: news come at all; `notify` is the
     +CNMI setting in force; `burst` is the +CMMS mode (0 none, 1 before each burst, 2 always)."""
 
     profile: Profile
@@ -109,7 +109,7 @@ class Startup:
         receives = not (
             self._profile.send_only if self._settings.send_only is None else self._settings.send_only
         )
-        direct = receives and not self._profile.no_cnma and (await self._patient("AT+CSMS=1")).ok
+        direct = receives and await self._phase_two()
         if not (await self._patient("AT+CMGF=0")).ok:
             raise NotUsable("the modem refuses PDU mode (AT+CMGF=0): smsd cannot use it")
         await self._service_centre()
@@ -128,7 +128,7 @@ class Startup:
             words,
             memories,
             home,
-            acknowledge=direct and notify[2:3] == "2",
+            acknowledge=direct,
             announces=notify[2:3] not in ("", "0"),
             notify=notify,
             burst=burst,
@@ -202,6 +202,13 @@ class Startup:
         pause.addErrback(lambda _: None)
         await pause
         self._started = None
+
+    async def _phase_two(self) -> bool:
+        """Whether the modem now waits for +CNMA before the network may forget a message (27.005 3.2.1)."""
+        if self._profile.no_cnma:
+            await self._quietly("AT+CSMS=0")
+            return False
+        return (await self._patient("AT+CSMS=1")).ok
 
     async def _service_centre(self) -> None:
         smsc = self._settings.smsc

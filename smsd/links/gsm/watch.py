@@ -1,7 +1,7 @@
 """The watch over a modem in service: is it alive, is it registered, how strong is its signal, is its node still there.
 
-Owns the counts of G6, which are about silence; decides nothing but tells: `unresponsive`, `registration`. Must never
-delay a message: it asks only when nothing else has been answered lately.
+Owns the counts of G6, which are about silence; decides nothing but tells: unresponsive, forgetful (in text mode again),
+registration changed. A message overtakes all it asks.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ class Watch:
         interval: float,
         state: int | None,
         unresponsive: Callable[[str], None],
+        forgetful: Callable[[str], None],
         changed: Callable[[int | None], None],
     ) -> None:
         self._clock = clock
@@ -45,6 +46,7 @@ class Watch:
         self._interval = interval
         self._state = state
         self._unresponsive = unresponsive
+        self._forgetful = forgetful
         self._changed = changed
         self._checking = False
         self._looked = clock.seconds()
@@ -94,6 +96,10 @@ class Watch:
                     or self._clock.seconds() - self._dialogue.answered_at >= self._interval
                 ):
                     await self._dialogue.ask("AT")
+                mode = await self._dialogue.ask("AT+CMGF?")
+                if mode.ok and "+CMGF: 1" in mode.lines:
+                    self._forgetful("the modem has forgotten its settings")
+                    return
                 self._note(await registration(self._dialogue))
                 answer = await self._dialogue.ask("AT+CSQ")
             except Silent:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from smsd.interfaces import PartIn
 from smsd.values.delivery import Accepted, Kind, Scope
 from tests.links.gsm.fake import DELIVER, ERROR, OK, GsmCase, lines
+from tests.links.gsm.simulated import SimulatedRig
 
 OCTETS = bytes.fromhex(DELIVER)[8:]
 
@@ -15,10 +16,10 @@ class Silence(GsmCase):
     def test_third_silent_check_reopens(self) -> None:
         rig = self.rig().start()
         rig.modem.mute = True
-        rig.pass_time(31 + 2 * 16)
+        rig.pass_time(2 + 16 + 16 + 15)
         self.assertTrue(rig.outlet.is_open)
         self.assertEqual(rig.modem.opened, 1)
-        rig.pass_time(18)
+        rig.pass_time(4)
         self.assertFalse(rig.outlet.is_open)
         self.assertIn("no answer", rig.outlet.reason)
         self.assertEqual(rig.modem.closed, 1)
@@ -271,6 +272,62 @@ class Stopping(GsmCase):
         self.assertEqual(rig.clock.getDelayedCalls(), [])
 
 
+class Restarted(GsmCase):
+    """A modem that was switched off and on behind a serial port that stayed: it is in text mode again."""
+
+    def test_echo_betrays_it(self) -> None:
+        rig = self.rig().start()
+        rig.modem.echo = True
+        failure = rig.send()[0].value
+        self.assertEqual(
+            (failure.kind, failure.scope, failure.maybe_sent), (Kind.TEMPORARY, Scope.GATEWAY, False)
+        )
+        self.assertEqual(rig.modem.pdus, [])
+        self.assertEqual(rig.outlet.reason, "the modem has restarted: it echoes again")
+        rig.pass_time(1.25)
+        self.assertEqual(rig.send(), [Accepted("1")])
+        self.assertIn("AT+CMGF=0", rig.modem.commands)
+
+    def test_modem_that_always_echoes(self) -> None:
+        rig = self.rig()
+        rig.modem.answers["ATE0"] = OK
+        rig.start()
+        self.assertEqual(rig.send(), [Accepted("1")])
+
+    def test_its_first_words_betray_it(self) -> None:
+        for line in (b"RDY", b"^SYSSTART"):
+            rig = self.rig().start()
+            rig.modem.say(b"\r\n" + line + b"\r\n")
+            self.assertIn("restarted", rig.outlet.reason)
+            rig.pass_time(1.25)
+            self.assertTrue(rig.outlet.is_open)
+
+    def test_text_mode_betrays_it(self) -> None:
+        rig = self.rig().start()
+        rig.modem.answers["AT+CMGF?"] = lines("+CMGF: 1")
+        rig.pass_time(3)
+        self.assertEqual(rig.modem.opened, 2)
+        rig.pass_time(60)
+        self.assertLess(rig.modem.opened, 7)
+
+    def test_simulated(self) -> None:
+        for profile in ("generic", "ublox", "quectel-ec25"):
+            rig = SimulatedRig(self.folder(), profile).start()
+            rig.sim.restart()
+            rig.turn(0.1)
+            outcome = rig.send()
+            rig.turn(5)
+            self.assertEqual(rig.sim.sent, [], profile)
+            self.assertFalse(outcome[0].value.maybe_sent)
+            rig.turn(10)
+            self.assertTrue(rig.outlet.is_open)
+            rig.send("now")
+            rig.turn(1)
+            self.assertEqual([sent.text for sent in rig.sim.sent], ["now"])
+            rig.gateway.stopService()
+            rig.sim.stop()
+
+
 class Refusals(GsmCase):
     """Answers that are about the gateway."""
 
@@ -327,11 +384,11 @@ class Refusals(GsmCase):
         rig.modem.send_result = OK
         self.assertEqual(rig.send(), [Accepted(None)])
 
-    def test_plain_error_becomes_final(self) -> None:
+    def test_rejected_becomes_final(self) -> None:
         rig = self.rig().start()
-        rig.modem.send_result = ERROR
+        rig.modem.send_result = b"\r\n+CMS ERROR: 21\r\n"
         self.assertEqual(rig.send()[0].value.kind, Kind.TEMPORARY)
-        self.assertEqual(rig.send(tries=3)[0].value.kind, Kind.PERMANENT)
+        self.assertEqual(rig.send(tries=5)[0].value.kind, Kind.PERMANENT)
         self.assertTrue(rig.outlet.is_open)
 
     def test_no_pdu_mode(self) -> None:
