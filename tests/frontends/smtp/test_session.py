@@ -183,7 +183,9 @@ class NotTaken(SynchronousTestCase):
             talk.begin()
             talk.dispatcher.failure = Refused(reason, "because é\nof this")
             start = f"{reason.smtp}-{reason.enhanced} because ?"
-            self.assertEqual(talk.deliver(), f"{start}\r\n{reason.smtp} {reason.enhanced} of this\r\n", reason)
+            self.assertEqual(
+                talk.deliver(), f"{start}\r\n{reason.smtp} {reason.enhanced} of this\r\n", reason
+            )
             self.assertEqual(codes(talk.send("NOOP")), ["250"])
 
     def test_mixed_outcome_is_taken_and_named(self) -> None:
