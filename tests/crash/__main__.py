@@ -128,8 +128,9 @@ class Trial:
         out = outgoing(self._ledger, server, self._modems.journal if self._modems else None)
         violations = [*undrained, *self._ledger.problems, *reaper.problems, *out.violations]
         killed = sum(n for way, n in reaper.kills.items() if way != "terminated")
+        unanswered = self._ledger.counts()["unanswered"]
         print(
-            f"\n{self._variant}: {killed} kills {dict(reaper.kills)} in {took:.0f} s, unanswered {self._ledger.counts()['unanswered']}"
+            f"\n{self._variant}: {killed} kills {dict(reaper.kills)} in {took:.0f} s, {unanswered} never answered"
         )
         print("  outgoing  " + ", ".join(f"{name} {n}" for name, n in out.figures.items()))
         if self._mailbox is not None:
