@@ -326,6 +326,12 @@ class TroubleTests(RelayCase):
         self.assertEqual((failure.kind, failure.scope), (Kind.TEMPORARY, Scope.GATEWAY))
         self.assertIn("cannot be reached", failure.reason)
 
+    async def test_a_mail_that_the_relay_cannot_bear_stops_no_other(self) -> None:
+        gateway = await self.trouble("closed the connection", RCPT=[CLOSE, CLOSE, "250 ok"])
+        failure = await self.failure(gateway)
+        self.assertEqual((failure.kind, failure.scope), (Kind.TEMPORARY, Scope.MESSAGE))
+        self.assertEqual(await gateway.send(piece(delivery=78)), Accepted())
+
     async def test_lost_after_the_dot_is_in_doubt(self) -> None:
         self.relay(END=[CLOSE])
         gateway = self.gateway()

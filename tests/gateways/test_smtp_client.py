@@ -7,7 +7,8 @@ from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 
-from smsd.gateways.smtp.client import Connection, Lost, Reply
+from smsd.gateways.smtp.client import Connection
+from smsd.gateways.smtp.replies import Lost, Reply
 
 
 class ConnectionTests(SynchronousTestCase):

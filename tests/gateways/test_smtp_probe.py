@@ -10,7 +10,8 @@ from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 
 from smsd.gateways.smtp import Settings, make
-from smsd.gateways.smtp.client import Connection, Unusable
+from smsd.gateways.smtp.client import Connection
+from smsd.gateways.smtp.replies import Unusable
 from smsd.values.delivery import Failure
 from tests.gateways.helpers import context, piece
 

@@ -56,8 +56,8 @@ def report(
 ) -> bytes:
     """The mail for `recipient`, to be sent from `<>`; `message_id` with brackets.
 
-    `full` is RET=FULL of RFC 3461; the whole text goes back with a failure or a delay only (section 4.3). InvalidValue
-    for an event that no report knows.
+    `full` is RET=FULL of RFC 3461; the whole text goes back with a failure or a delay only (section 4.3), and not when
+    the notice has none. InvalidValue for an event that no report knows.
     """
     if notice.event not in _EVENTS:
         raise InvalidValue(f"no report can tell of {notice.event!r}")
@@ -85,7 +85,7 @@ def report(
         ("MIME-Version", "1.0"),
         ("Content-Type", f'multipart/report; report-type=delivery-status; boundary="{boundary}"'),
     ]
-    body = full and action in ("failed", "delayed")
+    body = full and bool(notice.text) and action in ("failed", "delayed")
     return multipart(
         fields,
         boundary,

@@ -16,8 +16,9 @@ from twisted.internet.protocol import Factory
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from smsd.gateways.smtp.client import Connection, Lost, Reply, Unusable
+from smsd.gateways.smtp.client import Connection
 from smsd.gateways.smtp.letters import Letter, letter
+from smsd.gateways.smtp.replies import Lost, Reply, Unusable
 from smsd.gateways.smtp.settings import Settings
 from smsd.interfaces import Abilities, GatewayContext, IGateway
 from smsd.values.delivery import Accepted, Failure, Kind, Piece, Scope
@@ -43,6 +44,7 @@ class MailRelay(Service):
         self._idle: list[tuple[Connection, Any]] = []  # with the timer that ends the connection
         self._open: set[Connection] = set()
         self._busy: set[Deferred[Any]] = set()
+        self._cut: set[int] = set()  # deliveries that lost their connection since one went well
         self._ended: Deferred[None] | None = None
         self._trouble: str | None = "not started"
         self._wait = FIRST_WAIT
@@ -107,16 +109,25 @@ class MailRelay(Service):
                     reason = f"{lost.reason} after the mail was sent: it may have arrived"
                     raise Failure(Kind.UNKNOWN, reason, maybe_sent=True, status="4.4.2") from None
                 if not used:
-                    raise self._closed(lost.reason) from None
+                    raise self._cut_off(piece, lost.reason) from None
             except Failure as failure:
                 self._keep(connection, failure.scope is not Scope.GATEWAY)
                 if failure.scope is not Scope.GATEWAY:
                     raise
                 if not used:
-                    raise self._closed(failure.reason) from None
+                    raise self._cut_off(piece, failure.reason) from None
             else:
+                self._cut.clear()
                 self._keep(connection)
                 return Accepted()
+
+    def _cut_off(self, piece: Piece, reason: str) -> Failure:
+        """A working connection ended in the middle of a mail. The first time that is the relay's trouble; when it
+        happens again with the same mail, the mail pays for it, so that one that the relay cannot bear stops no other."""
+        if piece.delivery in self._cut:
+            return Failure(Kind.TEMPORARY, reason, status="4.4.2")
+        self._cut.add(piece.delivery)
+        return self._closed(reason)
 
     async def _exchange(self, connection: Connection, mail: Letter) -> Reply:
         """One mail under one time limit, whatever the relay does in between."""
@@ -181,6 +192,7 @@ class MailRelay(Service):
         except Lost as lost:
             if not lost.tls or settings.needs_tls or settings.verify:
                 raise Unusable(lost.reason) from None
+            self.log.info("{gateway}: {reason}; going on in clear", gateway=self.name, reason=lost.reason)
         try:
             return await self._begin("none")
         except Lost as lost:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from smsd.codec.mail import from_sms, report
+from smsd.codec.mail import from_sms, reply_address, report
 from smsd.codec.mail.sms import domain
 from smsd.values.delivery import Failure, Kind, Piece
 from smsd.values.errors import InvalidValue
@@ -52,7 +52,7 @@ def letter(piece: Piece, server_name: str, postmaster: str, mail_from: str = "%s
                 piece.content,
                 number=piece.origin.target,
                 recipient=recipient,
-                pattern=about.get("mail_from", mail_from) if piece.origin.scheme == "sms" else postmaster,
+                pattern=_pattern(piece, about.get("mail_from", mail_from), server_name, postmaster),
                 server_name=server_name,
                 message_id=message_id,
                 date=int(stamp) if stamp.lstrip("-").isdecimal() else piece.arrived,
@@ -65,6 +65,17 @@ def letter(piece: Piece, server_name: str, postmaster: str, mail_from: str = "%s
     except InvalidValue as error:
         raise Failure(Kind.PERMANENT, str(error), status="5.6.0") from None
     return Letter(sender, recipient, data, not recipient.isascii())
+
+
+def _pattern(piece: Piece, pattern: str, server_name: str, postmaster: str) -> str:
+    """The From: pattern, or one that always works: what a phone wrote must not be lost over a wrong setting."""
+    if piece.origin.scheme != "sms":
+        return postmaster
+    try:
+        reply_address(pattern, piece.origin.target, server_name)
+    except InvalidValue:
+        return "%s"
+    return pattern
 
 
 def _mailbox(target: str) -> str:

@@ -11,7 +11,7 @@ from twisted.internet.abstract import isIPAddress, isIPv6Address
 from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
 from zope.interface import implementer
 
-from smsd.config.settings import GatewaySettings
+from smsd.config.settings import GatewaySettings, Path
 
 Security = Literal["none", "starttls", "starttls-required", "tls"]
 
@@ -32,7 +32,7 @@ class Settings(GatewaySettings):
     verify: bool | None = Field(
         default=None, description="check the certificate; default: yes, but not for opportunistic starttls"
     )
-    ca: str | None = Field(
+    ca: Path | None = Field(
         default=None, description="PEM file of the authorities to trust instead of the system's"
     )
     timeout: float = Field(

@@ -1,0 +1,67 @@
+"""Pieces as letters."""
+
+from __future__ import annotations
+
+import email
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from smsd.gateways.smtp.letters import Letter, letter
+from smsd.values.address import Address
+from smsd.values.message import Report
+from tests.gateways.helpers import piece
+
+
+class LetterTests(SynchronousTestCase):
+    """Envelope and mail from what a piece carries."""
+
+    def made(self, **changes: Any) -> tuple[Letter, Any]:
+        made = letter(piece(**changes), "sms.example.org", "admin@example.org", "sms:%s@own.example.org")
+        return made, email.message_from_bytes(made.data)
+
+    def test_a_text_comes_from_the_administrator(self) -> None:
+        made, mail = self.made()
+        self.assertEqual(
+            (made.sender, made.recipient, made.international), ("admin@example.org", "ann@example.org", False)
+        )
+        self.assertEqual(mail["From"], '+15551234567 <"sms:+15551234567"@sms.example.org>')
+
+    def test_without_headers_the_gateways_own_pattern_and_the_arrival(self) -> None:
+        _, mail = self.made(headers=())
+        self.assertEqual(mail["From"], '+15551234567 <"sms:+15551234567"@own.example.org>')
+        self.assertEqual(mail["Date"], "Mon, 01 Jan 2024 10:00:01 +0000")
+        self.assertIsNone(mail["X-SMS-Gateway"])
+
+    def test_a_wrong_pattern_loses_no_message(self) -> None:
+        _, mail = self.made(headers=(("mail_from", "%s@not a domain"),))
+        self.assertEqual(mail["From"], "+15551234567@sms.example.org")
+
+    def test_what_the_core_knows_is_told(self) -> None:
+        _, mail = self.made(
+            headers=(
+                ("own", "+4917099"),
+                ("missing-parts", "2"),
+                ("in_reply_to", "<o@example.org>"),
+                ("subject", "Lunch"),
+                ("unreadable", "1"),
+            )
+        )
+        self.assertEqual(mail["X-SMS-Recipient"], "+4917099")
+        self.assertEqual(mail["X-SMS-Missing-Parts"], "2")
+        self.assertEqual((mail["In-Reply-To"], mail["Subject"]), ("<o@example.org>", "Re: Lunch"))
+
+    def test_what_no_phone_wrote_comes_from_the_administrator(self) -> None:
+        _, mail = self.made(origin=Address("account", "smsd"), headers=())
+        self.assertEqual(mail["From"], "admin@example.org")
+
+    def test_a_report_has_no_sender(self) -> None:
+        notice = Report("delayed", 1, 2, "+1555", "busy", 0, 0, "text")
+        made, mail = self.made(content=notice)
+        self.assertEqual(made.sender, "")
+        self.assertEqual(mail.get_payload(2).get_content_type(), "message/rfc822")
+
+    def test_a_report_without_the_text_has_the_headers(self) -> None:
+        notice = Report("failed", 1, 2, "+1555", "busy", 0, 0, "", subject="Hi")
+        _, mail = self.made(content=notice)
+        self.assertEqual(mail.get_payload(2).get_content_type(), "text/rfc822-headers")
