@@ -171,7 +171,7 @@ class _OneMessage:
     def _delivery(self, recipient: Recipient, target: Address, typed: str, reserve: bool) -> Planned:
         planner, policies, submission = self._planner, self._planner.policies, self._submission
         parameters = recipient.parameters
-        wanted = routes.needs(submission.content, parameters)
+        wanted = routes.needs(target.scheme, submission.content, parameters)
         pin = parameters.gateway or (self._account.gateway if self._account else None)
         route, ways = self._route(target.scheme, wanted, pin)
         notes: list[str] = []

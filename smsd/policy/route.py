@@ -21,8 +21,10 @@ class Way:
     abilities: Abilities
 
 
-def needs(content: Content, parameters: Parameters) -> tuple[str, ...]:
-    """What a gateway must be able to do for this content, beyond its scheme, in a fixed order."""
+def needs(scheme: str, content: Content, parameters: Parameters) -> tuple[str, ...]:
+    """What a gateway must be able to do for this content, beyond its scheme, in a fixed order. Mail carries anything."""
+    if scheme != "sms":
+        return ()
     found = []
     if isinstance(content, Binary):
         found.append("binary")

@@ -10,6 +10,8 @@ from smsd.store.accepting import Accepting, Committed
 from smsd.values.plan import Acceptance, Incoming
 
 WEEK = 7 * 86_400_000
+# How long a long message waits for its missing parts.
+PATIENCE = 86_400_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,7 @@ class Receiving:
             return Received(None, repeated=True)
         if not item.join:
             return self._accept(cursor, item, [item.octets])
+        woken = self._make_room(cursor, item)
         # A part that comes twice (another slot, a resend) replaces itself.
         cursor.execute(
             "insert or replace into inbound(gateway, part_of, seq, total, octets, at) values(?,?,?,?,?,?)",
@@ -52,9 +55,19 @@ class Receiving:
             "select octets from inbound where gateway=? and part_of=? order by seq", (item.gateway, item.join)
         ).fetchall()
         if len(rows) < item.total:
-            return Received(None)
+            return Received(None, woken)
         cursor.execute("delete from inbound where gateway=? and part_of=?", (item.gateway, item.join))
-        return self._accept(cursor, item, [bytes(row[0]) for row in rows])
+        whole = self._accept(cursor, item, [bytes(row[0]) for row in rows])
+        return Received(whole.message, whole.woken + woken)
+
+    def _make_room(self, cursor: sqlite3.Cursor, item: Incoming) -> tuple[int, ...]:
+        """References come back after 256 messages: another text under this part's number, or parts that have waited too long,
+        belong to an earlier message, which leaves as far as it came."""
+        earlier = cursor.execute(
+            "select 1 from inbound where gateway=? and part_of=? and (at < ? or (seq=? and octets<>?)) limit 1",
+            (item.gateway, item.join, item.now - PATIENCE, item.seq, item.octets),
+        ).fetchone()
+        return self._leave(cursor, item.gateway, item.join, item.total, item.now).woken if earlier else ()
 
     def _handed_over_before(self, cursor: sqlite3.Cursor, scope: str, item: Incoming) -> bool:
         """Whether this message from a memory was handed over directly before. When smsd dies between its commit and +CNMA, the
@@ -73,28 +86,19 @@ class Receiving:
         (committed,) = self._accepting.write(cursor, [accepted])
         return Received(accepted.message, tuple(committed.lanes.values()))
 
-    def stale(self, cursor: sqlite3.Cursor, now: int, age: int) -> list[Received]:
-        """Parts whose rest never came within `age` ms: what there is is delivered, marked as incomplete by `whole`."""
+    def stale(self, cursor: sqlite3.Cursor, now: int) -> list[Received]:
+        """Messages whose missing parts did not come within `PATIENCE` leave as far as they came, marked by `whole`."""
         keys = cursor.execute(
             "select gateway, part_of, min(total) from inbound group by gateway, part_of having max(at) < ? limit 50",
-            (now - age,),
+            (now - PATIENCE,),
         ).fetchall()
-        results = []
-        for gateway, part_of, total in keys:
-            rows = cursor.execute(
-                "select octets, seq from inbound where gateway=? and part_of=? order by seq",
-                (gateway, part_of),
-            ).fetchall()
-            cursor.execute("delete from inbound where gateway=? and part_of=?", (gateway, part_of))
-            first = Incoming(
-                gateway,
-                bytes(rows[0][0]),
-                f"stale:{part_of}",
-                "",
-                now,
-                join=part_of,
-                seq=rows[0][1],
-                total=total,
-            )
-            results.append(self._accept(cursor, first, [bytes(row[0]) for row in rows]))
-        return results
+        return [self._leave(cursor, gateway, part_of, total, now) for gateway, part_of, total in keys]
+
+    def _leave(self, cursor: sqlite3.Cursor, gateway: str, part_of: str, total: int, now: int) -> Received:
+        rows = cursor.execute(
+            "select octets, seq from inbound where gateway=? and part_of=? order by seq", (gateway, part_of)
+        ).fetchall()
+        cursor.execute("delete from inbound where gateway=? and part_of=?", (gateway, part_of))
+        octets = [bytes(row[0]) for row in rows]
+        first = Incoming(gateway, octets[0], "", "", now, join=part_of, seq=rows[0][1], total=total)
+        return self._accept(cursor, first, octets)

@@ -13,7 +13,6 @@ from smsd.store.receiving import Receiving
 from smsd.store.rows import LOAD, view_of
 
 AT_ONCE = 200
-STALE_PARTS = 3 * 86_400_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +55,7 @@ class Sweeping:
             if step is not None:
                 self._carrying.write_step(cursor, row, step, item.now)
                 woken += self._carrying.tell(cursor, row, step, item.now) if step.notice else []
-        stale = self._receiving.stale(cursor, item.now, STALE_PARTS)
+        stale = self._receiving.stale(cursor, item.now)
         for received in stale:
             woken += received.woken
         purged = self._purge(cursor, item)

@@ -1,0 +1,132 @@
+"""The retry policy: every event in every state, and properties that must hold for all of them."""
+
+from __future__ import annotations
+
+from itertools import product
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from smsd.policy.step import BACK_OFF, after_crash, after_deadline, after_outcome, after_report, back_off
+from smsd.values.delivery import Accepted, Failure, Kind, NetworkReport, Scope, State
+from smsd.values.message import Wants
+from smsd.values.plan import View
+
+NOW, LATER = 1_000_000, 9_000_000_000
+FAILURES = [Failure(kind, "why", scope=scope) for kind, scope in product(Kind, Scope)]
+
+
+def view(state: State = State.SENDING, **options: object) -> View:
+    return View(**{"state": state, "expires": LATER, **options})  # type: ignore[arg-type]
+
+
+class Outcomes(SynchronousTestCase):
+    def test_yes(self) -> None:
+        self.assertEqual(after_outcome(view(), Accepted(), NOW).state, State.SENT)
+        more = after_outcome(view(total=3, seq=2, sent=1), Accepted(), NOW)
+        self.assertEqual((more.state, more.sent, more.final), (State.SENDING, 2, False))
+
+    def test_sent_is_final_unless_a_report_is_awaited(self) -> None:
+        self.assertTrue(after_outcome(view(), Accepted(), NOW).final)
+        awaited = after_outcome(view(report=True), Accepted(), NOW)
+        self.assertFalse(awaited.final)
+        self.assertGreater(awaited.deadline or 0, LATER)
+
+    def test_only_the_message_pays_for_its_own_trouble(self) -> None:
+        for failure in FAILURES:
+            step = after_outcome(view(tries=2), failure, NOW)
+            own = failure.scope is Scope.MESSAGE or failure.maybe_sent
+            self.assertEqual(step.tries, 3 if own else 2, failure)
+
+    def test_back_off_grows_and_ends(self) -> None:
+        waits = [back_off(tries) for tries in range(1, 20)]
+        self.assertEqual(waits, sorted(waits))
+        self.assertEqual(waits[-1], BACK_OFF[-1])
+
+    def test_the_gateway_may_know_better(self) -> None:
+        step = after_outcome(view(), Failure(Kind.TEMPORARY, "wait", retry_after=7), NOW)
+        self.assertEqual(step.due, NOW + 7000)
+
+    @given(
+        st.sampled_from([Accepted("1"), *FAILURES]),
+        st.integers(1, 5),
+        st.integers(0, 100),
+        st.booleans(),
+        st.booleans(),
+        st.sampled_from(["resend", "hold"]),
+    )
+    def test_nothing_is_lost_or_forgotten(
+        self, outcome: Accepted | Failure, total: int, tries: int, report: bool, twice: bool, in_doubt: str
+    ) -> None:
+        for seq in range(1, total + 1):
+            before = view(
+                total=total,
+                seq=seq,
+                sent=seq - 1,
+                tries=tries,
+                report=report,
+                maybe_twice=twice,
+                in_doubt=in_doubt,
+            )
+            step = after_outcome(before, outcome, NOW)
+            self.assertGreaterEqual(step.sent, seq - 1, "part progress never goes back")
+            self.assertTrue(step.maybe_twice or not twice, "a mark never goes away")
+            if step.final:
+                self.assertIn(step.state, (State.SENT, State.FAILED))
+            if step.state is State.FAILED:
+                self.assertEqual(step.notice, "failed")
+            if step.state is State.READY:
+                self.assertTrue(step.reason)
+                self.assertGreaterEqual(step.due, NOW)
+            if isinstance(outcome, Failure) and outcome.maybe_sent and step.state is State.READY:
+                self.assertTrue(step.maybe_twice)
+
+
+class Crashes(SynchronousTestCase):
+    def test_marked_and_at_once_or_held(self) -> None:
+        step = after_crash(view(), NOW)
+        self.assertEqual((step.state, step.due, step.maybe_twice, step.tries), (State.READY, NOW, True, 0))
+        self.assertEqual(after_crash(view(in_doubt="hold"), NOW).state, State.HELD)
+
+
+class Reports(SynchronousTestCase):
+    def report(self, status: str, state: State, whole: bool = True) -> State | None:
+        step = after_report(
+            view(state, wants=Wants.SUCCESS), NetworkReport("1", "+1", status), NOW, all_delivered=whole
+        )
+        return step.state if step else None
+
+    def test_table(self) -> None:
+        self.assertEqual(self.report("delivered", State.SENT), State.DELIVERED)
+        self.assertIsNone(self.report("delivered", State.SENT, whole=False))
+        self.assertIsNone(self.report("delivered", State.SENDING))
+        self.assertIsNone(self.report("pending", State.SENT))
+        for state in (State.SENT, State.SENDING, State.READY, State.HELD):
+            self.assertEqual(self.report("failed", state), State.FAILED)
+        for state in (State.DELIVERED, State.FAILED, State.EXPIRED, State.CANCELLED):
+            for status in ("delivered", "failed", "pending"):
+                self.assertIsNone(self.report(status, state), "what is final stays so")
+
+    def test_success_is_told_to_those_who_asked(self) -> None:
+        delivered = NetworkReport("1", "+1", "delivered")
+        told = after_report(view(State.SENT, wants=Wants.SUCCESS), delivered, NOW, all_delivered=True)
+        untold = after_report(view(State.SENT, wants=Wants.FAILURE), delivered, NOW, all_delivered=True)
+        assert told is not None
+        assert untold is not None
+        self.assertEqual((told.notice, untold.notice), ("delivered", ""))
+
+
+class Deadlines(SynchronousTestCase):
+    def test_table(self) -> None:
+        self.assertIsNone(after_deadline(view(State.SENDING), LATER))
+        for state in (State.READY, State.SCHEDULED, State.HELD):
+            warned = after_deadline(view(state, wants=Wants.DELAY), NOW)
+            expired = after_deadline(view(state), LATER)
+            assert warned is not None
+            assert expired is not None
+            self.assertEqual((warned.state, warned.notice, warned.deadline), (state, "delayed", LATER))
+            self.assertEqual((expired.state, expired.notice, expired.final), (State.EXPIRED, "expired", True))
+        silent = after_deadline(view(State.SENT), LATER)
+        assert silent is not None
+        self.assertEqual((silent.state, silent.notice, silent.final), (State.SENT, "", True))
