@@ -24,7 +24,7 @@ from smsd.core.queue import Queue
 from smsd.core.timers import Sweeper
 from smsd.interfaces import FrontendContext, GatewayContext
 from smsd.keeper import Keeper, Wanted
-from smsd.ports import Ports
+from smsd.ports import Ports, check_inherited
 from smsd.store.sqlite import SqliteStore
 
 
@@ -159,6 +159,7 @@ class House:
         }
 
     def _make_door(self, settings: Any, told: dict[str, Any]) -> Any:
+        check_inherited(self._reactor, settings.listen)
         view = self.ports.view()
         context = FrontendContext(
             reactor=view,

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.defer import succeed
+from twisted.internet.endpoints import serverFromString
 from twisted.internet.error import CannotListenError
 from twisted.protocols.tls import TLSMemoryBIOFactory
 
@@ -137,6 +138,19 @@ class Watched:
             return succeed(None)
         stopped()
         return self._port.stopListening()
+
+
+def check_inherited(reactor: Any, listen: list[str]) -> None:
+    """ValueError when a `systemd:` endpoint names a socket that systemd has not handed over."""
+    for text in listen:
+        if text.startswith("systemd:"):
+            try:
+                serverFromString(reactor, text)
+            except LookupError:
+                raise ValueError(
+                    f"{text}: systemd has not handed over this socket: is smsd.socket enabled, with a ListenStream "
+                    "for each listener? (only in the foreground: twistd --nodaemon)"
+                ) from None
 
 
 def _bind(port: int, backlog: int, interface: str) -> socket.socket:

@@ -124,8 +124,7 @@ class Server(Service):
         else:
             self.log.failure("smsd cannot start", failure)
         self._failed()
-        if self._reactor.running:
-            self._reactor.stop()
+        self._reactor.callWhenRunning(self._reactor.stop)
         return failure
 
     def stopService(self) -> Deferred[None]:

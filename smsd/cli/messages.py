@@ -33,14 +33,18 @@ def _add_send(commands: Any) -> None:
         "  df -h | smsd send +15551234567\n"
         "  smsd send --gateway gsm1 --urgent +15551234567 'The cellar is under water'",
     )
-    send.add_argument("to", nargs="+", metavar="NUMBER", help="one or more; what follows the last one is the text")
+    send.add_argument(
+        "to", nargs="+", metavar="NUMBER", help="one or more; what follows the last one is the text"
+    )
     send.add_argument("-t", "--text", help="the text; without it the words after the numbers, or the input")
     send.add_argument("--gateway", metavar="ID", help="through this one")
     send.add_argument("--sender", help="the sender's name or number, where the gateway can set it")
     send.add_argument("--expire", type=int, metavar="MINUTES", help="give up after so long")
     send.add_argument("--max-parts", type=int, metavar="N", help="cut the text to so many SMS")
     speed = send.add_mutually_exclusive_group()
-    speed.add_argument("--urgent", dest="priority", action="store_const", const="urgent", help="before all others")
+    speed.add_argument(
+        "--urgent", dest="priority", action="store_const", const="urgent", help="before all others"
+    )
     speed.add_argument("--bulk", dest="priority", action="store_const", const="bulk", help="after all others")
     send.set_defaults(run=_send)
 
@@ -61,15 +65,21 @@ def _add_queue(commands: Any) -> None:
         ("cancel", "do not send it"),
     ):
         parser = verbs.add_parser(verb, help=words, description=f"{words[0].upper()}{words[1:]}.")
-        parser.add_argument("delivery", type=int, nargs="+" if verb != "show" else None, help="its number in the list")
+        parser.add_argument(
+            "delivery", type=int, nargs="+" if verb != "show" else None, help="its number in the list"
+        )
         parser.set_defaults(run=_show if verb == "show" else _change)
 
 
 def _filters(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--to", default="", metavar="NUMBER", help="only to this number, or to those that end so")
+    parser.add_argument(
+        "--to", default="", metavar="NUMBER", help="only to this number, or to those that end so"
+    )
     parser.add_argument("--account", default="", help="only of this account")
     parser.add_argument("--door", default="", metavar="ID", help="only what came in here")
-    parser.add_argument("--state", action="append", help="only in this state (ready, held, failed …); may be repeated")
+    parser.add_argument(
+        "--state", action="append", help="only in this state (ready, held, failed …); may be repeated"
+    )
     parser.add_argument("--limit", type=int, default=50, help="so many (default: %(default)s)")
     parser.add_argument("--before", type=int, default=0, metavar="DELIVERY", help="older than this one")
 
@@ -99,7 +109,9 @@ def _send(options: argparse.Namespace) -> int:
                 print(f"{entry['number']}: refused: {printable(entry['error'])}", file=sys.stderr)
             else:
                 notes = "".join(f" ({note})" for note in entry["notes"])
-                print(f"{entry['number']}: queued as {entry['delivery']}, {entry['parts']} SMS {entry['encoding']}{notes}")
+                print(
+                    f"{entry['number']}: queued as {entry['delivery']}, {entry['parts']} SMS {entry['encoding']}{notes}"
+                )
     return REFUSED if any("error" in entry for entry in recipients) else DONE
 
 

@@ -28,7 +28,9 @@ def table(rows: Sequence[Sequence[Any]], head: Sequence[str] = ()) -> None:
 
 def printable(text: str) -> str:
     """`text` on one line, without anything that a terminal would obey."""
-    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text)
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text
+    )
 
 
 def moment(milliseconds: int | None) -> str:

@@ -37,7 +37,9 @@ def add(commands: Any) -> None:
     reload.set_defaults(run=_reload)
 
     password = commands.add_parser(
-        "password", help="make the hash of a password for the configuration", epilog="example:\n  smsd password"
+        "password",
+        help="make the hash of a password for the configuration",
+        epilog="example:\n  smsd password",
     )
     password.set_defaults(run=_password)
 
@@ -73,7 +75,9 @@ def _status(options: argparse.Namespace) -> int:
     if as_json(options, status):
         return DONE
     uptime = status["uptime_seconds"]
-    print(f"smsd {status['version']}, process {status['pid']}, up {uptime // 86400} d {uptime // 3600 % 24} h {uptime // 60 % 60} min")
+    print(
+        f"smsd {status['version']}, process {status['pid']}, up {uptime // 86400} d {uptime // 3600 % 24} h {uptime // 60 % 60} min"
+    )
     print(f"configuration {status['configuration']}\n")
     table(
         [
@@ -113,7 +117,14 @@ def _set(options: argparse.Namespace) -> int:
     if not as_json(options, shown):
         rows = [row for row in shown if options.name in (None, row["name"])]
         table(
-            [(row["name"], row["value"], f"set here; the file says {row['file']}" if row["overridden"] else "") for row in rows]
+            [
+                (
+                    row["name"],
+                    row["value"],
+                    f"set here; the file says {row['file']}" if row["overridden"] else "",
+                )
+                for row in rows
+            ]
         )
     return DONE
 
