@@ -51,7 +51,7 @@ def notice(told: Told, step: Step, now: int) -> Submission | None:
         reason=step.reason or REASONS[step.notice],
         arrived=told.arrived,
         at=now,
-        text=_original(told.content),
+        text=_original(told.content) if told.ticket.full else "",  # RET=HDRS, RFC 3461 section 4.3
         status=step.status,
         original_recipient=told.original,
         envelope_id=told.ticket.envelope_id,
