@@ -7,6 +7,8 @@ gateway's `in_doubt` policy, and every resend after one is marked.
 
 from __future__ import annotations
 
+from typing import Any
+
 from smsd.values.delivery import Accepted, Failure, Kind, NetworkReport, Scope, State
 from smsd.values.message import Wants
 from smsd.values.plan import Step, View
@@ -25,63 +27,49 @@ def back_off(tries: int) -> int:
     return BACK_OFF[min(tries, len(BACK_OFF)) - 1]
 
 
+def _step(view: View, state: State, **said: Any) -> Step:
+    """A step that keeps what it does not say."""
+    return Step(state, **{"tries": view.tries, "sent": view.sent, "maybe_twice": view.maybe_twice, **said})
+
+
 def after_outcome(view: View, outcome: Accepted | Failure, now: int) -> Step:
     """A piece came back: `view.seq` of `view.total` was on the wire."""
     if isinstance(outcome, Accepted):
         return _after_yes(view, now)
+    tries, reason, begun = view.tries + 1, outcome.reason, view.sent > 0
     if outcome.kind is Kind.PERMANENT and outcome.scope is Scope.MESSAGE:
-        return Step(
-            State.FAILED, tries=view.tries + 1, sent=view.sent, maybe_twice=view.maybe_twice,
-            reason=outcome.reason, notice="failed", status=outcome.status or "5.0.0",
-            attempt=True, final=True,
-        )  # fmt: skip
+        status = outcome.status or "5.0.0"
+        return _step(
+            view, State.FAILED, tries=tries, reason=reason, notice="failed", status=status, attempt=True, final=True
+        )
     if outcome.maybe_sent:
-        return _after_doubt(view, outcome, now)
+        return _after_doubt(view, reason, now + IN_DOUBT_WAIT * min(tries, 20), tries)
     if outcome.scope is not Scope.MESSAGE:
-        return Step(
-            State.READY, due=now, tries=view.tries, sent=view.sent,
-            maybe_twice=view.maybe_twice, reason=outcome.reason, attempt=True, stick=view.sent > 0,
-        )  # fmt: skip
-    tries = view.tries + 1
-    wait = int(outcome.retry_after * 1000) if outcome.retry_after is not None else back_off(tries)
-    return Step(
-        State.READY, due=now + wait, tries=tries, sent=view.sent,
-        maybe_twice=view.maybe_twice, reason=outcome.reason, attempt=True, stick=view.sent > 0,
-    )  # fmt: skip
+        return _step(view, State.READY, due=now, reason=reason, attempt=True, stick=begun)
+    wait = back_off(tries) if outcome.retry_after is None else int(outcome.retry_after * 1000)
+    return _step(view, State.READY, due=now + wait, tries=tries, reason=reason, attempt=True, stick=begun)
 
 
 def _after_yes(view: View, now: int) -> Step:
     if view.seq < view.total:
-        return Step(State.SENDING, tries=view.tries, sent=view.seq, maybe_twice=view.maybe_twice)
-    return Step(
-        State.SENT, tries=view.tries, sent=view.total, maybe_twice=view.maybe_twice,
-        deadline=max(view.expires, now) + REPORT_PATIENCE if view.report else 0,
-        final=not view.report,
-    )  # fmt: skip
+        return _step(view, State.SENDING, sent=view.seq)
+    if view.report:
+        return _step(view, State.SENT, sent=view.total, deadline=max(view.expires, now) + REPORT_PATIENCE)
+    return _step(view, State.SENT, sent=view.total, final=True)
 
 
-def _after_doubt(view: View, outcome: Failure, now: int) -> Step:
+def _after_doubt(view: View, why: str, due: int, tries: int) -> Step:
     if view.in_doubt == "hold":
-        return Step(
-            State.HELD, tries=view.tries, sent=view.sent, maybe_twice=view.maybe_twice,
-            reason=f"in doubt: {outcome.reason}", attempt=True, stick=True,
-        )  # fmt: skip
-    return Step(
-        State.READY, due=now + IN_DOUBT_WAIT * min(view.tries + 1, 20), tries=view.tries + 1, sent=view.sent, maybe_twice=True, reason=f"in doubt, sent again: {outcome.reason}",
+        return _step(view, State.HELD, reason=f"in doubt: {why}", attempt=True, stick=True)
+    return _step(
+        view, State.READY, due=due, tries=tries, maybe_twice=True, reason=f"in doubt, sent again: {why}",
         attempt=True, stick=view.sent > 0,
     )  # fmt: skip
 
 
 def after_crash(view: View, now: int) -> Step:
     """The process that had it on the wire is gone: nobody knows whether the network took it."""
-    unknown = Failure(Kind.UNKNOWN, "smsd stopped while it was on the wire", maybe_sent=True)
-    step = _after_doubt(view, unknown, now)
-    if step.state is State.READY:
-        return Step(
-            State.READY, due=now, tries=view.tries, sent=view.sent, maybe_twice=True,
-            reason=step.reason, attempt=True, stick=view.sent > 0,
-        )  # fmt: skip
-    return step
+    return _after_doubt(view, "smsd stopped while it was on the wire", now, view.tries)
 
 
 def after_report(view: View, report: NetworkReport, now: int, *, all_delivered: bool) -> Step | None:
@@ -89,16 +77,11 @@ def after_report(view: View, report: NetworkReport, now: int, *, all_delivered: 
     if view.state not in (State.SENT, State.SENDING, State.READY, State.HELD):
         return None
     if report.status == "failed":
-        return Step(
-            State.FAILED, tries=view.tries, sent=view.sent, maybe_twice=view.maybe_twice,
-            reason=f"the network reports: {report.detail or 'not delivered'}", notice="failed", status="5.1.1",
-            final=True,
-        )  # fmt: skip
+        reason = f"the network reports: {report.detail or 'not delivered'}"
+        return _step(view, State.FAILED, reason=reason, notice="failed", status="5.1.1", final=True)
     if report.status == "delivered" and all_delivered and view.state is State.SENT:
-        return Step(
-            State.DELIVERED, tries=view.tries, sent=view.sent, maybe_twice=view.maybe_twice,
-            notice="delivered" if view.wants & Wants.SUCCESS else "", status="2.1.5", final=True,
-        )  # fmt: skip
+        told = "delivered" if view.wants & Wants.SUCCESS else ""
+        return _step(view, State.DELIVERED, notice=told, status="2.1.5", final=True)
     return None
 
 
@@ -107,16 +90,8 @@ def after_deadline(view: View, now: int) -> Step | None:
     if view.state is State.SENDING:
         return None
     if view.state is State.SENT:
-        return Step(
-            State.SENT, tries=view.tries, sent=view.sent, maybe_twice=view.maybe_twice,
-            reason="no delivery report came", final=True,
-        )  # fmt: skip
+        return _step(view, State.SENT, reason="no delivery report came", final=True)
     if now >= view.expires:
-        return Step(
-            State.EXPIRED, tries=view.tries, sent=view.sent, maybe_twice=view.maybe_twice,
-            notice="expired", status="4.4.7", final=True,
-        )  # fmt: skip
-    return Step(
-        view.state, deadline=view.expires, tries=view.tries, sent=view.sent, maybe_twice=view.maybe_twice,
-        notice="delayed" if view.wants & Wants.DELAY else "", status="4.4.1",
-    )  # fmt: skip
+        return _step(view, State.EXPIRED, notice="expired", status="4.4.7", final=True)
+    told = "delayed" if view.wants & Wants.DELAY else ""
+    return _step(view, view.state, deadline=view.expires, notice=told, status="4.4.1")
