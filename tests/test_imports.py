@@ -108,7 +108,10 @@ class Direction(SynchronousTestCase):
         # The simulator is also a program of its own, which has to choose a reactor.
         allowed = {"smsd.tap", "smsd.simulator.command", "smsd.simulator.phone"}
         users = {
-            name for name, tree in modules() for target, _ in imported(tree) if target == "twisted.internet.reactor"
+            name
+            for name, tree in modules()
+            for target, _ in imported(tree)
+            if target == "twisted.internet.reactor"
         }
         self.assertEqual(users - allowed, set())
 
@@ -123,5 +126,7 @@ class Weight(SynchronousTestCase):
             "import sys; from smsd.cli import main; main.parser();"
             "print([name for name in ('pydantic', 'twisted', 'asyncio') if name in sys.modules])"
         )
-        done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+        done = subprocess.run(
+            [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
+        )
         self.assertEqual(done.stdout.strip(), "[]")

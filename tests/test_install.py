@@ -18,7 +18,17 @@ from twisted.trial.unittest import SynchronousTestCase
 import smsd
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(smsd.__file__)))
-COPIED = ("smsd", "twisted", "etc", "docs", "setup.cfg", "pyproject.toml", "MANIFEST.in", "README.rst", "LICENSE")
+COPIED = (
+    "smsd",
+    "twisted",
+    "etc",
+    "docs",
+    "setup.cfg",
+    "pyproject.toml",
+    "MANIFEST.in",
+    "README.rst",
+    "LICENSE",
+)
 
 
 def run(*command: str, cwd: str) -> str:
@@ -63,7 +73,14 @@ class Install(SynchronousTestCase):
 
     def install(self, binaries: str, *what: str) -> None:
         python = os.path.join(binaries, "python")
-        options = ("install", "-q", "--no-deps", "--no-build-isolation", "--no-index", "--disable-pip-version-check")
+        options = (
+            "install",
+            "-q",
+            "--no-deps",
+            "--no-build-isolation",
+            "--no-index",
+            "--disable-pip-version-check",
+        )
         run(python, "-m", "pip", *options, *what, cwd=self.source)
 
     def check(self, binaries: str) -> None:
@@ -82,7 +99,9 @@ class Install(SynchronousTestCase):
         self.assertTrue(os.path.isfile(modems), modems)
         self.assertTrue(sample.startswith(self.folder), sample)
         self.assertIn("no mistake found", run(smsd_command, "check", sample, cwd=self.elsewhere))
-        migrations = "import os, smsd.store; print(os.listdir(os.path.join(smsd.store.__path__[0], 'migrations')))"
+        migrations = (
+            "import os, smsd.store; print(os.listdir(os.path.join(smsd.store.__path__[0], 'migrations')))"
+        )
         self.assertIn(".sql", run(python, "-c", migrations, cwd=self.elsewhere))
 
     def test_wheel(self) -> None:

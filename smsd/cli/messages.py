@@ -29,7 +29,7 @@ def _add_send(commands: Any) -> None:
         help="send a message",
         epilog="examples:\n"
         "  smsd send +15551234567 Hello there\n"
-        "  smsd send +15551234567 +15557654321 -t 'To both of you'\n"
+        "  smsd send +15551234567,+15557654321 To both of you\n"
         "  df -h | smsd send +15551234567\n"
         "  smsd send --gateway gsm1 --urgent +15551234567 'The cellar is under water'",
     )
@@ -85,16 +85,11 @@ def _filters(parser: argparse.ArgumentParser) -> None:
 
 
 def _send(options: argparse.Namespace) -> int:
-    numbers, text = list(options.to), options.text
-    if text is None:
-        words = next((n for n, word in enumerate(numbers) if n and not _is_number(word)), len(numbers))
-        numbers, text = numbers[:words], " ".join(numbers[words:])
-    if not text:
-        text = sys.stdin.read().rstrip("\n")
+    text = " ".join(options.words) or sys.stdin.read().rstrip("\n")
     receipt = call(
         options,
         "send",
-        to=numbers,
+        to=[number.strip() for number in options.to.split(",")],
         text=text,
         gateway=options.gateway,
         sender=options.sender,
@@ -113,10 +108,6 @@ def _send(options: argparse.Namespace) -> int:
                     f"{entry['number']}: queued as {entry['delivery']}, {entry['parts']} SMS {entry['encoding']}{notes}"
                 )
     return REFUSED if any("error" in entry for entry in recipients) else DONE
-
-
-def _is_number(word: str) -> bool:
-    return word.lstrip("+").isdigit() and len(word) > 2
 
 
 def _list(options: argparse.Namespace) -> int:
