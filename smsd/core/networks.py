@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable
+from functools import lru_cache
 
 _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 _REMEMBERED = 1024
@@ -61,6 +62,7 @@ def read_address(peer: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | N
     return getattr(address, "ipv4_mapped", None) or address
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def is_loopback(peer: str) -> bool:
     """Whether a peer is on this machine, reached by a loopback address."""
     address = read_address(peer)

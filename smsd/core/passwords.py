@@ -116,11 +116,15 @@ class Verifier:
         if current:
             del self._pending[mark]
         if current and isinstance(result, bool):
-            while len(self._known) >= MOST:
-                del self._known[next(iter(self._known))]
-            self._known[mark] = (result, self._reactor.seconds() + REMEMBER)
+            self.remember(mark, result)
         for answer in waiting:
             answer.callback(result)  # a Failure becomes an errback
+
+    def remember(self, mark: bytes, right: bool) -> None:
+        """Keep what was found out about a pair, here or elsewhere."""
+        while len(self._known) >= MOST:
+            del self._known[next(iter(self._known))]
+        self._known[mark] = (right, self._reactor.seconds() + REMEMBER)
 
     def forget(self) -> None:
         """Nothing that was found out, or is just being found out, is remembered any more."""
