@@ -33,10 +33,8 @@ def _add_send(commands: Any) -> None:
         "  df -h | smsd send +15551234567\n"
         "  smsd send --gateway gsm1 --urgent +15551234567 'The cellar is under water'",
     )
-    send.add_argument(
-        "to", nargs="+", metavar="NUMBER", help="one or more; what follows the last one is the text"
-    )
-    send.add_argument("-t", "--text", help="the text; without it the words after the numbers, or the input")
+    send.add_argument("to", metavar="NUMBER[,NUMBER…]", help="who gets it")
+    send.add_argument("words", nargs="*", metavar="TEXT", help="the text; without one, the standard input")
     send.add_argument("--gateway", metavar="ID", help="through this one")
     send.add_argument("--sender", help="the sender's name or number, where the gateway can set it")
     send.add_argument("--expire", type=int, metavar="MINUTES", help="give up after so long")

@@ -40,6 +40,7 @@ class Script:
             connection.sendall(self._answer)
 
     def close(self) -> None:
+        self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
         self._thread.join(20)
 
