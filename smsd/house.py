@@ -77,7 +77,9 @@ class House:
     def use(self, configuration: Configuration) -> None:
         """Take the numbers, mailboxes and accounts of a configuration; needs the store open."""
         server, queue = configuration.server, configuration.queue
-        self.planner.policies = Policies(queue.expire_minutes, queue.warn_minutes, server.country)
+        self.planner.policies = Policies(
+            queue.expire_minutes, queue.warn_minutes, server.country, queue.reports
+        )
         self.sweeper.keep_days = queue.keep_days
         self.inbound.postmaster = postmaster(configuration)
         self.inbound.arrivals = {
