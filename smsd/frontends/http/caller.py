@@ -29,7 +29,7 @@ WRONG = "unknown user or wrong password"
 
 
 def _basic(request: DoorRequest) -> tuple[str, str] | None:
-    value = request.header("authorization")
+    value = request.header(b"authorization")
     if value is None or value[:6].lower() != "basic ":
         return None
     try:
@@ -45,7 +45,7 @@ def _basic(request: DoorRequest) -> tuple[str, str] | None:
 
 
 def _lured(request: DoorRequest) -> bool:
-    return request.header("sec-fetch-site") in ("cross-site", "same-site")
+    return request.header(b"sec-fetch-site") in ("cross-site", "same-site")
 
 
 def _wrong(failure: Failure) -> Any:

@@ -178,7 +178,7 @@ class HttpDoor(Service):
     def _fell(self, failure: Failure, request: DoorRequest) -> None:
         mark = secrets.token_hex(4)
         self._log.failure("{door}: error {mark} while serving", failure, door=self.name, mark=mark)
-        as_json = "json" in (request.header("accept") or "").lower()
+        as_json = "json" in (request.header(b"accept") or "").lower()
         request.answer(answer.failed(mark, as_json=as_json))
 
 

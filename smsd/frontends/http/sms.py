@@ -43,10 +43,10 @@ def request_pairs(request: DoorRequest) -> Pairs:
     read."""
     pairs = read_query(request.query) if request.query else []
     if request.body:
-        encoding = request.header("content-encoding")
+        encoding = request.header(b"content-encoding")
         if encoding is not None and encoding.lower() != "identity":
             raise UnreadType(f"Content-Encoding {encoding[:20]!r} is not taken: send the body as it is")
-        kind = request.header("content-type") or ""
+        kind = request.header(b"content-type") or ""
         more = read_body(request.body, kind)
         if more is None:
             raise UnreadType(
@@ -85,7 +85,7 @@ class _Call:
     def __init__(self, door: HttpDoor, request: DoorRequest) -> None:
         self._door = door
         self._request = request
-        self._as_json = "json" in (request.header("accept") or "").lower()
+        self._as_json = "json" in (request.header(b"accept") or "").lower()
         self._wishes = _NO_WISHES
         self._account: str | None = None
 
@@ -152,7 +152,7 @@ class _Call:
         )
 
     def _key(self, account: str | None) -> IdempotencyKey | None:
-        key = self._request.header("idempotency-key") or self._wishes.msgid
+        key = self._request.header(b"idempotency-key") or self._wishes.msgid
         if not key:
             return None
         if len(key) > 255 or not key.isprintable():

@@ -54,10 +54,16 @@ class DoorRequest(Request):
         """The client's address, or "" on a unix socket."""
         return getattr(self.client, "host", "")
 
-    def header(self, name: str) -> str | None:
-        """A request header's last value, or None."""
+    def header(self, name: bytes) -> str | None:
+        """A request header's last value, or None; octets that are no UTF-8 are read as ISO 8859-1 (RFC 9110
+        5.5)."""
         values = self.requestHeaders.getRawHeaders(name)
-        return values[-1] if values else None
+        if not values:
+            return None
+        try:
+            return values[-1].decode("utf-8")
+        except UnicodeDecodeError:
+            return values[-1].decode("latin-1")
 
     def parseCookies(self) -> None:
         """Nobody here wants cookies."""

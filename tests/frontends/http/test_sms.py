@@ -321,6 +321,23 @@ class RefuseTests(SmsTestCase):
                 (reply.status, reply.text.startswith("ERROR BAD_REQUEST - Content-")), (415, True)
             )
 
+    def test_headers_that_are_no_text(self) -> None:
+        for name in (
+            "Content-Type",
+            "Content-Encoding",
+            "Accept",
+            "Authorization",
+            "Idempotency-Key",
+            "Sec-Fetch-Site",
+        ):
+            connection = Connection(self.door)
+            octets = request(
+                "POST", query(number="+15551234567"), b"data=x", {name: "multipart/form-data;@boundary=b"}
+            )
+            connection.send(octets.replace(b"@", b"\xed\xa0\x80"))
+            [reply] = connection.replies()
+            self.assertIn(reply.status, (200, 400, 401, 415), name)
+
     def test_a_typed_number_makes_no_lines(self) -> None:
         self.dispatcher.refusals["+1\nOK 1 +2"] = refused(Reason.BAD_NUMBER)
         reply = ask(self.door, query(number="+1\nOK 1 +2", data="x"))
