@@ -78,11 +78,10 @@ class Send(Command):
     def test_words_after_the_numbers_are_the_text(self) -> None:
         code, question = self.ask(
             "send",
-            "+15551234567",
-            "5550000",
+            "+15551234567,5550000",
+            "911",
             "Hello",
             "you 2",
-            "42",
             result={"message": 8, "recipients": [QUEUED]},
         )
         self.assertEqual(code, 0)
