@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 from zope.interface import Attribute, Interface
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from twisted.cred.portal import Portal
     from twisted.internet.defer import Deferred
 
     from smsd.values.delivery import Accepted, NetworkReport, Piece
-    from smsd.values.message import Content, Receipt, Recipient, Submission
+    from smsd.values.message import Content, Declined, Receipt, Recipient, Submission
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +83,14 @@ class IDispatcher(Interface):
     def submit(submission: Submission) -> Deferred[Receipt]:
         """Fires after the commit with an id or a refusal per recipient; fails with Refused only when nothing was taken
         (empty content, conflict of the idempotency key, store not available)."""
+
+    def record(submission: Submission, reason: str) -> Deferred[Receipt]:
+        """Keep a message on record that is not sent, for a reason the operator can read (a robot's answer, feature I6);
+        fires after the commit."""
+
+    def bounce(submission: Submission, message: int, declined: Sequence[Declined]) -> Deferred[None]:
+        """Tell the submission's ticket of recipients that were declined while others were taken as `message`, for doors
+        that can only answer for all of them at once; fires after the commit. Asked again, it tells nobody twice."""
 
 
 class IInbound(Interface):

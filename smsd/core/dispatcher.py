@@ -5,22 +5,26 @@ Holds no protocol and no policy of its own: `planning` decides, the store writes
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
-from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.defer import Deferred, fail, gatherResults, succeed
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from smsd.core.planning import Planner
+from smsd.core.planning import Planner, held
 from smsd.core.queue import Queue
 from smsd.interfaces import IDispatcher, Session
+from smsd.policy.notice import Told, notice
 from smsd.store.accepting import Committed
 from smsd.store.sqlite import SqliteStore
+from smsd.values.address import Address
 from smsd.values.delivery import Piece, State
 from smsd.values.errors import Reason, Refused
-from smsd.values.message import Receipt, Recipient, Submission, Text
-from smsd.values.plan import Acceptance, Planned
+from smsd.values.message import Declined, IdempotencyKey, Receipt, Recipient, Submission, Text, Wants
+from smsd.values.plan import Acceptance, Planned, Step
 
 _ANY_TEXT = Text("x")
 
@@ -52,6 +56,30 @@ class Dispatcher:
         except Refused as refusal:
             return fail(refusal)
         return self.commit(acceptance)
+
+    def record(self, submission: Submission, reason: str) -> Deferred[Receipt]:
+        """See `IDispatcher`."""
+        return self.commit(held(self._planner.unrouted(submission), reason, State.CANCELLED))
+
+    def bounce(self, submission: Submission, message: int, declined: Sequence[Declined]) -> Deferred[None]:
+        """See `IDispatcher`."""
+        now = self._store.now()
+        telling = []
+        for one in declined:
+            told = Told(
+                message, 0, Address("sms", one.typed), one.typed, "", submission.content, submission.ticket, Wants.FAILURE,
+                now, now, 1, submission.account,
+            )  # fmt: skip
+            status = "5" + one.refusal.reason.enhanced[1:]
+            report = notice(
+                told, Step(State.REJECTED, reason=one.refusal.text, notice="failed", status=status), now
+            )
+            acceptance = report and self._plan_notice(
+                replace(report, key=IdempotencyKey("bounce", f"{message}|{one.typed}")), message
+            )
+            if acceptance:
+                telling.append(self.commit(acceptance))
+        return gatherResults(telling, consumeErrors=True).addCallback(lambda _: None)
 
     def commit(self, acceptance: Acceptance) -> Deferred[Receipt]:
         """Write a planned submission; fires with the receipt after the commit."""

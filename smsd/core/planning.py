@@ -30,8 +30,8 @@ MOST_RECIPIENTS = 500
 
 @dataclass(frozen=True, slots=True)
 class Policies:
-    """The numbers that planning goes by. `warn_minutes` 0 never warns. `reports`: `wanted` asks networks for reports only when a sender wants to hear of
-    delivery, `always` for every message."""
+    """The numbers that planning goes by. `warn_minutes` 0 never warns. `reports`: `wanted` asks networks for reports
+    only when a sender wants to hear of delivery, `always` for every message."""
 
     expire_minutes: int = 7200
     warn_minutes: int = 240

@@ -7,6 +7,7 @@ unless told to hold, and record their calls in lists.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,6 +32,8 @@ class FakeDispatcher:
 
     def __init__(self) -> None:
         self.submissions: list[Submission] = []
+        self.recorded: list[tuple[Submission, str]] = []
+        self.bounced: list[tuple[int, str]] = []
         self.vetted: list[tuple[Session, Recipient]] = []
         self.refusals: dict[str, Refused] = {}
         self.failure: Exception | None = None
@@ -65,8 +68,13 @@ class FakeDispatcher:
         self._delivery += 1
         return Queued(self._delivery, target, self.parts, "gsm7", self.notes)
 
-    def parameter_limits(self, door: str) -> Any:
-        return None
+    def record(self, submission: Submission, reason: str) -> Deferred[Receipt]:
+        self.recorded.append((submission, reason))
+        return succeed(Receipt(0))
+
+    def bounce(self, submission: Submission, message: int, declined: Sequence[Declined]) -> Deferred[None]:
+        self.bounced += [(message, one.typed) for one in declined]
+        return succeed(None)
 
     def release(self) -> None:
         """Answer everything that was held, in order."""

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from twisted.internet.defer import Deferred, DeferredList, succeed
+from twisted.internet.defer import Deferred, DeferredList, gatherResults
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -32,6 +32,7 @@ from smsd.values.message import (
     Receipt,
     Recipient,
     Submission,
+    Text,
     Ticket,
     Wants,
 )
@@ -122,9 +123,6 @@ class Transaction:
 
     def message(self, body: Body) -> Deferred[str]:
         """Fires with the text of the 250 after the commit; fails with Refused or CommandError."""
-        if self.mail.sender is None:
-            body.close()
-            return self._discard()
         if body.size > SPOOL_IN_MEMORY:  # reading that much would hold up every other session
             return self.door.in_thread(self._read, body).addCallback(self._take)
         return self._take(self._read(body))
@@ -138,12 +136,14 @@ class Transaction:
         try:
             return mails.to_text(raw, self.door.options), hashlib.sha256(rest).digest()
         except DecodeError as error:
+            if self.mail.sender is None:
+                return mails.MailText(f"({error})"), b""
             raise CommandError(554, "5.6.0", str(error)) from None
 
     def _take(self, read: tuple[mails.MailText, bytes]) -> Deferred[str]:
         text, digest = read
-        if text.automatic:
-            return self._discard()
+        if text.automatic or self.mail.sender is None:
+            return self._discard(text)
         groups: dict[Group, list[Recipient]] = {}
         for group, recipient in self.recipients:
             groups.setdefault(group, []).append(recipient)
@@ -158,14 +158,24 @@ class Transaction:
         answers = [self.door.dispatcher.submit(submission) for submission in submissions]
         return DeferredList(answers, consumeErrors=True).addCallback(self._answers, submissions, text.notes)
 
-    def _discard(self) -> Deferred[str]:
+    def _discard(self, text: mails.MailText) -> Deferred[str]:
+        """A robot's answer goes on record and nowhere else."""
         self.log.info(
             "{door}: discarded an automatic answer from {sender} to {count} recipients, which would become a paid SMS",
             sender=masked(str(self.mail.sender or "<>")),
             count=len(self.recipients),
             door=self.session.door,
         )
-        return succeed("discarded: automatic answer")
+        headers = (("subject", text.subject), ("message-id", text.message_id), ("from", text.from_))
+        submission = Submission(
+            door=self.session.door,
+            origin=Address("mailto", str(self.mail.sender or "<>")),
+            recipients=tuple(recipient for _, recipient in self.recipients),
+            content=Text(text.text.replace("\0", "\ufffd")),
+            headers=tuple(header for header in headers if header[1]),
+        )
+        recorded = self.door.dispatcher.record(submission, "an automatic answer never becomes an SMS")
+        return recorded.addCallback(lambda _: "discarded: automatic answer")
 
     def _submission(
         self, group: Group, recipients: list[Recipient], text: mails.MailText, digest: bytes
@@ -221,7 +231,7 @@ class Transaction:
         results: list[tuple[bool, Receipt | Failure]],
         submissions: list[Submission],
         notes: tuple[str, ...],
-    ) -> str:
+    ) -> str | Deferred[str]:
         receipts = []
         for (ok, result), submission in zip(results, submissions, strict=True):
             if ok:
@@ -239,8 +249,11 @@ class Transaction:
             receipts.append((submission, Receipt(0, declined)))
         return self._answer(receipts, notes)
 
-    def _answer(self, receipts: list[tuple[Submission, Receipt]], notes: tuple[str, ...]) -> str:
-        """The text of the 250; Refused when nobody was queued, a temporary refusal before a permanent one."""
+    def _answer(
+        self, receipts: list[tuple[Submission, Receipt]], notes: tuple[str, ...]
+    ) -> str | Deferred[str]:
+        """The text of the 250; Refused when nobody was queued, a temporary refusal before a permanent one. With
+        recipients of both fates it is given when the sender's report about the declined ones is committed."""
         ids: list[str] = []
         lines = dict.fromkeys(notes)
         declined: list[Declined] = []
@@ -273,4 +286,13 @@ class Transaction:
             total=len(ids) + len(declined),
             message=ids[0],
         )
-        return "\n".join((f"Ok: queued as {', '.join(dict.fromkeys(ids))}", *lines))
+        answer = "\n".join((f"Ok: queued as {', '.join(dict.fromkeys(ids))}", *lines))
+        if not declined:
+            return answer
+        telling = [
+            self.door.dispatcher.bounce(
+                submission, int(ids[0]), [fate for fate in receipt.recipients if isinstance(fate, Declined)]
+            )
+            for submission, receipt in receipts
+        ]
+        return gatherResults(telling, consumeErrors=True).addCallback(lambda _: answer)

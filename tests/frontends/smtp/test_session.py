@@ -196,6 +196,7 @@ class NotTaken(SynchronousTestCase):
             talk.deliver(),
             "250-2.0.0 Ok: queued as 1\r\n250 2.0.0 +15550000002 was NOT taken: monthly limit reached\r\n",
         )
+        self.assertEqual(talk.dispatcher.bounced, [(1, "+15550000002")])
 
     def test_all_declined_is_refused_temporarily_if_anybody_was(self) -> None:
         talk = Dialogue()
@@ -230,6 +231,9 @@ class NotTaken(SynchronousTestCase):
                 "250 2.0.0 discarded: automatic answer\r\n",
             )
             self.assertEqual(talk.dispatcher.submissions, [])
+            ((recorded, reason),) = talk.dispatcher.recorded
+            self.assertIn("automatic", reason)
+            self.assertEqual(recorded.recipients[0].address.scheme, "sms")
 
     def test_monitoring_does(self) -> None:
         talk = Dialogue()
