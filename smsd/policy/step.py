@@ -40,7 +40,14 @@ def after_outcome(view: View, outcome: Accepted | Failure, now: int) -> Step:
     if outcome.kind is Kind.PERMANENT and outcome.scope is Scope.MESSAGE:
         status = outcome.status or "5.0.0"
         return _step(
-            view, State.FAILED, tries=tries, reason=reason, notice="failed", status=status, attempt=True, final=True
+            view,
+            State.FAILED,
+            tries=tries,
+            reason=reason,
+            notice="failed",
+            status=status,
+            attempt=True,
+            final=True,
         )
     if outcome.maybe_sent:
         return _after_doubt(view, reason, now + IN_DOUBT_WAIT * min(tries, 20), tries)
