@@ -147,9 +147,10 @@ def _password(options: argparse.Namespace) -> int:
             raise Refusal("these were two different passwords")
     else:
         first = sys.stdin.readline().rstrip("\r\n")
-    if not first:
-        raise Refusal("an empty password is none")
-    print(hash_password(first))
+    try:
+        print(hash_password(first))
+    except ValueError as error:
+        raise Refusal(str(error)) from None
     return DONE
 
 

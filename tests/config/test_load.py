@@ -275,6 +275,48 @@ class Across(Loading):
         [problem] = self.problems(GOOD + "    deliver_to: ann@example.org\n")
         self.assertIn("13:17: gateways[0].deliver_to: no gateway carries mail", problem)
 
+    def test_an_account_of_a_gateway_that_does_not_exist(self) -> None:
+        account = "accounts:\n  - {user: ann, networks: [10.0.0.0/8], gateway: p2}\n"
+        self.assertEqual(
+            self.problems(GOOD + account),
+            ["14:50: accounts[0].gateway: there is no gateway 'p2'; allowed: p1"],
+        )
+
+    def test_an_empty_password_needs_networks(self) -> None:
+        for account in ("{user: ann}", "{user: ann, password: ''}", "{user: ann, password: }"):
+            with self.subTest(account=account):
+                [problem] = self.problems(GOOD + f"accounts:\n  - {account}\n")
+                self.assertIn("14:5: accounts[0]: an account without password needs networks", problem)
+
+    def test_a_demo_account_only_on_loopback(self) -> None:
+        demo = GOOD + "accounts:\n  - {user: demo, password: demo, demo: yes}\n"
+        self.assertEqual(len(self.load(demo).accounts), 1)
+        for listen in (
+            "tcp:7000",
+            "tcp:7000:interface=0.0.0.0",
+            "systemd:domain=INET:index=0",
+            r"tcp:7000:interface=\:\:",
+        ):
+            with self.subTest(listen=listen):
+                [problem] = self.problems(demo.replace("tcp:7000:interface=127.0.0.1", f"'{listen}'"))
+                self.assertIn(
+                    "8:14: listeners[0].listen[0]: the demo account 'demo' is refused on any address but",
+                    problem,
+                )
+        for listen in (r"tcp:7000:interface=\:\:1", "tcp:7000:interface=localhost", "unix:/run/door"):
+            with self.subTest(listen=listen):
+                self.load(demo.replace("tcp:7000:interface=127.0.0.1", f"'{listen}'"))
+        self.load(
+            demo.replace("tcp:7000:interface=127.0.0.1", "tcp:7000").replace(
+                "type: knock", "type: knock\n    active: no"
+            )
+        )
+
+    def test_the_same_user_twice(self) -> None:
+        account = "  - {user: ann, networks: [10.0.0.0/8]}\n"
+        [problem] = self.problems(GOOD + "accounts:\n" + account + account)
+        self.assertIn("15:12: accounts[1].user: 'ann' is used twice (first in line 14)", problem)
+
     def test_warnings(self) -> None:
         warnings = self.load("server:\n  postmaster: root@example.org\n").warnings
         self.assertEqual(

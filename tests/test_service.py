@@ -1,0 +1,158 @@
+"""The sample configuration is a whole house: it loads without a warning, starts, sends, and brings the answer back."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from typing import Any
+
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred
+from twisted.internet.task import deferLater
+from twisted.trial.unittest import SynchronousTestCase, TestCase
+
+from smsd import registry, welcome
+from smsd.config.load import load, load_text
+from smsd.config.positions import read_file
+from smsd.config.settings import Configuration, FileSettings
+from smsd.notify import Notifier
+from smsd.privileges import Privileges
+from smsd.service import Server
+from smsd.simulator.service import Settings as SimulatorSettings
+from smsd.values.address import Address
+from smsd.values.message import Recipient, Submission, Text, Ticket
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+SAMPLE = os.path.join(ROOT, "etc", "smsd.yaml")
+
+
+class Sample(SynchronousTestCase):
+    def test_it_has_no_mistake(self) -> None:
+        configuration = load(SAMPLE, {})
+        self.assertEqual(configuration.warnings, ())
+        self.assertEqual(configuration.folder, os.path.join(ROOT, "var"))
+
+    def test_it_is_complete(self) -> None:
+        """Every key that can be set is in it: live, or switched off behind a #."""
+        with open(SAMPLE, encoding="utf-8") as stream:
+            text = stream.read().replace("# ", "  ")
+        models: list[Any] = [field.annotation for field in FileSettings.model_fields.values()]
+        models = [model for model in models if hasattr(model, "model_fields")]
+        models += [registry.find(registry.DOORS, word).Settings for word in registry.types(registry.DOORS)]
+        models += [registry.find(registry.GATEWAYS, "gsm").Settings, SimulatorSettings]
+        missing = [
+            f"{model.__module__}: {name}"
+            for model in models
+            for name in model.model_fields
+            if f" {name}:" not in text
+        ]
+        self.assertEqual(missing, [])
+
+    def test_values_shown_are_the_defaults(self) -> None:
+        """A reader takes what is shown for the default; what differs is what makes the sample a trial on loopback."""
+        configuration = load(SAMPLE, {})
+        for section in ("queue", "log"):
+            shown = getattr(configuration, section).model_dump(exclude={"folder"})
+            default = FileSettings.model_fields[section].default.model_dump(exclude={"folder"})
+            self.assertEqual(shown, default)
+
+    def test_lines_to_paste(self) -> None:
+        text = "\n".join(welcome.lines(load(SAMPLE, {})))
+        self.assertIn(
+            "curl 'http://127.0.0.1:8080/sms/?user=demo&pass=demo&number=%2B15551234567&data=", text
+        )
+        self.assertIn("swaks --server 127.0.0.1:2525", text)
+        self.assertIn(f"--control {ROOT}/var/modem.sock", text)
+        self.assertIn(f"cat {ROOT}/var/mail/new/*", text)
+
+    def test_no_lines_without_the_demo_account(self) -> None:
+        with open(SAMPLE, encoding="utf-8") as stream:
+            text = stream.read().replace("demo: yes", "demo: no").replace("password: demo", "password: ''")
+        text = text.replace("networks: []", "networks: [127.0.0.0/8]")
+        self.assertEqual(welcome.lines(load_text(text, SAMPLE, {})), [])
+
+
+class Running(TestCase):
+    """The sample on free ports and in a folder of its own."""
+
+    timeout = 60
+
+    def setUp(self) -> Any:
+        folder = tempfile.TemporaryDirectory(prefix="smsd-")
+        self.addCleanup(folder.cleanup)
+        self.folder = folder.name
+        self.server = Server(
+            self.configuration(), reactor, notifier=Notifier({}), privileges=Privileges(None, None)
+        )
+        self.server.startService()
+        self.addCleanup(self.server.stopService)
+        return self.server.started
+
+    def configuration(self) -> Configuration:
+        self.assertEqual(read_file(SAMPLE).problems, [])
+        with open(SAMPLE, encoding="utf-8") as stream:
+            text = stream.read()
+        text = text.replace("folder: ../var", f"folder: {self.folder}").replace("latency: 0.5", "latency: 0")
+        text = text.replace("tcp:8080:", "tcp:0:").replace("tcp:2525:", "tcp:0:")
+        return load_text(text, SAMPLE, {})
+
+    async def until(self, condition: Any) -> Any:
+        """The first true result; the test's time limit ends the wait."""
+        while not (found := condition()):
+            await deferLater(reactor, 0.01)
+        return found
+
+    def mails(self) -> list[str]:
+        folder = os.path.join(self.folder, "mail", "new")
+        found = []
+        for name in os.listdir(folder):
+            with open(os.path.join(folder, name)) as stream:
+                found.append(stream.read())
+        return found
+
+    async def test_out_and_back(self) -> None:
+        """A submission leaves through the simulated modem; the phone's answer becomes a mail."""
+        house = self.server.house
+        assert house is not None
+        modem = house.simulators.services["modem1"].modem
+        submission = Submission(
+            "http",
+            Address("account", "demo"),
+            (Recipient(Address("sms", "+15551234567")),),
+            Text("Hello from the sample"),
+            account="demo",
+            ticket=Ticket(Address("mailto", "ann@example.org")),
+        )
+        receipt = await house.dispatcher.submit(submission)
+        self.assertEqual(len(receipt.recipients), 1)
+        await modem.when_sent(1)
+        self.assertEqual(modem.sent[0].facts()["text"], "Hello from the sample")
+        modem.receive("+15551234567", "Thanks!")
+        [mail] = await self.until(self.mails)
+        self.assertIn("From: +15551234567@sms.localhost\n", mail)
+        self.assertIn("\n\nThanks!", mail)
+
+    async def test_status_names_everybody(self) -> None:
+        house = self.server.house
+        assert house is not None
+        await self.until(lambda: self.server.status()["gateways"][0]["slots"])
+        status = self.server.status()
+        self.assertEqual([gateway["id"] for gateway in status["gateways"]], ["gsm1", "mail"])
+        self.assertEqual([door["running"] for door in status["doors"]], [True, True])
+        self.assertEqual(status["simulators"], ["modem1"])
+
+    async def test_reload_of_an_equal_file_touches_nothing(self) -> None:
+        house = self.server.house
+        assert house is not None
+        before = {**house.doors.services, **house.gateways.services, **house.simulators.services}
+        path = os.path.join(self.folder, "smsd.yaml")
+        with open(SAMPLE, encoding="utf-8") as stream:
+            text = stream.read()
+        text = text.replace("folder: ../var", "folder: .").replace("latency: 0.5", "latency: 0")
+        with open(path, "w") as stream:
+            stream.write(text.replace("tcp:8080:", "tcp:0:").replace("tcp:2525:", "tcp:0:"))
+        self.patch(self.server, "configuration", load(path))
+        troubles: list[str] = await Deferred.fromCoroutine(self.server.reload())
+        self.assertEqual(troubles, [])
+        after = {**house.doors.services, **house.gateways.services, **house.simulators.services}
+        self.assertEqual(before, after)
