@@ -5,6 +5,9 @@ Only where there is a demo account, so only on loopback; a real installation get
 
 from __future__ import annotations
 
+import os
+import shutil
+import sys
 from typing import Any
 
 from smsd.config import endpoints
@@ -35,13 +38,19 @@ def lines(configuration: Configuration) -> list[str]:
             "",
             "Be the phone that gets it, and answer:",
             "",
-            f"  smsd simulate phone --control {simulator.control}",
+            f"  {_command()} simulate phone --control {simulator.control}",
         ]
     folder = next((each for each in configuration.gateways if each.active and each.type == "folder"), None)
     if folder is not None:
         shown += ["", "Read the answer in the mailbox:", "", f"  cat {folder.folder}/new/*"]
-    shown += ["", f"See what happens: smsd -c {configuration.path} status, … queue list, … log", ""]
+    shown += ["", f"See what happens:  {_command()} -c {configuration.path} log", ""]
     return shown
+
+
+def _command() -> str:
+    """The smsd command as it can be typed here: beside the Python that runs, unless the shell finds it anyway."""
+    beside = os.path.join(os.path.dirname(sys.executable), "smsd")
+    return "smsd" if shutil.which("smsd") or not os.path.exists(beside) else beside
 
 
 def _address(configuration: Configuration, kind: str) -> str | None:
