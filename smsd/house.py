@@ -13,6 +13,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 
 from smsd import registry
+from smsd.config.endpoints import files
 from smsd.config.places import find_data
 from smsd.config.settings import Configuration
 from smsd.core.accounts import Accounts
@@ -24,7 +25,7 @@ from smsd.core.queue import Queue
 from smsd.core.timers import Sweeper
 from smsd.interfaces import FrontendContext, GatewayContext
 from smsd.keeper import Keeper, Wanted
-from smsd.ports import Ports, check_inherited
+from smsd.ports import Ports, check
 from smsd.store.sqlite import SqliteStore
 
 
@@ -155,13 +156,16 @@ class House:
             "percent_logins": server.percent_logins,
         }
         return {
-            settings.id: Wanted((settings, tuple(told.values())), partial(self._make_door, settings, told))
+            settings.id: Wanted(
+                (settings, tuple(told.values()), stamps(settings.listen)),
+                partial(self._make_door, settings, told),
+            )
             for settings in configuration.listeners
             if settings.active
         }
 
     def _make_door(self, settings: Any, told: dict[str, Any]) -> Any:
-        check_inherited(self._reactor, settings.listen)
+        check(self._reactor, settings.listen)
         view = self.ports.view()
         context = FrontendContext(
             reactor=view,
@@ -223,6 +227,12 @@ class Late:
 def postmaster(configuration: Configuration) -> str:
     """The administrator's mailbox."""
     return configuration.server.postmaster or f"postmaster@{configuration.server.name}"
+
+
+def stamps(listen: list[str]) -> tuple[tuple[str, int], ...]:
+    """The certificate files of endpoints with their times: a renewed certificate is a changed listener."""
+    found = {path for text in listen for path in files(text)}
+    return tuple((path, os.stat(path).st_mtime_ns) for path in sorted(found))
 
 
 def spool(configuration: Configuration, gateway: str, name: str) -> str:

@@ -94,20 +94,22 @@ class Keeper:
         if old is not None and self._retire is None:
             await self._stop(key)
             old = None
-        trouble = await self._start(key, want)
-        if trouble and old is not None:
+        error = await self._start(key, want)
+        if isinstance(error, BindError) and old is not None:
             # A unix socket, say, cannot be listened on twice: then the old one has to go first.
             await self._stop(key)
-            trouble = await self._start(key, want)
-        elif old is not None:
+            error = await self._start(key, want)
+        elif error is None and old is not None:
             self._set_aside(key, old.service)
+        trouble = "" if error is None else str(error) or type(error).__name__
         if trouble:
             self.log.error("{what} {key} cannot start: {reason}", what=self._what, key=key, reason=trouble)
             return f"{self._what} {key}: {trouble}"
         self.log.info("{what} {key} started", what=self._what, key=key)
         return ""
 
-    async def _start(self, key: str, want: Wanted) -> str:
+    async def _start(self, key: str, want: Wanted) -> BaseException | None:
+        """None when it runs; else why not. What ran before under this key is left as it is then."""
         service = None
         try:
             service = want.make()
@@ -115,10 +117,9 @@ class Keeper:
         except (OSError, ValueError, LookupError, ImportError, BindError, FirstError) as error:
             if service is not None:
                 await maybeDeferred(self._removed, service)
-            cause = error.subFailure.value if isinstance(error, FirstError) else error
-            return str(cause) or type(cause).__name__
+            return error.subFailure.value if isinstance(error, FirstError) else error
         self._running[key] = Running(want.facts, service)
-        return ""
+        return None
 
     def _set_aside(self, key: str, service: Any) -> None:
         assert self._retire is not None

@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
+from OpenSSL import SSL, crypto
 from twisted.internet.defer import succeed
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.error import CannotListenError
@@ -140,17 +141,20 @@ class Watched:
         return self._port.stopListening()
 
 
-def check_inherited(reactor: Any, listen: list[str]) -> None:
-    """ValueError when a `systemd:` endpoint names a socket that systemd has not handed over."""
+def check(reactor: Any, listen: list[str]) -> None:
+    """ValueError when an endpoint cannot be made: systemd has not handed over its socket, its certificate is none."""
     for text in listen:
-        if text.startswith("systemd:"):
-            try:
-                serverFromString(reactor, text)
-            except LookupError:
-                raise ValueError(
-                    f"{text}: systemd has not handed over this socket: is smsd.socket enabled, with a ListenStream "
-                    "for each listener? (only in the foreground: twistd --nodaemon)"
-                ) from None
+        try:
+            serverFromString(reactor, text)
+        except LookupError:
+            raise ValueError(
+                f"{text}: systemd has not handed over this socket: is smsd.socket enabled, with a ListenStream "
+                "for each listener? (only in the foreground: twistd --nodaemon)"
+            ) from None
+        except (crypto.Error, SSL.Error) as error:
+            raise ValueError(f"{text}: its certificate or key cannot be used ({error})") from None
+        except TypeError as error:
+            raise ValueError(f"{text}: {error}") from None
 
 
 def _bind(port: int, backlog: int, interface: str) -> socket.socket:

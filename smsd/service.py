@@ -9,11 +9,13 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import sqlite3
 from collections.abc import Callable
 from typing import Any
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, TimeoutError, maybeDeferred
+from twisted.internet.error import BindError
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
@@ -117,9 +119,12 @@ class Server(Service):
             self.log.warn("{path}: {warning}", path=self.configuration.path, warning=warning)
         if self._logs is not None:
             self._logs.say("".join(f"{line}\n" for line in welcome.lines(self.configuration)))
+        if self._reload_again:
+            self._reload_again = False
+            self._reactor.callLater(0, self._hangup)
 
     def _not_started(self, failure: Any) -> Any:
-        if failure.check(InvalidValue, OSError, LookupError):
+        if failure.check(InvalidValue, OSError, LookupError, BindError, sqlite3.Error):
             self.log.critical("smsd cannot start: {reason}", reason=failure.getErrorMessage())
         else:
             self.log.failure("smsd cannot start", failure)

@@ -48,9 +48,9 @@ def lines(configuration: Configuration) -> list[str]:
 
 
 def _command() -> str:
-    """The smsd command as it can be typed here: beside the Python that runs, unless the shell finds it anyway."""
-    beside = os.path.join(os.path.dirname(sys.executable), "smsd")
-    return "smsd" if shutil.which("smsd") or not os.path.exists(beside) else beside
+    """The smsd command as it can be typed here. The shell may not find ours, or another program of that name."""
+    ours = os.path.join(os.path.dirname(sys.executable), "smsd")
+    return "smsd" if not os.path.exists(ours) or shutil.which("smsd") == ours else ours
 
 
 def _address(configuration: Configuration, kind: str) -> str | None:

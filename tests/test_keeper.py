@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from twisted.internet.defer import Deferred, succeed
+from twisted.internet.error import CannotListenError
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -108,9 +109,17 @@ class Keeping(SynchronousTestCase):
         """It is tried once more without it: a Unix socket has one listener."""
         keeper = self.keeper(retire=True)
         self.become(keeper, a=1)
-        happened = self.become(keeper, OSError("in use"), a=2)
+        in_use = CannotListenError("unix", "/run/door", OSError("in use"))
+        happened = self.become(keeper, in_use, a=2)
         self.assertEqual(happened, ["start a2", "remove a2", "remove a1", "stop a1", "start a2", "remove a2"])
-        self.assertEqual(self.troubles, ["thing a: in use"])
+        self.assertIn("in use", self.troubles[0])
+
+    def test_the_old_one_stays_when_the_new_one_is_no_good(self) -> None:
+        keeper = self.keeper(retire=True)
+        self.become(keeper, a=1)
+        self.assertEqual(self.become(keeper, ValueError("no such key"), a=2), ["start a2", "remove a2"])
+        self.assertEqual(self.troubles, ["thing a: no such key"])
+        self.assertIs(keeper.services["a"], self.made["a1"])
 
     def test_one_that_does_not_stop_is_given_up(self) -> None:
         keeper = self.keeper()

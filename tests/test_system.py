@@ -10,6 +10,7 @@ import shutil
 import signal
 import site
 import socket
+import ssl
 import subprocess
 import sys
 import unittest
@@ -145,6 +146,32 @@ class Reload(System):
             self.output(server), r"smsd\.yaml:\d+:\d+: gateways\[0\]\.type: there is no type 'lopback'"
         )
         self.assertIn("OK", send(server))
+
+    def test_a_renewed_certificate(self) -> None:
+        """The file of an `ssl:` endpoint is read again at a reload, and only then is its listener replaced."""
+        server = self.server()
+        pem = self.place.path / "tls.pem"
+        make_certificate(pem)
+        settings = json.loads(server.file.read_text())
+        settings["listeners"][0]["listen"] = [
+            f"ssl:{server.http}:interface=127.0.0.1:privateKey={pem}:certKey={pem}"
+        ]
+        self.change(server, listeners=settings["listeners"])
+        server.start()
+        server.ready()
+        until(lambda: "takes messages" in self.output(server), 20, "the end of the start", server.process)
+        first = ssl.get_server_certificate(("127.0.0.1", server.http))
+        self.hang_up(server, "is in force")
+        self.assertEqual(ssl.get_server_certificate(("127.0.0.1", server.http)), first)
+        make_certificate(pem)
+        self.hang_up(server, "is in force")
+        second = ssl.get_server_certificate(("127.0.0.1", server.http))
+        self.assertNotEqual(second, first)
+        # One that is no certificate leaves the listener as it is.
+        pem.write_text("nothing")
+        self.hang_up(server, "is in force")
+        self.assertIn("reload: door web: ", self.output(server))
+        self.assertEqual(ssl.get_server_certificate(("127.0.0.1", server.http)), second)
 
     def test_a_removed_gateway_and_listener(self) -> None:
         server = self.running(NOWHERE, {"id": "more", "type": "loopback"})
@@ -326,6 +353,23 @@ class Systemd(System):
             command = [tool, "verify", "--man=no", str(self.place.path / name)]
             done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
             self.assertEqual((done.returncode, done.stderr), (0, ""), name)
+
+
+def make_certificate(path: Path) -> None:
+    """A new key and its certificate in one PEM file."""
+    command = [
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:prime256v1",
+        "-nodes",
+    ]
+    command += ["-days", "2", "-subj", "/CN=localhost", "-keyout", "-", "-out", "-"]
+    done = subprocess.run(command, capture_output=True, timeout=60, check=True)
+    path.write_bytes(done.stdout)
 
 
 def interpreter_for(user: str) -> list[str]:

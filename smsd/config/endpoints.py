@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 import re
 
 KINDS = ("tcp", "tcp6", "ssl", "tls", "unix", "systemd", "haproxy")
@@ -44,6 +45,17 @@ def address(description: str) -> tuple[str, str] | None:
         return None
     named = _named(fields)
     return named.get("interface", ""), named.get("port") or fields[1]
+
+
+def files(description: str) -> list[str]:
+    """The files that an endpoint reads (certificates and keys), as far as they exist; a folder counts as its files."""
+    found = []
+    for value in [*_named(split(description)).values(), *split(description)[1:]]:
+        if os.path.isfile(value):
+            found.append(value)
+        elif value.startswith("/") and os.path.isdir(value):
+            found += [entry.path for entry in os.scandir(value) if entry.is_file()]
+    return sorted(found)
 
 
 def _named(fields: list[str]) -> dict[str, str]:
