@@ -135,7 +135,12 @@ class Prompting(SynchronousTestCase):
     def test_late_ok_is_no_answer(self) -> None:
         session = at.Session()
         session.send(self.command)
-        self.assertEqual(talk(session, b"OK\r\n> "), [at.Notice("OK"), at.Prompt()])
+        self.assertEqual(talk(session, b"OK\r\n> "), [at.OutOfStep("OK"), at.Prompt()])
+
+    def test_answer_to_another_question(self) -> None:
+        session = at.Session()
+        session.send(at.Command("AT+CSQ"))
+        self.assertEqual(talk(session, b"+CMGF: 0\r\n"), [at.OutOfStep("+CMGF: 0")])
 
     def test_refused_before_the_prompt(self) -> None:
         session = at.Session()

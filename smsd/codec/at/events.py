@@ -115,10 +115,27 @@ class Notice:
 
 
 @dataclass(frozen=True, slots=True)
+class OutOfStep:
+    """An answer that the outstanding command cannot have: a late one came, and the next may be late as well."""
+
+    line: str
+
+
+@dataclass(frozen=True, slots=True)
 class Overlong:
     """A line longer than any modem's; it was dropped up to its end."""
 
 
 Event = Union[
-    Answer, Silence, Intermediate, Prompt, StrayPrompt, Incoming, Stored, Registration, Notice, Overlong
+    Answer,
+    Silence,
+    Intermediate,
+    Prompt,
+    StrayPrompt,
+    Incoming,
+    Stored,
+    Registration,
+    Notice,
+    OutOfStep,
+    Overlong,
 ]

@@ -24,6 +24,7 @@ from smsd.codec.at.events import (
     Intermediate,
     Notice,
     Outcome,
+    OutOfStep,
     Overlong,
     Prompt,
     Registration,
@@ -40,6 +41,7 @@ PATIENCE = 16  # lines that may stand between a `+CMT:` header and its PDU
 
 _NAME = re.compile(r"AT([+^*#%$&!_][A-Z0-9]+)", re.IGNORECASE)
 _FOREIGN = re.compile(r"[+^*#%$!_][A-Z][A-Z0-9]*( ?:|$)")
+_SOLICITED = re.compile(r"\+(CMGF|CMGL|CMGR|CMGS|CNMI|CPMS|CSCA|CSMS) ?:")  # no modem says these unasked
 _PLAIN = re.compile(
     r"(RING|NO CARRIER|RDY|Call Ready|SMS Ready|SMS DONE|PB DONE|NORMAL POWER DOWN|POWERED DOWN|UNDER-VOLTAGE.*"
     r"|OVER-VOLTAGE.*|\.\.\..*|START)$",
@@ -91,12 +93,10 @@ _TABLE: dict[tuple[State, Token], tuple[State, str]] = {
     (State.WAITING, Token.INFO): (State.WAITING, "keep"),
     (State.WAITING, Token.SILENCE): (State.IDLE, "silence"),
     (State.PROMPTING, Token.PROMPT): (State.PROMPTED, "prompt"),
-    (State.PROMPTING, Token.DONE): (
-        State.PROMPTING,
-        "late",
-    ),  # no command that prompts is done before its payload
+    # No command that prompts is done before its payload: this belongs to an earlier one.
+    (State.PROMPTING, Token.DONE): (State.PROMPTING, "astray"),
     (State.PROMPTING, Token.REFUSED): (State.IDLE, "answer"),
-    (State.PROMPTING, Token.INFO): (State.PROMPTING, "late"),
+    (State.PROMPTING, Token.INFO): (State.PROMPTING, "astray"),
     (State.PROMPTING, Token.SILENCE): (State.IDLE, "silence"),
     (State.PROMPTED, Token.PROMPT): (State.PROMPTED, "nothing"),
     (State.PROMPTED, Token.DONE): (State.PROMPTED, "late"),
@@ -254,7 +254,8 @@ class Session:
         if self._owns(line):
             return False
         if self._is_foreign(line):
-            self._events.append(Notice(line))
+            astray = self._command is not None and _SOLICITED.match(line)
+            self._events.append(OutOfStep(line) if astray else Notice(line))
             return True
         return False
 
@@ -280,6 +281,8 @@ class Session:
             self._events.append(Prompt())
         elif action == "stray":
             self._events.append(StrayPrompt())
+        elif action == "astray" and result is not None:
+            self._events.append(OutOfStep(result.text))
         elif action == "late" and result is not None:
             self._events.append(Notice(result.text))
         elif action in ("answer", "silence") and self._command is not None:

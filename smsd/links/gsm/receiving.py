@@ -10,7 +10,7 @@ import re
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
-from twisted.internet.defer import Deferred, DeferredLock
+from twisted.internet.defer import Deferred, DeferredLock, fail, succeed
 from twisted.logger import Logger
 
 from smsd.codec import at, tpdu
@@ -26,8 +26,13 @@ if TYPE_CHECKING:
     from smsd.links.gsm.startup import Modem
 
 RECEIVED = (0, 1)  # stat of +CMGL and +CMGR: unread, read; 2 and 3 are messages of our own
+MAX_CUT = 100
 LATER = 30.0  # after a commit that failed
 FULL = re.compile(r"(\*SMSFULL|\^SMMEMFULL|\+CIEV: ?\"?SMSFULL)")
+
+
+class CutShort(Exception):
+    """A PDU has fewer octets than the modem stated: noise on the line, or a modem that cannot count."""
 
 
 class Receiver:
@@ -45,6 +50,8 @@ class Receiver:
         self._selected = modem.home
         self._sweeping = False
         self._again: Any = None
+        self._cut: set[str] = set()
+        self._miscounts = False
         self._full = [re.compile(pattern) for pattern in modem.profile.full]
 
     def stop(self) -> None:
@@ -70,6 +77,24 @@ class Receiver:
         """Read every memory, keep what is in it, and delete what was kept."""
         return self._go(self._sweep())
 
+    def upkeep(self) -> Deferred[None]:
+        """See that news are still switched on: a modem drops them when it was left without +CNMA, or restarted."""
+        busy = self._dialogue.silences or not self._modem.notify
+        return succeed(None) if busy else self._go(self._upkeep())
+
+    async def _upkeep(self) -> None:
+        answer = await self._ask("AT+CNMI?")
+        found = [min(values, default=-1) for values in at.notify_ranges(answer.lines)]
+        wanted = [int(value) for value in self._modem.notify.split(",")]
+        if answer.ok and len(found) >= 4 and (found[1], found[3]) != (wanted[1], wanted[3]):
+            self.log.info("{gateway}: news of messages were off, switched on again", gateway=self._gateway)
+            await self._subscribe()
+
+    async def _subscribe(self) -> None:
+        if self._modem.acknowledge:
+            await self._ask("AT+CSMS=1")
+        await self._ask(f"AT+CNMI={self._modem.notify}")
+
     def _go(self, work: Coroutine[Deferred[Any], Any, Any]) -> Deferred[None]:
         """Run `work`; a modem that fell silent or away is the supervisor's business, what was not read stays there."""
         done: Deferred[Any] = Deferred.fromCoroutine(work)
@@ -79,6 +104,10 @@ class Receiver:
         return done
 
     def _failed(self, failure: Any) -> None:
+        if failure.check(CutShort):
+            self.log.warn("{gateway}: {error}", gateway=self._gateway, error=str(failure.value))
+            self._try_later()
+            return
         self.log.failure(
             "{gateway}: a received message was not kept; it is tried again", failure, gateway=self._gateway
         )
@@ -91,7 +120,7 @@ class Receiver:
     def _tried_later(self) -> None:
         """After a message was left unacknowledged the modem has switched its news off (27.005 3.4.1)."""
         if self._modem.notify:
-            self._go(self._ask(f"AT+CNMI={self._modem.notify}"))
+            self._go(self._subscribe())
         self.sweep()
 
     async def _ask(self, text: str, urgency: Urgency = Urgency.UPKEEP) -> at.Answer:
@@ -99,7 +128,7 @@ class Receiver:
 
     def _direct(self, event: at.Incoming) -> None:
         """+CMT and +CDS: nothing else is waited for before the commit."""
-        kept = self._keep(event.pdu, "")
+        kept = self._keep(event.pdu, "", event.length)
         kept.addCallback(lambda _: self._go(self._acknowledge()))
         kept.addErrback(self._failed)
 
@@ -111,13 +140,15 @@ class Receiver:
             self.log.info(
                 "{gateway}: +CNMA answered {text}", gateway=self._gateway, text=answer.outcome.text[:60]
             )
-            await self._ask(f"AT+CNMI={self._modem.notify}")
+            await self._subscribe()
 
-    def _keep(self, pdu: str, slot: str) -> Deferred[Any]:
-        """Hand a PDU inwards; fires after the commit."""
+    def _keep(self, pdu: str, slot: str, length: int) -> Deferred[Any]:
+        """Hand a PDU inwards; fires after the commit. `length` is the number of octets that the modem stated."""
         octets = bytes.fromhex(pdu[: len(pdu) & ~1])
         try:
             octets = tpdu.split_smsc(octets)[1]
+            if self._is_cut(pdu, length - len(octets), slot):
+                return fail(CutShort(f"{length - len(octets)} octets of a PDU are missing; it is read again"))
             if octets and octets[0] & 3 == 2:
                 report = tpdu.decode_mt(octets)
                 if isinstance(report, tpdu.StatusReport):
@@ -125,6 +156,18 @@ class Receiver:
         except DecodeError as error:
             self.log.warn("{gateway}: unreadable PDU: {error}", gateway=self._gateway, error=str(error))
         return self._context.inbound.part(PartIn(self._gateway, octets, slot))
+
+    def _is_cut(self, pdu: str, missing: int, slot: str) -> bool:
+        """Whether to wait for a better copy. The same one twice means that this modem states wrong lengths."""
+        if missing <= 0 or self._miscounts or not (slot or self._modem.acknowledge):
+            return False
+        if pdu in self._cut:
+            self._miscounts = True
+            return False
+        if len(self._cut) >= MAX_CUT:
+            self._cut.clear()
+        self._cut.add(pdu)
+        return True
 
     def _reported(self, report: tpdu.StatusReport) -> Deferred[Any]:
         at_time = report.discharged
@@ -158,7 +201,7 @@ class Receiver:
             answer = await self._ask(f"AT+CMGR={event.index}")
             slot = at.record(answer.lines) if answer.ok else None
             if slot is not None and slot.stat in RECEIVED:
-                await self._keep(slot.pdu, f"{event.memory}:{event.index}")
+                await self._keep(slot.pdu, f"{event.memory}:{event.index}", slot.length)
                 await self._delete(event.index)
         finally:
             await self._home()
@@ -201,7 +244,7 @@ class Receiver:
         if not answer.ok:
             return
         kept = [
-            (slot.index, self._kept(self._keep(slot.pdu, f"{memory}:{slot.index}")))
+            (slot.index, self._kept(self._keep(slot.pdu, f"{memory}:{slot.index}", slot.length)))
             for slot in at.listing(answer.lines)
             if slot.stat in RECEIVED
         ]

@@ -156,6 +156,12 @@ class Sender:
     def _answered(self, answer: at.Answer, piece: Piece, result: Deferred[Accepted]) -> None:
         self._silent = 0
         number = at.reference(answer.lines)
+        if answer.ok and number is None and not self._dialogue.certain:
+            self._done()
+            result.errback(
+                Failure(Kind.UNKNOWN, "an OK without reference, which may belong to something else")
+            )
+            return
         if answer.ok:
             self.sent += 1
             self._done()
@@ -165,6 +171,8 @@ class Sender:
             failure = Failure(Kind.UNKNOWN, f"the modem gave a reference, then {answer.outcome.text}")
         else:
             failure = at.failure(answer.outcome, piece.tries)
+            if failure.kind is Kind.PERMANENT and not self._dialogue.certain:
+                failure = Failure(Kind.TEMPORARY, failure.reason, maybe_sent=failure.maybe_sent)
             verdict = at.judge(answer.outcome)
             if verdict.remedy is not at.Remedy.NOTHING:
                 self._trouble(verdict)

@@ -109,6 +109,7 @@ class InService:
             self.news(event)
         if self._modem.receives:
             self.receiver.sweep()
+            self._every(self._settings.check_interval, self.receiver.upkeep)
             interval = self._poll_interval()
             if interval:
                 self._every(interval, self._poll)

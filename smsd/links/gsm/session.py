@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 GRACE = 0.5  # for the OK after an answer that may stand alone
 LEAVE = 1.0  # for the answer to ESC, which may be none
 MAX_STRAYS = 3
+SETTLE = 0.3  # of quiet, after which no answer is still under way
+MAX_EXTENSIONS = 20  # a modem that floods is never quiet
 
 
 class Urgency(enum.IntEnum):
@@ -82,6 +84,12 @@ class Dialogue(Protocol):
         self._strays = 0
         self._chunk = 0
         self._chunk_pause = self._prompt_delay = self._command_pause = 0.0
+        self._guarded = False
+        self._out_of_step = False
+        self.certain = False  # whether answers are known to belong to their commands
+        self._settled: list[Deferred[None]] = []
+        self._quiet = 0.0
+        self._extensions = 0
         self._restarted: Callable[[str], None] | None = None
         self.silences = 0  # commands in a row that nobody answered
         self.answered_at = 0.0
@@ -95,7 +103,8 @@ class Dialogue(Protocol):
     def guard(self, restarted: Callable[[str], None]) -> None:
         """Call `restarted(reason)` when the modem echoes again although it was told not to: it has forgotten its settings,
         PDU mode among them, and would send a PDU's digits as a text. A modem that never stopped echoing is not guarded."""
-        if not self._session.echoed:
+        self._guarded = True
+        if self._restarted is not None or not self._session.echoed:
             self._restarted = restarted
 
     @property
@@ -126,6 +135,21 @@ class Dialogue(Protocol):
         """Send a command that prompts, and its payload at the prompt."""
         command = at.Command(text, payload=payload)
         return self._add(_Job(command, self._read_timeout, self._send_timeout), Urgency.SEND)
+
+    def settle(self, seconds: float) -> Deferred[None]:
+        """Send nothing until the modem was quiet for so long: answers that come late belong to nobody."""
+        settled: Deferred[None] = Deferred()
+        if self._ended is not None:
+            settled.errback(Lost(self._ended))
+            return settled
+        self._settled.append(settled)
+        self._quiet = seconds
+        self._extensions = MAX_EXTENSIONS
+        if self._pause is not None and self._pause.active():
+            self._pause.reset(seconds)
+        else:
+            self._pause = self._clock.callLater(seconds, self._resume)
+        return settled
 
     def raw(self, data: bytes) -> None:
         """Write octets outside of any command (ESC, Ctrl-Z at the start)."""
@@ -166,10 +190,16 @@ class Dialogue(Protocol):
             queue.clear()
         for job in jobs:
             job.answered.errback(Lost(reason, job.committed))
+        settled, self._settled = self._settled, []
+        for waiting in settled:
+            waiting.errback(Lost(reason))
 
     def dataReceived(self, data: bytes) -> None:
         """Octets of the modem."""
         self._conversation.received(data)
+        if self._settled and self._extensions and self._pause is not None:
+            self._extensions -= 1
+            self._pause.reset(self._quiet)
         events = self._session.receive(data)
         if self._session.echoed and self._restarted is not None:
             restarted, self._restarted = self._restarted, None
@@ -194,6 +224,9 @@ class Dialogue(Protocol):
         elif isinstance(event, at.StrayPrompt):
             self._leave_stray()
             self.news(event)
+        elif isinstance(event, at.OutOfStep):
+            self._doubt()
+            self.news(event)
         else:
             self.news(event)
 
@@ -213,13 +246,35 @@ class Dialogue(Protocol):
             or not self._session.idle
         ):
             return
+        if self._out_of_step:
+            self._begin(self._step_again())
+            return
         for queue in self._waiting:
             if queue:
-                job = self._job = queue.popleft()
-                data = self._session.send(job.command)
-                self._restart(job.timeout)
-                self._write(data)
+                self._begin(queue.popleft())
                 return
+
+    def _begin(self, job: _Job) -> None:
+        self._job = job
+        data = self._session.send(job.command)
+        self._restart(job.timeout)
+        self._write(data)
+
+    def _doubt(self) -> None:
+        """What comes next may be the answer to something else. Before anything is sent, AT has to be answered, and then
+        nothing more come for a while. (At the start `settle` does the same.)"""
+        self.certain = False
+        self._out_of_step = self._guarded
+
+    def _step_again(self) -> _Job:
+        job = _Job(at.Command("AT"), self._read_timeout, 0)
+        job.answered.addCallback(lambda _: self.settle(SETTLE))
+        job.answered.addCallback(self._in_step)
+        job.answered.addErrback(lambda failure: failure.trap(Silent, Lost) and None)
+        return job
+
+    def _in_step(self, _: None) -> None:
+        self._out_of_step = False
 
     def _write(self, data: bytes) -> None:
         self._conversation.sent(data)
@@ -250,8 +305,13 @@ class Dialogue(Protocol):
         """An answer, of whatever sort: the modem lives."""
         self.silences = 0
         self._strays = 0
+        name = answer.command.text[2:].partition("=")[0].rstrip("?")
+        if len(name) > 1 and any(line.startswith(name) for line in answer.lines):
+            self.certain = True
         self.answered_at = self._clock.seconds()
         job = self._free()
+        if job is not None and job.command.payload is not None and not answer.ok and not answer.written:
+            self._doubt()  # a refusal before the prompt is rare, and may be another command's
         if job is not None:
             if answer.written and not job.committed:  # refused in the middle of its payload
                 answer = at.Answer(answer.command, answer.lines, answer.outcome, written=False)
@@ -259,6 +319,7 @@ class Dialogue(Protocol):
 
     def _give_up(self, silence: at.Silence) -> None:
         self.silences += 1
+        self._doubt()
         job = self._free(pause=False)
         if job is None:
             return
@@ -282,6 +343,9 @@ class Dialogue(Protocol):
 
     def _resume(self) -> None:
         self._pause = None
+        settled, self._settled = self._settled, []
+        for waiting in settled:
+            waiting.callback(None)
         self._pump()
 
     def _answer_prompt(self) -> None:
@@ -310,8 +374,13 @@ class Dialogue(Protocol):
     def _leave_stray(self) -> None:
         """A prompt that nobody waits for would swallow the next command."""
         self._strays += 1
-        if self._job is None and self._strays <= MAX_STRAYS:
+        self._doubt()
+        if self._strays > MAX_STRAYS:
+            return
+        if self._job is None:
             self._leave()
+        elif self._guarded and self._job.command.text == "AT":
+            self._write(at.ESCAPE)  # it was typed into a text; what ESC answers is settled away
 
     def _leave(self) -> None:
         self._restart(LEAVE)

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from smsd.links.gsm.settings import Settings
 
 WAKE = 1.0  # a modem that is awake answers AT within this
+QUIET = 0.1  # after the first answer: others may be under way, to what was written before
+ATTEMPTS = 3  # to start a modem whose answers do not fit the questions
 AGAIN = 0.5  # between two attempts while it says that it is starting
 
 
@@ -89,12 +91,23 @@ class Startup:
         self._conversation = conversation
         self._profile = profiles[settings.template or GENERIC]
         self._started: Deferred[None] | None = None
+        self._confused = False
 
     async def run(self) -> Modem:
         """The modem, ready; or Silent, Lost, NotUsable, SimTrouble."""
+        for _ in range(ATTEMPTS):
+            self._confused = False
+            modem = await self._start()
+            if not self._confused:
+                break
+        return modem
+
+    async def _start(self) -> Modem:
         await self._wake()
+        await self._dialogue.settle(QUIET)
         await self._quietly("ATE0", "AT+CMEE=1")
         name, words = await self._identify()
+        self._dialogue.guard(self._dialogue.hang_up)
         await self._quietly(*self._profile.init, *self._settings.init)
         unlock = Unlock(
             self._dialogue,
@@ -138,6 +151,7 @@ class Startup:
 
     def news(self, event: at.Event) -> None:
         """A modem that says it has started need not be asked again and again."""
+        self._confused |= isinstance(event, at.OutOfStep)
         if not isinstance(event, at.Notice) or self._started is None:
             return
         if any(re.match(pattern, event.line) for pattern in self._profile.wait_for):

@@ -78,37 +78,32 @@ class Watch:
             self._changed(state)
 
     def _tick(self) -> None:
+        if self._dialogue.silences >= MAX_SILENT:
+            self._unresponsive(f"no answer to {self._dialogue.silences} commands in a row")
+            return
         if self._checking:
             return
         now = self._clock.seconds()
         due = now - self._looked >= self._interval
-        if due or not registered(self._state) or self._dialogue.silences:
+        if due or not registered(self._state):
             self._checking = True
             self._looked = now
             Deferred.fromCoroutine(self._check()).addBoth(self._checked)
 
     async def _check(self) -> None:
-        """AT until it answers; then what the modem says of its network."""
-        while self._loop.running:
-            try:
-                if (
-                    self._dialogue.silences
-                    or self._clock.seconds() - self._dialogue.answered_at >= self._interval
-                ):
-                    await self._dialogue.ask("AT")
-                mode = await self._dialogue.ask("AT+CMGF?")
-                if mode.ok and "+CMGF: 1" in mode.lines:
-                    self._forgetful("the modem has forgotten its settings")
-                    return
-                self._note(await registration(self._dialogue))
-                answer = await self._dialogue.ask("AT+CSQ")
-            except Silent:
-                if self._dialogue.silences >= MAX_SILENT:
-                    self._unresponsive(f"no answer to {self._dialogue.silences} commands in a row")
-                    return
-                continue
-            self.signal = at.signal(answer.lines) if answer.ok else None
-            return
+        """Is it alive, and what does it say of itself and its network."""
+        try:
+            if self._clock.seconds() - self._dialogue.answered_at >= self._interval:
+                await self._dialogue.ask("AT")
+            mode = await self._dialogue.ask("AT+CMGF?")
+            if mode.ok and "+CMGF: 1" in mode.lines:
+                self._forgetful("the modem has forgotten its settings")
+                return
+            self._note(await registration(self._dialogue))
+            answer = await self._dialogue.ask("AT+CSQ")
+        except Silent:
+            return  # the dialogue asks AT until it is answered, and counts
+        self.signal = at.signal(answer.lines) if answer.ok else None
 
     def _checked(self, result: Any) -> None:
         self._checking = False

@@ -114,6 +114,54 @@ class Silence(GsmCase):
         self.assertEqual(rig.modem.opened, 1)
 
 
+class OutOfStep(GsmCase):
+    """Answers that come late must not be taken for those of the next commands."""
+
+    def test_stale_answers_at_the_start(self) -> None:
+        rig = self.rig()
+        real = rig.modem.answers["AT"]
+        rig.modem.answers["AT"] = lambda _: real + real + b"\r\nERROR\r\n"
+        rig.start()
+        self.assertTrue(rig.outlet.is_open)
+        self.assertIn("Generic 1", rig.gateway.status)
+
+    def test_stale_answer_after_the_quiet(self) -> None:
+        rig = self.rig()
+        spare = [OK]
+        rig.modem.answers["AT+CMGF=0"] = lambda _: OK + (spare.pop() if spare else b"")
+        rig.modem.answers["AT+CPMS=?"] = lambda _: (
+            rig.clock.callLater(0, rig.modem.say, lines('+CPMS: ("SM"),("SM"),("SM")')) and None
+        )
+        rig.start()
+        rig.pass_time(2)
+        self.assertTrue(rig.outlet.is_open)
+        self.assertEqual(rig.send(), [Accepted("1")])
+
+    def test_nothing_is_sent_before_the_modem_answers_again(self) -> None:
+        rig = self.rig().start()
+        rig.modem.mute = True
+        first = rig.send("one")
+        rig.pass_time(17)
+        self.assertEqual(first[0].value.maybe_sent, False)
+        second = rig.send("two")
+        rig.pass_time(5)
+        rig.modem.mute = False
+        rig.modem.say(b"\r\nOK\r\n")  # to AT
+        rig.modem.say(b"\r\nOK\r\n")  # and to something before it
+        self.assertEqual(second, [])
+        rig.pass_time(0.5)
+        self.assertEqual(second, [Accepted("1")])
+        self.assertEqual(rig.modem.opened, 1)
+
+    def test_bare_ok_in_doubt(self) -> None:
+        rig = self.rig().start()
+        rig.modem.say(b"\r\n> ")
+        rig.modem.send_result = OK
+        outcome = rig.send()
+        rig.pass_time(2)
+        self.assertIs(outcome[0].value.kind, Kind.UNKNOWN)
+
+
 class Prompted(GsmCase):
     """A modem that was left in the middle of a text."""
 
@@ -293,6 +341,22 @@ class Restarted(GsmCase):
         rig.modem.answers["ATE0"] = OK
         rig.start()
         self.assertEqual(rig.send(), [Accepted("1")])
+
+    def test_during_the_start(self) -> None:
+        rig = self.rig()
+        times = [0]
+
+        def forget(_: str) -> bytes:
+            times[0] += 1
+            rig.modem.echo = times[0] == 1
+            return OK
+
+        rig.modem.answers["AT+CMGF=0"] = forget
+        rig.start()
+        self.assertFalse(rig.outlet.is_open)
+        rig.pass_time(1)
+        self.assertTrue(rig.outlet.is_open)
+        self.assertEqual((times, rig.modem.opened), ([2], 2))
 
     def test_its_first_words_betray_it(self) -> None:
         for line in (b"RDY", b"^SYSSTART"):
@@ -509,6 +573,29 @@ class Receiving(GsmCase):
         (part,) = rig.inbound.parts
         self.assertEqual(part.octets[:2], b"\xff\x00")
         self.assertEqual(rig.modem.commands, ["AT+CNMA"])
+
+    def test_news_that_were_dropped_are_switched_on_again(self) -> None:
+        rig = self.rig().start()
+        rig.modem.answers["AT+CNMI?"] = lines("+CNMI: 2,2,0,1,0")
+        rig.pass_time(61)
+        self.assertNotIn("AT+CNMI=2,2,0,1,0", rig.modem.commands)
+        rig.modem.answers["AT+CNMI?"] = lines("+CNMI: 2,0,0,0,0")
+        rig.pass_time(31)
+        self.assertIn("AT+CNMI=2,2,0,1,0", rig.modem.commands)
+        self.assertEqual(rig.modem.opened, 1)
+
+    def test_cut_pdu_waits_for_a_better_copy(self) -> None:
+        rig = self.rig().start()
+        rig.modem.say(f"\r\n+CMT: ,29\r\n{DELIVER[:-6]}\r\n".encode())
+        self.assertEqual((rig.inbound.parts, rig.modem.commands), ([], []))
+        rig.modem.say(f"\r\n+CMT: ,29\r\n{DELIVER}\r\n".encode())
+        self.assertEqual(rig.inbound.parts, [PartIn("m1", OCTETS, "")])
+
+    def test_modem_that_cannot_count(self) -> None:
+        rig = self.rig().start()
+        for _ in range(3):
+            rig.modem.say(f"\r\n+CMT: ,31\r\n{DELIVER}\r\n".encode())
+        self.assertEqual(len(rig.inbound.parts), 2)
 
     def test_garbage_disturbs_nothing(self) -> None:
         rig = self.rig().start()
