@@ -23,6 +23,7 @@ from twisted.web.http import RESPONSES, HTTPChannel, Request, datetimeToString
 from zope.interface import implementer
 
 from smsd.frontends.http.answer import Answer, refused
+from smsd.frontends.sending import send
 from smsd.values.errors import Reason, Refused
 
 _log = Logger()
@@ -123,7 +124,7 @@ class DoorRequest(Request):
         self.code = answer.status
         self.startedWriting = 1
         channel.since = channel.factory.reactor.seconds()
-        channel.transport.write(b"\r\n".join(head) + (b"" if self.method == b"HEAD" else answer.body))
+        send(channel.transport, b"\r\n".join(head) + (b"" if self.method == b"HEAD" else answer.body))
         self.finish()
 
     def connectionLost(self, reason: Any) -> None:

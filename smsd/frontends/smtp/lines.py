@@ -20,6 +20,7 @@ from twisted.mail import smtp
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from smsd.frontends.sending import send
 from smsd.frontends.smtp.auth import LONGEST_RESPONSE
 from smsd.frontends.smtp.body import Body
 from smsd.frontends.smtp.commands import CommandError
@@ -279,7 +280,7 @@ class LineServer(smtp.ESMTP):
         """One reply; each line of `text` becomes a line with the enhanced code (RFC 2034)."""
         if text.isascii() and text.isprintable() and len(text) < 400:
             if not self._closing:
-                self.transport.write(f"{code} {enhanced} {text}\r\n".encode("ascii"))
+                send(self.transport, f"{code} {enhanced} {text}\r\n".encode("ascii"))
             return
         prefix = enhanced.encode("ascii") + b" "
         lines = []
@@ -298,7 +299,7 @@ class LineServer(smtp.ESMTP):
         if self._closing:
             return
         octets = b"".join(b"%d-%b\r\n" % (code, line) for line in lines[:-1])
-        self.transport.write(octets + b"%d %b\r\n" % (code, lines[-1]))
+        send(self.transport, octets + b"%d %b\r\n" % (code, lines[-1]))
 
     def complain(self, error: CommandError) -> None:
         """Answer a command that was wrong, and count it."""
