@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from smsd.codec import at
 from smsd.codec.at.errors import NOT_READY
 from smsd.links.gsm.errors import NotUsable, Silent, SimTrouble
+from smsd.links.gsm.session import SETTLE
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -76,6 +77,9 @@ class Unlock:
     async def _state(self) -> str:
         """The SIM's state; "" for a modem that does not know the question (a phone)."""
         answer = await self._patient("AT+CPIN?", True)
+        if answer.ok and not at.pin_state(answer.lines):  # the OK was another command's: let the others pass
+            await self._dialogue.settle(SETTLE)
+            answer = await self._patient("AT+CPIN?", True)
         if answer.ok:
             return at.pin_state(answer.lines)
         verdict = at.judge(answer.outcome)

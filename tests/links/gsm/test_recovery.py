@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from smsd.interfaces import PartIn
+from smsd.simulator.faults import Rule
 from smsd.values.delivery import Accepted, Kind, Scope
 from tests.links.gsm.fake import DELIVER, ERROR, OK, GsmCase, lines
 from tests.links.gsm.simulated import SimulatedRig
@@ -124,6 +125,16 @@ class OutOfStep(GsmCase):
         rig.start()
         self.assertTrue(rig.outlet.is_open)
         self.assertIn("Generic 1", rig.gateway.status)
+
+    def test_spare_ok_in_the_middle_of_the_start(self) -> None:
+        rig = SimulatedRig(self.folder(), "quectel-ec25")
+        rig.sim.faults.rules.append(Rule("command", "garbage", match="E0", value=b"OK\r\n".hex()))
+        rig.start()
+        self.assertTrue(rig.outlet.is_open)
+        self.assertTrue(rig.sim.messaging.phase_two_plus)
+        self.assertEqual(rig.conversation.count("AT+CPIN?"), 2)
+        rig.gateway.stopService()
+        rig.sim.stop()
 
     def test_stale_answer_after_the_quiet(self) -> None:
         rig = self.rig()
