@@ -150,6 +150,8 @@ class DoorChannel(HTTPChannel):
     closing = False
     began: float | None = None
     since = 0.0
+    _here: Any = None
+    _there: Any = None
 
     def __init__(self, factory: DoorFactory) -> None:
         HTTPChannel.__init__(self)
@@ -163,6 +165,18 @@ class DoorChannel(HTTPChannel):
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self.factory.lost(self)
         HTTPChannel.connectionLost(self, reason)
+
+    def getHost(self) -> Any:
+        """Our address. twisted.web asks for both with every request, and each answer costs a system call."""
+        if self._here is None:
+            self._here = HTTPChannel.getHost(self)
+        return self._here
+
+    def getPeer(self) -> Any:
+        """The client's address; behind a proxy it is known when the first request comes, and not before."""
+        if self._there is None:
+            self._there = HTTPChannel.getPeer(self)
+        return self._there
 
     def dataReceived(self, data: bytes) -> None:
         if self.turned_away:
