@@ -17,6 +17,7 @@ from smsd.codec import at, tpdu
 from smsd.interfaces import PartIn
 from smsd.links.gsm.errors import Lost, Silent
 from smsd.links.gsm.session import Urgency
+from smsd.links.gsm.startup import subscribe
 from smsd.values.delivery import NetworkReport
 from smsd.values.errors import DecodeError
 
@@ -91,9 +92,7 @@ class Receiver:
             await self._subscribe()
 
     async def _subscribe(self) -> None:
-        if self._modem.acknowledge:
-            await self._ask("AT+CSMS=1")
-        await self._ask(f"AT+CNMI={self._modem.notify}")
+        await subscribe(self._dialogue, self._modem.notify, self._modem.acknowledge)
 
     def _go(self, work: Coroutine[Deferred[Any], Any, Any]) -> Deferred[None]:
         """Run `work`; a modem that fell silent or away is the supervisor's business, what was not read stays there."""
@@ -136,7 +135,9 @@ class Receiver:
         if not self._modem.acknowledge:
             return
         answer = await self._ask("AT+CNMA", Urgency.ACKNOWLEDGE)
-        if not answer.ok and answer.outcome.code != 340:
+        if answer.outcome.code == 340:  # too late, or it has forgotten that it has to wait
+            await self._ask("AT+CSMS=1")
+        elif not answer.ok:
             self.log.info(
                 "{gateway}: +CNMA answered {text}", gateway=self._gateway, text=answer.outcome.text[:60]
             )

@@ -268,9 +268,10 @@ class Dialogue(Protocol):
 
     def _step_again(self) -> _Job:
         job = _Job(at.Command("AT"), self._read_timeout, 0)
-        job.answered.addCallback(lambda _: self.settle(SETTLE))
-        job.answered.addCallback(self._in_step)
-        job.answered.addErrback(lambda failure: failure.trap(Silent, Lost) and None)
+        answered: Deferred[Any] = job.answered
+        answered.addCallback(lambda _: self.settle(SETTLE))
+        answered.addCallback(self._in_step)
+        answered.addErrback(lambda failure: failure.trap(Silent, Lost) and None)
         return job
 
     def _in_step(self, _: None) -> None:

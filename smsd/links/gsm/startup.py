@@ -71,6 +71,16 @@ async def registration(dialogue: Dialogue) -> int | None:
     return state
 
 
+async def subscribe(dialogue: Dialogue, choice: str, acknowledge: bool) -> bool:
+    """Switch news on; whether the modem agrees. In one line with +CSMS where it can: a modem that restarts between the two
+    would take messages for us, and let the network forget them."""
+    if acknowledge:
+        if (await dialogue.ask(f"AT+CSMS=1;+CNMI={choice}")).ok:
+            return True
+        await dialogue.ask("AT+CSMS=1")
+    return (await dialogue.ask(f"AT+CNMI={choice}")).ok
+
+
 class Startup:
     """One start over one open line."""
 
@@ -222,7 +232,11 @@ class Startup:
         if self._profile.no_cnma:
             await self._quietly("AT+CSMS=0")
             return False
-        return (await self._patient("AT+CSMS=1")).ok
+        answer = await self._patient("AT+CSMS=1")
+        if answer.ok and not any(line.startswith("+CSMS") for line in answer.lines):
+            answer = await self._dialogue.ask("AT+CSMS?")
+            return any(line.replace(" ", "").startswith("+CSMS:1") for line in answer.lines)
+        return answer.ok
 
     async def _service_centre(self) -> None:
         smsc = self._settings.smsc
@@ -262,7 +276,7 @@ class Startup:
                 continue
             if any(value not in allowed for value, allowed in zip(values, ranges, strict=False)):
                 continue
-            if (await self._dialogue.ask(f"AT+CNMI={choice}")).ok:
+            if await subscribe(self._dialogue, choice, direct):
                 return choice
         self.log.warn(
             "{gateway}: the modem will not announce messages, its memories are polled",

@@ -136,6 +136,21 @@ class OutOfStep(GsmCase):
         rig.gateway.stopService()
         rig.sim.stop()
 
+    def test_spare_ok_where_phase_two_is_chosen(self) -> None:
+        rig = SimulatedRig(self.folder(), "multitech")
+        rig.sim.faults.rules.append(Rule("command", "garbage", match="+CSMS", value=b"OK\r\n".hex()))
+        rig.start()
+        self.assertTrue(rig.outlet.is_open)
+        rig.inbound.error = RuntimeError("disk full")
+        rig.sim.receive("+15551230001", "hi")
+        rig.turn(1)
+        self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
+        rig.inbound.error = None
+        rig.turn(120)
+        self.assertGreater(len(rig.inbound.parts), 1)
+        rig.gateway.stopService()
+        rig.sim.stop()
+
     def test_stale_answer_after_the_quiet(self) -> None:
         rig = self.rig()
         spare = [OK]
