@@ -25,6 +25,7 @@ from smsd.values.plan import Acceptance, Limit, Planned
 
 ENCODINGS = {Alphabet.GSM7: "GSM-7", Alphabet.OCTETS: "8-bit", Alphabet.UCS2: "UCS-2"}
 KEY_LIFE = 24 * 60 * MINUTE
+_DELAY, _SUCCESS = int(Wants.DELAY), int(Wants.SUCCESS)  # flags of the enum module cost a microsecond each
 MOST_RECIPIENTS = 500
 
 
@@ -53,10 +54,21 @@ class Slots(Protocol):
     """What planning asks the queue."""
 
     def ways(self) -> list[routes.Way]:
-        """All gateways that are configured and active."""
+        """All gateways that are configured and active; the same list until one comes or goes."""
 
     def reserve(self, route: str, flow: str, target: str) -> str | None:
         """A free slot of an idle gateway that may carry it at once, or None."""
+
+
+@dataclass(frozen=True, slots=True)
+class Carriers:
+    """The gateways that may carry a delivery, as planning needs them: their route, the national tables all of them allow,
+    the width of their concatenation references, whether any can set a sender."""
+
+    route: str
+    national: frozenset[int]
+    width: int
+    sender: bool
 
 
 class Planner:
@@ -71,6 +83,8 @@ class Planner:
         self._find_account = find_account
         self._reference = ids.next() & 0xFFFF
         self._period = ("", 0)
+        self._ways: list[routes.Way] | None = None
+        self._carriers: dict[tuple[str, tuple[str, ...], str | None], Carriers] = {}
         self.policies = Policies()
 
     def plan(self, submission: Submission, parent: int | None = None, *, reserve: bool = True) -> Acceptance:
@@ -84,11 +98,13 @@ class Planner:
                 Reason.TOO_MANY_RECIPIENTS,
                 f"at most {MOST_RECIPIENTS} recipients per message: send it in several",
             )
-        account = self._find_account(submission.account) if submission.account else None
+        # A report is told about an account's message; it is not one of them.
+        own = submission.account and submission.door != "notice"
+        account = self._find_account(submission.account) if submission.account and own else None
         one = _OneMessage(self, submission, account, now)
         order = tuple(one.recipient(recipient, reserve) for recipient in submission.recipients)
         limit = None
-        if account is not None and submission.door != "notice":
+        if account is not None:
             limit = Limit(account.name, self.period(now), account.monthly_limit)
         return Acceptance(self._ids.next(), submission, order, now, limit, now + KEY_LIFE, parent)
 
@@ -120,6 +136,23 @@ class Planner:
             self._period = (datetime.fromtimestamp(now / 1000, timezone.utc).strftime("%Y-%m"), hour)
         return self._period[0]
 
+    def carriers(self, scheme: str, wanted: tuple[str, ...], pin: str | None) -> Carriers:
+        """Who may carry it; Refused when nobody can. Remembered until gateways come or go, because every message asks."""
+        ways = self._slots.ways()
+        if ways is not self._ways:
+            self._ways = ways
+            self._carriers.clear()
+        known = self._carriers.get((scheme, wanted, pin))
+        if known is None:
+            route, able = _route(ways, scheme, wanted, pin)
+            known = self._carriers[scheme, wanted, pin] = Carriers(
+                route,
+                frozenset.intersection(*(way.abilities.national for way in able)),
+                able[0].abilities.reference_width,
+                any(way.abilities.sender for way in able),
+            )
+        return known
+
     def next_reference(self) -> int:
         """A concatenation reference; the message's width decides how many of its bits count."""
         self._reference = (self._reference + 1) & 0xFFFF
@@ -134,7 +167,6 @@ class _OneMessage:
         self._submission = submission
         self._account = account
         self._now = now
-        self._ways = planner._slots.ways()
         self._seen: dict[tuple[Address, Parameters], Planned] = {}
         self._segmented: dict[tuple[object, ...], segment.Segmentation] = {}
 
@@ -173,58 +205,33 @@ class _OneMessage:
         parameters = recipient.parameters
         wanted = routes.needs(target.scheme, submission.content, parameters)
         pin = parameters.gateway or (self._account.gateway if self._account else None)
-        route, ways = self._route(target.scheme, wanted, pin)
-        notes: list[str] = []
-        segmentation = None
-        if target.scheme == "sms":
-            segmentation = self._segment(parameters, ways)
-            if segmentation.truncated:
-                notes.append(f"cut to the first {segmentation.total} SMS")
-            if parameters.sender and not any(way.abilities.sender for way in ways):
-                notes.append("sender not set: this gateway sends with its own number")
-        minutes = parameters.expire_minutes or policies.expire_minutes
-        expires = self._now + minutes * MINUTE
-        wants = submission.wants if recipient.wants is None else recipient.wants
-        warn = self._now + policies.warn_minutes * MINUTE
+        carriers = planner.carriers(target.scheme, wanted, pin)
+        route = carriers.route
         flow = submission.account or submission.door
+        expires = self._now + (parameters.expire_minutes or policies.expire_minutes) * MINUTE
+        wants = int(submission.wants if recipient.wants is None else recipient.wants)
+        deadline = expires
+        if wants & _DELAY and submission.ticket and policies.warn_minutes:
+            deadline = min(expires, self._now + policies.warn_minutes * MINUTE)
+        notes: tuple[str, ...] = ()
+        code, parts, reference, encoding, report = 0, 1, 0, "", False
+        if target.scheme == "sms":
+            made = self._segment(parameters, carriers)
+            code, parts, encoding = made.code, made.total, ENCODINGS[made.alphabet]
+            reference = planner.next_reference() if parts > 1 else 0
+            report = bool(wants & _SUCCESS) or policies.reports == "always"
+            if made.truncated or parameters.sender:
+                notes = _notes(made, parameters, carriers)
         gateway = planner._slots.reserve(route, flow, str(target)) if reserve else None
         return Planned(
             delivery=planner._ids.next(), target=target, typed=typed, route=route, flow=flow,
-            state=State.SENDING if gateway else State.READY, due=self._now,
-            deadline=min(expires, warn) if wants & Wants.DELAY and submission.ticket and policies.warn_minutes else expires,
-            expires=expires, wants=wants,
-            report=target.scheme == "sms" and (bool(wants & Wants.SUCCESS) or policies.reports == "always"),
-            code=segmentation.code if segmentation else 0, parts=segmentation.total if segmentation else 1,
-            reference=planner.next_reference() if segmentation and segmentation.total > 1 else 0,
-            encoding=ENCODINGS[segmentation.alphabet] if segmentation else "", parameters=parameters,
-            original=recipient.original, gateway=gateway, notes=tuple(notes),
+            state=State.SENDING if gateway else State.READY, due=self._now, deadline=deadline, expires=expires,
+            wants=Wants(wants), report=report, code=code, parts=parts, reference=reference, encoding=encoding,
+            parameters=parameters, original=recipient.original, gateway=gateway, notes=notes,
         )  # fmt: skip
 
-    def _route(self, scheme: str, wanted: tuple[str, ...], pin: str | None) -> tuple[str, list[routes.Way]]:
-        """The route, and the gateways that may carry it."""
-        if pin is not None:
-            named = [way for way in self._ways if way.name == pin]
-            if not named:
-                raise Refused(
-                    Reason.UNKNOWN_GATEWAY, f"there is no gateway {pin!r}: leave the id away or correct it"
-                )
-            if not routes.can(named[0].abilities, scheme, wanted):
-                raise Refused(
-                    Reason.NO_GATEWAY, f"gateway {pin} cannot carry this ({', '.join((scheme, *wanted))})"
-                )
-            return f"gw:{pin}", named
-        able = [way for way in self._ways if routes.can(way.abilities, scheme, wanted)]
-        if not able:
-            raise Refused(
-                Reason.NO_GATEWAY,
-                f"no gateway here carries this ({', '.join((scheme, *wanted))}): the administrator can add one",
-            )
-        return routes.pool(scheme, wanted), able
-
-    def _segment(self, parameters: Parameters, ways: list[routes.Way]) -> segment.Segmentation:
-        content = self._submission.content
-        national = frozenset.intersection(*(way.abilities.national for way in ways))
-        width = ways[0].abilities.reference_width
+    def _segment(self, parameters: Parameters, carriers: Carriers) -> segment.Segmentation:
+        content, national, width = self._submission.content, carriers.national, carriers.width
         key = (parameters.max_parts, parameters.coding, national, width)
         known = self._segmented.get(key)
         if known is not None:
@@ -247,6 +254,36 @@ class _OneMessage:
             ) from None
         self._segmented[key] = made
         return made
+
+
+def _route(
+    ways: list[routes.Way], scheme: str, wanted: tuple[str, ...], pin: str | None
+) -> tuple[str, list[routes.Way]]:
+    """The route, and the gateways that may carry it."""
+    if pin is None:
+        able = [way for way in ways if routes.can(way.abilities, scheme, wanted)]
+        if not able:
+            raise Refused(
+                Reason.NO_GATEWAY,
+                f"no gateway here carries this ({', '.join((scheme, *wanted))}): the administrator can add one",
+            )
+        return routes.pool(scheme, wanted), able
+    named = [way for way in ways if way.name == pin]
+    if not named:
+        raise Refused(Reason.UNKNOWN_GATEWAY, f"there is no gateway {pin!r}: leave the id away or correct it")
+    if not routes.can(named[0].abilities, scheme, wanted):
+        raise Refused(Reason.NO_GATEWAY, f"gateway {pin} cannot carry this ({', '.join((scheme, *wanted))})")
+    return f"gw:{pin}", named
+
+
+def _notes(made: segment.Segmentation, parameters: Parameters, carriers: Carriers) -> tuple[str, ...]:
+    """What the sender should know of how it will be sent."""
+    notes = []
+    if made.truncated:
+        notes.append(f"cut to the first {made.total} SMS")
+    if parameters.sender and not carriers.sender:
+        notes.append("sender not set: this gateway sends with its own number")
+    return tuple(notes)
 
 
 def _forced(coding: int | None) -> Alphabet | None:
