@@ -45,16 +45,19 @@ def service_of(event: LogEvent) -> str:
 
 
 def as_text(event: LogEvent) -> str:
-    """One line (a traceback adds more, indented): time, level, service and text."""
+    """One line (a traceback adds more, indented): time, level, service and text; of a batch a line for each."""
     stamp = _time(event).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    lines = (
-        f"{stamp} {event.get('log_level', LogLevel.info).name:5} [{service_of(event)}] {safe_text(event)}\n"
-    )
+    start = f"{stamp} {event.get('log_level', LogLevel.info).name:5} [{service_of(event)}] "
+    lines = "".join([f"{start}{safe_text(one)}\n" for one in _each(event)])
     return lines + "".join(f"    {_escaped(line)}\n" for line in _traceback(event))
 
 
 def as_json(event: LogEvent) -> str:
-    """One JSON object in one line."""
+    """One JSON object in one line; of a batch one for each."""
+    return "".join([json.dumps(_record(one), ensure_ascii=True) + "\n" for one in _each(event)])
+
+
+def _record(event: LogEvent) -> dict[str, Any]:
     record: dict[str, Any] = {
         "time": _time(event).isoformat(timespec="milliseconds"),
         "level": event.get("log_level", LogLevel.info).name,
@@ -65,7 +68,14 @@ def as_json(event: LogEvent) -> str:
     record |= {name: event[name] for name in _FIELDS if isinstance(event.get(name), (str, int))}
     if traceback := _traceback(event):
         record["traceback"] = traceback
-    return json.dumps(record, ensure_ascii=True) + "\n"
+    return record
+
+
+def _each(event: LogEvent) -> list[LogEvent]:
+    """The event, or, when a busy door has put several into one (`batch`, the fields of each), those: most of what a
+    line costs it costs before it comes here."""
+    batch = event.get("batch")
+    return [event] if batch is None else [{**event, **fields} for fields in batch]
 
 
 def safe_text(event: LogEvent) -> str:

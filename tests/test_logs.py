@@ -51,6 +51,17 @@ class Files(SynchronousTestCase):
                 self.assertIn(f"from {namespace} {fields}", self.text(name))
         self.assertNotIn("smsd.links.gsm.session", self.text("main"))
 
+    def test_a_batch_is_a_line_each(self) -> None:
+        batch = [{"line": "to +15551234567\nforged", "account": "ann"}, {"line": "second", "account": "bob"}]
+        self.logger(self.logs(), "smsd.frontends.http").info("{line}", line="2 calls", batch=batch)
+        first, second = self.text("http").splitlines()
+        self.assertIn("[http] to +1555…67\\nforged", first)
+        self.assertIn("[http] second", second)
+        self.folder = os.path.abspath(self.mktemp())
+        self.logger(self.logs(format="json"), "smsd.frontends.http").info("{line}", line="2 calls", batch=batch)
+        records = [json.loads(line) for line in self.text("http").splitlines()]
+        self.assertEqual([record["account"] for record in records], ["ann", "bob"])
+
     def test_warnings_are_in_main_too(self) -> None:
         self.logger(self.logs(), "smsd.links.gsm").warn("the modem is gone", gateway="gsm1")
         self.assertIn("the modem is gone", self.text("gsm1"))

@@ -87,7 +87,7 @@ class HttpDoor(Service):
         self.context = context
         self.trusted = Networks(settings.trusted_networks)
         self._log = Logger()
-        self._calls: list[tuple[str, dict[str, Any]]] = []
+        self._calls: list[dict[str, Any]] = []
         self._writing: Any = None
         self._pages = {path: make_page(self) for path, make_page in PAGES.items()}
         self._ports: list[Any] = []
@@ -143,7 +143,7 @@ class HttpDoor(Service):
     def called(self, line: str, **fields: Any) -> None:
         """Log one call, within a moment. Written one by one, the lines cost as much as all else that a call
         needs."""
-        self._calls.append((line, fields))
+        self._calls.append({"line": line, **fields})
         if self._writing is None:
             self._writing = self.context.reactor.callLater(_LOG_EVERY, self._write_calls)
 
@@ -152,8 +152,8 @@ class HttpDoor(Service):
         if writing is not None and writing.active():
             writing.cancel()
         calls, self._calls = self._calls, []
-        for line, fields in calls:
-            self._log.info("{line}", line=line, door=self.name, **fields)
+        if calls:
+            self._log.info("{line}", line=f"{len(calls)} calls", door=self.name, batch=calls)
 
     def serve(self, request: DoorRequest) -> None:
         """A complete request: find its page, and catch what falls off the edge."""

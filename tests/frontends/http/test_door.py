@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from twisted.internet import reactor
 from twisted.internet.error import CannotListenError
 from twisted.internet.utils import getProcessOutputAndValue
-from twisted.logger import formatEvent, globalLogPublisher
+from twisted.logger import globalLogPublisher
 from twisted.trial.unittest import SkipTest, SynchronousTestCase, TestCase
 from zope.interface.verify import verifyObject
 
@@ -63,9 +63,10 @@ class LogTests(SynchronousTestCase):
         ask(http, "/sms/deliver.html?id=HTTP&pass=sesame&number=+15551234567&data=good+news")
         ask(http, "/sms/deliver.html?id=sesame&pass=1234&number=+15551234567&data=good+news")
         fakes.reactor.advance(1)
-        lines = [event for event in events if event.get("door") == "web"]
+        (event,) = [event for event in events if event.get("door") == "web"]
+        lines = event["batch"]
         self.assertEqual(
-            [formatEvent(event) for event in lines],
+            [one["line"] for one in lines],
             [
                 "192.0.2.7 /sms/ 200: 1 of 1 accepted as message 1, to +1555…67",
                 "192.0.2.7 /sms/ 400: 0 of 1 accepted as message 2, to +1x",
