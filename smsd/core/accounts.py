@@ -155,18 +155,22 @@ class _QuickPortal(Portal):
     """A portal whose one checker is its realm: what is known at once is answered at once, for half of what the general way
     through twisted.cred costs. Every message that comes with a password asks."""
 
+    def __init__(self, accounts: Accounts) -> None:
+        super().__init__(accounts, [accounts])
+        self._accounts = accounts
+
     def login(self, credentials: Any, mind: Any, *interfaces: Any) -> Deferred[Any]:
         """See twisted.cred.portal.Portal."""
         if IAccount not in interfaces or not isinstance(credentials, (Login, Vouched)):
             refused: Deferred[Any] = super().login(credentials, mind, *interfaces)
             return refused
         try:
-            name = self.realm.requestAvatarId(credentials)
+            name = self._accounts.requestAvatarId(credentials)
         except Denied:
             return fail()
         if isinstance(name, Deferred):
-            return name.addCallback(self.realm.requestAvatar, mind, *interfaces)
-        return succeed(self.realm.requestAvatar(name, mind, *interfaces))
+            return name.addCallback(self._accounts.requestAvatar, mind, *interfaces)
+        return succeed(self._accounts.requestAvatar(name, mind, *interfaces))
 
 
 @implementer(ICredentialsChecker, IRealm)
@@ -192,7 +196,7 @@ class Accounts:
         self._guessing = Guessing()
         self._lines: dict[str, DeferredLock] = {}
         self._entries: dict[str, _Entry] = {}
-        self.portal = _QuickPortal(self, [self])
+        self.portal = _QuickPortal(self)
         self.replace(settings)
 
     def replace(self, settings: Iterable[AccountSettings]) -> None:
