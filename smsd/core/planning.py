@@ -122,12 +122,28 @@ class Planner:
         return Acceptance(self._ids.next(), submission, order, now, None, now + KEY_LIFE)
 
     def check(self, recipient: Recipient, content: Text | Binary, account_name: str | None) -> None:
-        """Refused when `plan` would certainly decline this recipient."""
+        """Refused when `plan` would certainly decline this recipient: its number, its gateway."""
         account = self._find_account(account_name) if account_name else None
-        submission = Submission("check", Address("account", "check"), (recipient,), content)
-        entry = _OneMessage(self, submission, account, self._now()).recipient(recipient, reserve=False)
-        if isinstance(entry, Declined):
-            raise entry.refusal
+        target = self.target(recipient, account)
+        wanted = routes.needs(target.scheme, content, recipient.parameters)
+        pin = recipient.parameters.gateway or (account.gateway if account else None)
+        self.carriers(target.scheme, wanted, pin)
+
+    def target(self, recipient: Recipient, account: Account | None) -> Address:
+        """The recipient's address in its normal form; Refused when it is no number."""
+        address = recipient.address
+        if address.scheme != "sms":
+            return address
+        country = (account.country if account else None) or self.policies.country
+        try:
+            number = normalise(address.target, country)
+        except InvalidValue as error:
+            raise Refused(Reason.BAD_NUMBER, str(error)) from None
+        if number.kind == "name":
+            raise Refused(
+                Reason.BAD_NUMBER, "a name cannot receive an SMS: write a number, for example +15551234567"
+            )
+        return address if number.value == address.target else Address("sms", number.value)
 
     def period(self, now: int) -> str:
         """The month a message counts in, e.g. "2026-11"."""
@@ -174,7 +190,7 @@ class _OneMessage:
         """A delivery, or the refusal for this recipient; the same number twice is one delivery."""
         typed = recipient.typed or recipient.address.target
         try:
-            target = self._target(recipient)
+            target = self._planner.target(recipient, self._account)
             known = self._seen.get((target, recipient.parameters)) if self._seen else None
             if known is not None:
                 return known
@@ -184,21 +200,6 @@ class _OneMessage:
         if len(self._submission.recipients) > 1:
             self._seen[target, recipient.parameters] = planned
         return planned
-
-    def _target(self, recipient: Recipient) -> Address:
-        address = recipient.address
-        if address.scheme != "sms":
-            return address
-        country = (self._account.country if self._account else None) or self._planner.policies.country
-        try:
-            number = normalise(address.target, country)
-        except InvalidValue as error:
-            raise Refused(Reason.BAD_NUMBER, str(error)) from None
-        if number.kind == "name":
-            raise Refused(
-                Reason.BAD_NUMBER, "a name cannot receive an SMS: write a number, for example +15551234567"
-            )
-        return address if number.value == address.target else Address("sms", number.value)
 
     def _delivery(self, recipient: Recipient, target: Address, typed: str, reserve: bool) -> Planned:
         planner, policies, submission = self._planner, self._planner.policies, self._submission

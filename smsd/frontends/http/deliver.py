@@ -104,7 +104,7 @@ class Deliver:
         status = 200 if refusal is None else _STATUS.get(refusal.reason.http, refusal.reason.http)
         known = given.get("id", "") in (self._door.context.deliver_pins or {})
         gateway = given["id"] if known else "-"
-        self._door.called(
+        self._door.calls.add(
             f"{request.peer} /sms/deliver.html {status}: {refusal is None}, gateway {gateway}, "
             f"from {shown((given.get('number', ''),))}, {self._door.context.reactor.seconds() - started:.3f} s",
             gateway=gateway,

@@ -22,6 +22,7 @@ from zope.interface import implementer
 
 from smsd.config.settings import FrontendSettings
 from smsd.core.networks import Networks, read_network
+from smsd.frontends.calls import CallLog
 from smsd.frontends.http import answer
 from smsd.frontends.http.deliver import Deliver
 from smsd.frontends.http.front import Front
@@ -31,9 +32,6 @@ from smsd.interfaces import FrontendContext, IFrontend
 from smsd.values.address import Address
 from smsd.values.errors import Reason, Refused
 from smsd.values.message import Parameters, Recipient
-
-_LOG_EVERY = 0.1
-"""Seconds between a call and its line in the log, at most."""
 
 
 class Settings(FrontendSettings):
@@ -87,8 +85,7 @@ class HttpDoor(Service):
         self.context = context
         self.trusted = Networks(settings.trusted_networks)
         self._log = Logger()
-        self._calls: list[dict[str, Any]] = []
-        self._writing: Any = None
+        self.calls = CallLog(self._log, context.reactor, settings.id)
         self._pages = {path: make_page(self) for path, make_page in PAGES.items()}
         self._ports: list[Any] = []
         self.factory = DoorFactory(context.reactor, settings, self.serve)
@@ -122,7 +119,7 @@ class HttpDoor(Service):
         return gatherResults(waiting, consumeErrors=True).addBoth(self._last_words)
 
     def _last_words(self, result: Any) -> Any:
-        self._write_calls()
+        self.calls.flush()
         return result
 
     @property
@@ -139,21 +136,6 @@ class HttpDoor(Service):
             target = local
             parameters = replace(parameters, gateway=gateway)
         return Recipient(Address("sms", target), number, parameters)
-
-    def called(self, line: str, **fields: Any) -> None:
-        """Log one call, within a moment. Written one by one, the lines cost as much as all else that a call
-        needs."""
-        self._calls.append({"line": line, **fields})
-        if self._writing is None:
-            self._writing = self.context.reactor.callLater(_LOG_EVERY, self._write_calls)
-
-    def _write_calls(self) -> None:
-        writing, self._writing = self._writing, None
-        if writing is not None and writing.active():
-            writing.cancel()
-        calls, self._calls = self._calls, []
-        if calls:
-            self._log.info("{line}", line=f"{len(calls)} calls", door=self.name, batch=calls)
 
     def serve(self, request: DoorRequest) -> None:
         """A complete request: find its page, and catch what falls off the edge."""

@@ -164,7 +164,7 @@ class _Call:
         wishes = self._wishes
         said = answer.accepted(receipt, as_json=self._as_json, msgid=wishes.msgid, warnings=wishes.warnings)
         taken = sum(isinstance(fate, Queued) for fate in receipt.recipients)
-        self._door.called(
+        self._door.calls.add(
             f"{self._request.peer} /sms/ {said.status}: {taken} of {len(receipt.recipients)} accepted as message "
             f"{receipt.message}, to {shown(wishes.numbers)}",
             account=self._account,
@@ -180,7 +180,7 @@ class _Call:
     def _refuse(self, refusal: Refused) -> Deferred[None]:
         status = 415 if isinstance(refusal, UnreadType) else 0
         said = answer.refused(refusal, as_json=self._as_json, status=status)
-        self._door.called(
+        self._door.calls.add(
             f"{self._request.peer} /sms/ {said.status}: {refusal.reason.name}, to {shown(self._wishes.numbers)}",
             account=self._account,
         )

@@ -26,6 +26,7 @@ from zope.interface import implementer
 from smsd.codec import mail as mails
 from smsd.codec import smsuri
 from smsd.core.networks import Networks
+from smsd.frontends.calls import CallLog
 from smsd.frontends.smtp.addresses import Realm
 from smsd.frontends.smtp.commands import Mail
 from smsd.frontends.smtp.login import log_in
@@ -108,6 +109,7 @@ class DoorFactory(SMTPFactory):
         self.options = mails.MailOptions(
             mails.Subject(settings.subject), settings.cut_signature, settings.cut_quotes
         )
+        self.calls = CallLog(Logger(), context.reactor, settings.id)
         self.connections: set[SMSProtocol] = set()
         self._empty: list[Deferred[None]] = []
 
@@ -225,7 +227,7 @@ class MailDoor(Service):
         ports, self.ports = self.ports, []
         stopping: list[Deferred[Any]] = [maybeDeferred(port.stopListening) for port in ports]
         stopping.append(self.factory.shut_down())
-        return DeferredList(stopping).addCallback(lambda _: None)
+        return DeferredList(stopping).addCallback(lambda _: self.factory.calls.flush())
 
 
 def make(settings: Settings, context: FrontendContext) -> MailDoor:

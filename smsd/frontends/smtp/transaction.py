@@ -276,15 +276,12 @@ class Transaction:
                 reason=one.refusal.reason.name,
                 message=ids[0],
             )
-        self.log.info(
-            "{door}: {peer} {account}: mail from {sender}, {taken} of {total} queued, message {message}",
-            door=self.session.door,
-            peer=self.session.peer,
-            account=receipts[0][0].account or "-",
-            sender=masked(str(self.mail.sender)),
-            taken=len(ids),
-            total=len(ids) + len(declined),
-            message=ids[0],
+        account, total = receipts[0][0].account, len(ids) + len(declined)
+        self.door.calls.add(
+            f"{self.session.door}: {self.session.peer} {account or '-'}: mail from {masked(str(self.mail.sender))},"
+            f" {len(ids)} of {total} queued, message {ids[0]}",
+            account=account,
+            message=int(ids[0]),
         )
         answer = "\n".join((f"Ok: queued as {', '.join(dict.fromkeys(ids))}", *lines))
         if not declined:
