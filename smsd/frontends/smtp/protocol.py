@@ -45,6 +45,8 @@ class SMSProtocol(LineServer):
         self.account: str | None = None
         self.transaction: Transaction | None = None
         self._mechanism: auth.Mechanism | None = None
+        self._peer: str | None = None
+        self._here: str | None = None
 
     def greeting(self) -> bytes:
         """What follows 220."""
@@ -68,13 +70,17 @@ class SMSProtocol(LineServer):
     @property
     def peer(self) -> str:
         """The client's IP address, or "local" for a unix socket; asked late because a proxy tells it late."""
-        host = getattr(self.transport.getPeer(), "host", None)
-        return "local" if host is None else str(host).removeprefix("::ffff:")
+        if self._peer is None:
+            host = getattr(self.transport.getPeer(), "host", None)
+            self._peer = "local" if host is None else str(host).removeprefix("::ffff:")
+        return self._peer
 
     @property
     def here(self) -> str:
         """The address that the client connected to, "" for a unix socket."""
-        return str(getattr(self.transport.getHost(), "host", "")).removeprefix("::ffff:")
+        if self._here is None:
+            self._here = str(getattr(self.transport.getHost(), "host", "")).removeprefix("::ffff:")
+        return self._here
 
     def session(self) -> Session:
         """Who is at the door, as the core knows it."""
