@@ -39,7 +39,7 @@ DEFAULT_OPTIONS = MailOptions()
 
 @dataclass(frozen=True, slots=True)
 class MailText:
-    """What a mail says. `date` is milliseconds UTC or None; ids have their brackets or are ""; `from_` is an address.
+    """What a mail says. `sent` is the Date field as it came (`date` reads it); ids have their brackets or are ""; `from_` is an address.
 
     `automatic`: a report or a robot's answer (multipart/report, Auto-Submitted: auto-replied), never to be an SMS;
     the empty envelope sender is for the door to see. `notes` say what was left out, for the sender.
@@ -50,9 +50,14 @@ class MailText:
     message_id: str = ""
     in_reply_to: str = ""
     from_: str = ""
-    date: int | None = None
+    sent: bytes = b""
     automatic: bool = False
     notes: tuple[str, ...] = ()
+
+    @property
+    def date(self) -> int | None:
+        """The Date field in milliseconds UTC; None when there is none, or none that is one. Read when it is asked for."""
+        return headers.moment(self.sent) if self.sent else None
 
 
 class _Found:
@@ -96,7 +101,7 @@ def to_text(raw: bytes, options: MailOptions = DEFAULT_OPTIONS) -> MailText:
         message_id=headers.message_id(fields.get(b"message-id", b"")),
         in_reply_to=headers.message_id(fields.get(b"in-reply-to", b"")),
         from_=headers.mailbox(fields.get(b"from", b"")),
-        date=headers.moment(fields[b"date"]) if b"date" in fields else None,
+        sent=fields.get(b"date", b""),
         automatic=_automatic(root),
         notes=tuple(dict.fromkeys(found.notes)),
     )
