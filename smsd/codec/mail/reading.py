@@ -39,7 +39,8 @@ DEFAULT_OPTIONS = MailOptions()
 
 @dataclass(frozen=True, slots=True)
 class MailText:
-    """What a mail says. `sent` is the Date field as it came (`date` reads it); ids have their brackets or are ""; `from_` is an address.
+    """What a mail says. `sent` is the Date field as it came (`date` reads it); ids have their brackets or are "";
+    `from_` is an address.
 
     `automatic`: a report or a robot's answer (multipart/report, Auto-Submitted: auto-replied), never to be an SMS;
     the empty envelope sender is for the door to see. `notes` say what was left out, for the sender.
