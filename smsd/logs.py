@@ -13,6 +13,7 @@ import json
 import os
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime, timezone
 from typing import IO, Any
 
@@ -116,7 +117,8 @@ def _traceback(event: LogEvent) -> list[str]:
 class Logs:
     """An observer that writes every service's file, and, in the foreground, everything to `console` as well.
 
-    `own` is called with the path of every file made, so that root can give it away.
+    `own` is called with the path of every file made, so that root can give it away. A file that cannot be written (the disk
+    is full) loses its lines and nothing else: the console still has them, and is told once.
     """
 
     def __init__(
@@ -128,6 +130,7 @@ class Logs:
         self._console = console
         self._own = own
         self._files: dict[str, LogFile] = {}
+        self._failing: set[str] = set()
         self.use(settings)
 
     def use(self, settings: LogSettings) -> None:
@@ -141,14 +144,16 @@ class Logs:
     def close(self) -> None:
         """Close the files; the next event opens its own again."""
         for file in self._files.values():
-            file.close()
+            with suppress(OSError):  # it is closed all the same
+                file.close()
         self._files.clear()
 
     def say(self, text: str) -> None:
         """Show `text` to whoever started the server in the foreground; no file gets it."""
         if self._console is not None:
-            self._console.write(text)
-            self._console.flush()
+            with suppress(OSError):
+                self._console.write(text)
+                self._console.flush()
 
     def __call__(self, event: LogEvent) -> None:
         level = event.get("log_level", LogLevel.info)
@@ -157,14 +162,26 @@ class Logs:
         if not wanted:
             return
         line = self._format(event)
+        if self._console is not None:
+            self.say(line if self._format is as_text else as_text(event))
         self._write(service, line)
         if service != "main" and level >= LogLevel.warn:
             self._write("main", line)
-        if self._console is not None:
-            self._console.write(line if self._format is as_text else as_text(event))
-            self._console.flush()
 
     def _write(self, service: str, line: str) -> None:
+        try:
+            self._append(service, line)
+            self._failing.discard(service)
+        except OSError as error:
+            file = self._files.pop(service, None)
+            if file is not None:
+                with suppress(OSError):
+                    file.close()
+            if service not in self._failing:
+                self._failing.add(service)
+                self.say(f"{service}.log cannot be written ({error.strerror}): its lines are lost\n")
+
+    def _append(self, service: str, line: str) -> None:
         file = self._files.get(service)
         if file is None:
             os.makedirs(self._settings.folder, mode=0o750, exist_ok=True)
@@ -176,4 +193,4 @@ class Logs:
                 maxRotatedFiles=self._settings.keep,
             )
             self._own(file.path)
-        file.write(line)
+        file.write(f"\n{line}" if service in self._failing else line)  # half a line may be there

@@ -20,6 +20,10 @@ from twisted.internet.endpoints import serverFromString
 from twisted.internet.error import CannotListenError
 from twisted.protocols.tls import TLSMemoryBIOFactory
 
+BACKLOG = 1024
+"""Connections that may wait to be accepted, at least: with Twisted's 50 a burst of 200 clients waits a second for the
+kernel to try again. The system's own limit (net.core.somaxconn) holds all the same."""
+
 Key = tuple[str, int]
 """(interface, port), or (INHERITED, descriptor)."""
 
@@ -164,7 +168,7 @@ def _bind(port: int, backlog: int, interface: str) -> socket.socket:
         bound.setblocking(False)
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.bind((interface, port))
-        bound.listen(backlog)
+        bound.listen(max(backlog, BACKLOG))
     except OSError as error:
         bound.close()
         raise CannotListenError(interface, port, error) from error

@@ -9,6 +9,7 @@ import atexit
 import gc
 import os
 import sys
+from contextlib import suppress
 from typing import Any, ClassVar
 
 from twisted.application.service import IService
@@ -95,7 +96,7 @@ def makeService(options: Options) -> IService:
     """The service for twistd: the whole house, ready to be started."""
     from twisted.internet import reactor
 
-    server = Server(
+    server = TwistdServer(
         options.configuration,
         reactor,
         notifier=Notifier(os.environ),
@@ -103,9 +104,38 @@ def makeService(options: Options) -> IService:
         logs=options.logs,
         failed=_exit_with_failure,
     )
+    server.twistd = getattr(options, "parent", None)
     server.started.addCallback(lambda _: _settle())
     service: IService = server
     return service
+
+
+class TwistdServer(Server):
+    """A server whose daemon is up when it takes messages, not before: who types `twistd smsd` is told why it does not.
+
+    twistd's first process waits at a pipe (`statusPipe` in its options) for "0", or for "1 " and up to 97 octets. twistd
+    itself would write "0" when startService returns, which is before the first port is open.
+    """
+
+    twistd: Any = None
+
+    def startService(self) -> None:
+        """Take the pipe over, then begin."""
+        pipe = None if self.twistd is None else self.twistd.pop("statusPipe", None)
+        if pipe is not None:
+            self.started.addCallbacks(
+                lambda _: _tell(pipe, b"0"),
+                lambda failure: _tell(
+                    pipe, b"1 " + failure.getErrorMessage().encode("ascii", "replace")[:97]
+                ),
+            )
+        super().startService()
+
+
+def _tell(pipe: int, word: bytes) -> None:
+    with suppress(OSError):  # nobody waits any more
+        os.write(pipe, word)
+    os.close(pipe)
 
 
 def _settle() -> None:

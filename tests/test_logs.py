@@ -58,7 +58,9 @@ class Files(SynchronousTestCase):
         self.assertIn("[http] to +1555…67\\nforged", first)
         self.assertIn("[http] second", second)
         self.folder = os.path.abspath(self.mktemp())
-        self.logger(self.logs(format="json"), "smsd.frontends.http").info("{line}", line="2 calls", batch=batch)
+        self.logger(self.logs(format="json"), "smsd.frontends.http").info(
+            "{line}", line="2 calls", batch=batch
+        )
         records = [json.loads(line) for line in self.text("http").splitlines()]
         self.assertEqual([record["account"] for record in records], ["ann", "bob"])
 
@@ -143,6 +145,29 @@ class Files(SynchronousTestCase):
         first, *rest = self.text().splitlines()
         self.assertTrue(first.endswith("gone"))
         self.assertTrue(rest and all(line.startswith("    ") for line in rest))
+
+    def test_a_full_disk_costs_the_file_its_lines_and_nothing_else(self) -> None:
+        console = io.StringIO()
+        logs = self.logs(console)
+        logger = self.logger(logs, "smsd.core")
+        full = os.path.join(self.folder, "main.log")
+        logger.info("before")
+        logs.close()
+        os.rename(full, f"{full}.kept")
+        os.symlink("/dev/full", full)
+        logger.error("the store failed: {reason}", reason="disk full")
+        logger.error("and again")
+        os.unlink(full)
+        os.rename(f"{full}.kept", full)
+        logger.info("after")
+        self.assertEqual(
+            [line.rpartition("] ")[2] for line in self.text().splitlines()], ["before", "", "after"]
+        )
+        seen = console.getvalue().splitlines()
+        self.assertEqual(len(seen), 5)
+        self.assertIn("the store failed: disk full", seen[1])
+        self.assertEqual(seen[2], "main.log cannot be written (No space left on device): its lines are lost")
+        self.assertIn("and again", seen[3])
 
     def test_the_console_sees_everything(self) -> None:
         console = io.StringIO()

@@ -244,6 +244,20 @@ class Daemon(System):
         until(lambda: not pid_file.exists(), 20, "the end of the daemon")
         self.assertIn("smsd has stopped", log.read_text())
 
+    def test_who_starts_it_is_told_that_it_could_not(self) -> None:
+        server = self.server()
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", server.http))
+            taken.listen()
+            done = subprocess.run(
+                [sys.executable, *RUN, "smsd", "-c", str(server.file)],
+                cwd=server.folder, env=environment(), capture_output=True, text=True, timeout=60, check=False,
+            )  # fmt: skip
+        self.assertEqual(done.returncode, 1, done.stdout + done.stderr)
+        self.assertIn(f"Couldn't listen on 127.0.0.1:{server.http}", done.stderr)
+        pid_file = server.folder / "var" / "smsd.pid"
+        until(lambda: not pid_file.exists(), 20, "the end of the daemon")
+
     @unittest.skipUnless(AS_ROOT, "only root can give up root")
     def test_privileges_are_dropped(self) -> None:
         python = interpreter_for("nobody")
