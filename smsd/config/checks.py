@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from smsd.config import endpoints
@@ -16,7 +17,8 @@ RESERVED = ("main", "api", "control")  # names of log files and of the control d
 def across(document: Document, file: FileSettings, found: dict[str, Entries]) -> list[str]:
     """Report what does not fit together; gives warnings, which hinder nothing."""
     doors, gateways = found["listeners"], found["gateways"]
-    _unique(document, [*doors, *gateways], "id")
+    # number@ID is a mail address too, and in a domain case means nothing.
+    _unique(document, [*doors, *gateways], "id", str.lower)
     _unique(document, found["accounts"], "user")
     _unique(document, found["simulators"], "id")
     _reserved(document, [*doors, *gateways])
@@ -38,17 +40,17 @@ def _gateway_ids(document: Document) -> list[str]:
     ]
 
 
-def _unique(document: Document, entries: Entries, key: str) -> None:
+def _unique(document: Document, entries: Entries, key: str, same: Callable[[str], str] = str) -> None:
     seen: dict[str, KeyPath] = {}
     for path, settings in entries:
         value = getattr(settings, key, None)
         if value is None:
             continue
-        if value in seen:
-            line = document.values[seen[value] + (key,)][0]
+        first = seen.setdefault(same(value), path)
+        if first is not path:
+            place = (*first, key)
+            line = document.values[place][0]
             document.report((*path, key), f"{value!r} is used twice (first in line {line})", "choose another")
-        else:
-            seen[value] = path
 
 
 def _reserved(document: Document, entries: Entries) -> None:

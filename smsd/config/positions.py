@@ -32,7 +32,11 @@ class Problem:
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}:{self.column}" if self.line else self.file
         key = f" {self.key}:" if self.key else ""
-        return f"{place}:{key} {self.wrong}" + (f"; {self.allowed}" if self.allowed else "")
+        text = f"{place}:{key} {self.wrong}" + (f"; {self.allowed}" if self.allowed else "")
+        if text.isprintable():
+            return text
+        # What was typed must not steer the terminal that shows it.
+        return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 class ConfigError(Exception):

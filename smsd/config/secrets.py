@@ -10,6 +10,9 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
+LONGEST = 4096
+"""Characters; a device or the wrong file must not be read without end."""
+
 
 class SecretError(ValueError):
     """A secret that is not where the configuration says; the text says which place and what to do."""
@@ -29,8 +32,11 @@ def resolve(value: str, base: str, environ: Mapping[str, str]) -> str:
     path = os.path.join(base, rest)
     try:
         with open(path, encoding="utf-8") as stream:
-            return stream.readline().rstrip("\r\n")
+            secret = stream.readline(LONGEST + 1).rstrip("\r\n")
     except OSError as error:
         raise SecretError(f"{path} cannot be read ({error.strerror})") from None
     except UnicodeDecodeError:
         raise SecretError(f"{path} is not UTF-8 text") from None
+    if len(secret) > LONGEST or "\0" in secret:
+        raise SecretError(f"the first line of {path} is no secret: at most {LONGEST} characters, without NUL")
+    return secret

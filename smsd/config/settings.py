@@ -11,6 +11,9 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
+ID = r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$"
+"""Ids are names of folders and log files too, so `..` is none."""
+
 
 class Section(BaseModel):
     """Any mapping in the file: unknown keys refused, values immutable, equality by value (reload compares)."""
@@ -22,7 +25,7 @@ class GatewaySettings(Section):
     """What every gateway has (feature G1). `schemes` is what its kind of gateway carries."""
 
     schemes: ClassVar[frozenset[str]] = frozenset({"sms"})
-    id: str = Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$", description="1 to 64 letters, digits, _ . -")
+    id: str = Field(pattern=ID, description="1 to 64 letters, digits, _ . - (no . or - first)")
     type: str = Field(description="the module that carries it: gsm, smtp, loopback, …")
     active: bool = True
     description: str = ""
@@ -41,7 +44,7 @@ class GatewaySettings(Section):
 class FrontendSettings(Section):
     """What every door has."""
 
-    id: str = Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$", description="1 to 64 letters, digits, _ . -")
+    id: str = Field(pattern=ID, description="1 to 64 letters, digits, _ . - (no . or - first)")
     type: str
     active: bool = True
     listen: list[str] = Field(

@@ -113,7 +113,8 @@ class Places(Loading):
             [
                 "4:3: server.county: unknown key; did you mean country? allowed: country, domains, folder, group, name, "
                 "percent_logins, postmaster, user",
-                "6:9: listeners[0].id: 'door way' does not fit; allowed: 1 to 64 letters, digits, _ . -",
+                "6:9: listeners[0].id: 'door way' does not fit; "
+                "allowed: 1 to 64 letters, digits, _ . - (no . or - first)",
                 "11:11: gateways[0].type: there is no type 'pidgin'; allowed: pigeon",
                 "15:17: queue.warn_minutes: '-5': input should be greater than or equal to 0; allowed: 0 (never) to 525600",
                 "16:13: queue.in_doubt: 'maybe' is not possible; allowed: 'resend' or 'hold'",
@@ -162,6 +163,10 @@ class Places(Loading):
                 "15:1: queue: written twice (first in line 14); keep one",
             ],
         )
+
+    def test_a_key_cannot_steer_the_terminal(self) -> None:
+        [problem] = self.problems(GOOD.replace("server:\n", 'server:\n  "\\e[31mred\\n": 1\n', 1))
+        self.assertIn("server.\\x1b[31mred\\n: unknown key", problem)
 
     def test_unknown_section(self) -> None:
         [problem] = self.problems(GOOD + "gatways: []\n")
@@ -236,6 +241,10 @@ class Secrets(Loading):
             ],
         )
 
+    def test_what_cannot_be_one_is_not_read_to_its_end(self) -> None:
+        [problem] = self.problems(GOOD + "    pin: file:/dev/zero\n")
+        self.assertIn("gateways[0].pin: the first line of /dev/zero is no secret", problem)
+
     def test_never_shown(self) -> None:
         problems = self.problems(GOOD + "    pin: [hunter2]\n    coop: {key: {a: hunter2}}\n    windw: 1\n")
         self.assertEqual(len(problems), 3)
@@ -249,6 +258,18 @@ class Across(Loading):
         self.assertEqual(
             problem, "10:9: gateways[0].id: 'door' is used twice (first in line 6); choose another"
         )
+
+    def test_ids_that_differ_in_case_only(self) -> None:
+        [problem] = self.problems(GOOD.replace("id: p1", "id: DOOR"))
+        self.assertEqual(
+            problem, "10:9: gateways[0].id: 'DOOR' is used twice (first in line 6); choose another"
+        )
+
+    def test_ids_are_no_folders(self) -> None:
+        for name in ("..", ".", ".hidden", "-c", "a/b"):
+            with self.subTest(name=name):
+                [problem] = self.problems(GOOD.replace("id: p1", f"id: {name}"))
+                self.assertIn(f"gateways[0].id: '{name}' does not fit", problem)
 
     def test_a_gateway_is_no_domain(self) -> None:
         [problem] = self.problems(GOOD.replace("id: p1", "id: sms.example.org"))
