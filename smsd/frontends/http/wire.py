@@ -9,6 +9,7 @@ hold passwords. Knows no page.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -29,6 +30,13 @@ from smsd.values.errors import Reason, Refused
 _log = Logger()
 _SWEEP = 1.0
 _PATIENCE = 10.0
+_AT_ONCE = 4096
+_PLAIN = re.compile(
+    rb"(GET|HEAD) ([!-~]+) HTTP/1\.1\r\n"
+    rb"((?:(?!(?i:connection|content-length|expect|transfer-encoding|upgrade):)"
+    rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+:[\t -~]*\r\n){0,40})\r\n"
+)
+"""A whole request without a body, with nothing in its header that means something to the connection."""
 _LINGER = 5.0
 """Seconds in which a refused body is read and thrown away, so that the client sees the answer and not a
 reset."""
@@ -41,6 +49,7 @@ class DoorRequest(Request):
     """
 
     channel: Any  # DoorChannel, until the answer is written
+    plain: dict[bytes, bytes] | None = None  # the header of a request that was read in one go
     gone = False
     query = b""
     body = b""
@@ -58,6 +67,9 @@ class DoorRequest(Request):
     def header(self, name: bytes) -> str | None:
         """A request header's last value, or None; octets that are no UTF-8 are read as ISO 8859-1 (RFC 9110
         5.5)."""
+        if self.plain is not None:
+            value = self.plain.get(name)
+            return None if value is None else value.decode("ascii")
         values = self.requestHeaders.getRawHeaders(name)
         if not values:
             return None
@@ -183,8 +195,25 @@ class DoorChannel(HTTPChannel):
             return
         if self.began is None and not self._handlingRequest:
             self.began = self.factory.reactor.seconds()
+            if not (self._buffer or self.requests) and len(data) <= _AT_ONCE and self.persistent:
+                plain = _PLAIN.fullmatch(data)
+                if plain is not None:
+                    self._take_plain(plain)
+                    return
         LineReceiver.dataReceived(self, data)
         self._reading_on()
+
+    def _take_plain(self, plain: re.Match[bytes]) -> None:
+        """A request that came whole in one read and is like most: taken as it is, without the general parser, which takes a
+        fifth of the time of a message."""
+        command, path, lines = plain.groups()
+        request = self.requestFactory(self)
+        fields = (line.partition(b":") for line in lines.split(b"\r\n")[:-1])
+        request.plain = {name.lower(): value.strip(b" \t") for name, _, value in fields}
+        self.requests.append(request)
+        self.persistent = 1
+        self._command, self._path, self._version = command, path, b"HTTP/1.1"
+        self.allContentReceived()
 
     def requestDone(self, request: Request) -> None:
         """The answer is written; what was pipelined behind it begins now."""
