@@ -24,7 +24,7 @@ _ADDRESS: Final = 20  # semi-octets of a TP address
 # Dropped wherever they stand: separators, and what address books and web pages put around a number unseen.
 _SEPARATORS: Final = str.maketrans(
     dict.fromkeys(
-        " \t\r\n\xa0-.()/\u2010\u2011\u2012\u2013\u2014\u2212\xad"
+        " \t\xa0-.()/\u2010\u2011\u2012\u2013\u2014\u2212\xad"
         "\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u200b\u200e\u200f"
         "\u202a\u202b\u202c\u202d\u202e\u202f\u2060\u2066\u2067\u2068\u2069\u3000\ufeff"
     )
@@ -79,7 +79,9 @@ def _region(country: str | None) -> str | None:
 
 def _plain(typed: str) -> str:
     """`typed` without separators, digits of any script as ASCII digits."""
-    bare = typed.translate(_SEPARATORS)
+    bare = typed.strip().translate(
+        _SEPARATORS
+    )  # a line end inside is none: what stands there are two numbers
     if bare.isascii():
         return bare
     return "".join(

@@ -269,11 +269,11 @@ def read_parameters(pairs: Iterable[tuple[str, str]]) -> Wishes:
 
 
 def split_numbers(text: str) -> list[str]:
-    """The numbers of a list with commas or semicolons, without blanks around them; empty ones are dropped."""
-    if "," not in text and ";" not in text:
+    """The numbers of a list with commas, semicolons or line ends, without blanks around them; empty ones are dropped."""
+    if "," not in text and ";" not in text and "\n" not in text and "\r" not in text:
         text = text.strip()
         return [text] if text else []
-    return [number for piece in re.split("[,;]", text) if (number := piece.strip())]
+    return [number for piece in re.split("[,;\\r\\n]", text) if (number := piece.strip())]
 
 
 def _decoded(name: str, text: str) -> str:

@@ -13,7 +13,7 @@ from smsd.core.overrides import Overrides
 from smsd.store import operating
 from smsd.values.address import Address
 from smsd.values.delivery import State
-from smsd.values.errors import InvalidValue
+from smsd.values.errors import InvalidValue, storable
 from smsd.values.message import Declined, Parameters, Priority, Queued, Recipient, Submission, Text
 
 WAITING = (State.READY, State.SENDING, State.SCHEDULED, State.HELD)
@@ -170,7 +170,7 @@ def _text(arguments: Mapping[str, Any], name: str) -> str | None:
     value = arguments.get(name)
     if value is not None and not isinstance(value, str):
         raise InvalidValue(f"{name}: a text is needed")
-    return value
+    return None if value is None else storable(value)
 
 
 def _number(arguments: Mapping[str, Any], name: str, least: int, most: int) -> int | None:

@@ -88,6 +88,7 @@ class NormaliseTests(SynchronousTestCase):
     def test_typed_is_kept(self) -> None:
         """What was typed stands beside the result."""
         self.assertEqual(normalise(" 0041 79 1234567 ").typed, " 0041 79 1234567 ")
+        self.assertEqual(normalise("+41791234567\r\n").value, "+41791234567")
 
     def test_refused(self) -> None:
         """Each refusal says what to do, and never repeats the number."""
@@ -110,6 +111,7 @@ class NormaliseTests(SynchronousTestCase):
             ("8 10 41 79 123 45 67", "DE", "has 16 digits"),
             ("a text that is no number", None, "neither a number"),
             ("ab\0c", None, "neither a number"),
+            ("5551234\n5557654", None, "neither a number"),
             ("\ud83dabc", None, "neither a number"),
             ("+999 (0)1234567", None, "does not exist"),
         ):

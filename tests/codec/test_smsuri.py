@@ -149,7 +149,8 @@ class ParameterTests(SynchronousTestCase):
     def test_numbers(self) -> None:
         wishes = read_parameters([("number", "+1555, 0171;4888,,"), ("number", " 17 ")])
         self.assertEqual(wishes.numbers, ("+1555", "0171", "4888", "17"))
-        self.assertEqual(split_numbers(" , ;"), [])
+        self.assertEqual(split_numbers(" , ;\r\n"), [])
+        self.assertEqual(split_numbers("5551234\r\n5557654\n"), ["5551234", "5557654"])
 
 
 class ContentTests(SynchronousTestCase):

@@ -101,6 +101,7 @@ class Verbs(SynchronousTestCase):
         self.assertIn(
             "there is no state 'lost'; allowed: waiting, all, ready", self.refused("list", states="lost")
         )
+        self.assertIn("half a surrogate pair", self.refused("list", target="\ud800"))
         self.assertIn("limit: 5000 is not possible; allowed: 1 to 1000", self.refused("list", limit=5000))
 
     def test_cancel_and_retry(self) -> None:

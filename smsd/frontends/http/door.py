@@ -6,6 +6,7 @@ the client is told 500 with that number, and the next request is served as if no
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Callable
 from dataclasses import replace
@@ -141,7 +142,7 @@ class HttpDoor(Service):
         """A complete request: find its page, and catch what falls off the edge."""
         page = self._pages.get(request.path)
         if page is None:
-            page = self._pages.get(unquote_to_bytes(request.path))
+            page = self._pages.get(unquote_to_bytes(_SCHEME_AND_HOST.sub(b"", request.path)))
             if page is None:
                 request.answer(_NOT_FOUND)
                 return
@@ -163,6 +164,9 @@ class HttpDoor(Service):
         as_json = "json" in (request.header(b"accept") or "").lower()
         request.answer(answer.failed(mark, as_json=as_json))
 
+
+# A request that was meant for a proxy: `GET http://host/sms/` must be understood too (RFC 9112 3.2.2).
+_SCHEME_AND_HOST = re.compile(rb"(?i)^https?://[^/]*")
 
 _NOT_FOUND = answer.refused(
     Refused(

@@ -22,9 +22,9 @@ from smsd.values.address import Address, masked
 from smsd.values.errors import InvalidValue, Reason, Refused
 from smsd.values.message import (
     DEFAULT_PARAMETERS,
+    Declined,
     IdempotencyKey,
     Parameters,
-    Queued,
     Receipt,
     Submission,
     Ticket,
@@ -163,10 +163,15 @@ class _Call:
     def _accepted(self, receipt: Receipt) -> None:
         wishes = self._wishes
         said = answer.accepted(receipt, as_json=self._as_json, msgid=wishes.msgid, warnings=wishes.warnings)
-        taken = sum(isinstance(fate, Queued) for fate in receipt.recipients)
+        total = len(receipt.recipients)
+        declined = [fate.refusal.reason.name for fate in receipt.recipients if isinstance(fate, Declined)]
+        fate = f"{total - len(declined)} of {total} accepted"
+        if len(declined) < total:
+            fate += f" as message {receipt.message}"
+        if declined:
+            fate += f" ({', '.join(dict.fromkeys(declined))})"
         self._door.calls.add(
-            f"{self._request.peer} /sms/ {said.status}: {taken} of {len(receipt.recipients)} accepted as message "
-            f"{receipt.message}, to {shown(wishes.numbers)}",
+            f"{self._request.peer} /sms/ {said.status}: {fate}, to {shown(wishes.numbers)}",
             account=self._account,
             message=receipt.message,
             msgid=wishes.msgid,

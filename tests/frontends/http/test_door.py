@@ -55,9 +55,9 @@ class LogTests(SynchronousTestCase):
         self.addCleanup(globalLogPublisher.removeObserver, events.append)
         fakes = context()
         http = door(fakes)
-        fakes.dispatcher.refusals["+1\nx"] = refused(Reason.BAD_NUMBER)
+        fakes.dispatcher.refusals["+1\tx"] = refused(Reason.BAD_NUMBER)
         ask(http, query(number="+15551234567", data="good news", msgid="m1"))
-        ask(http, query(number="+1\nx", data="good news"))
+        ask(http, query(number="+1\tx", data="good news"))
         ask(http, "/sms/?number=%2B15551234567&data=good+news&user=john&pass=sesame")
         ask(http, "/sms/deliver.html?id=HTTP&pass=1234&number=sms:+15551234567@x&data=good+news")
         ask(http, "/sms/deliver.html?id=HTTP&pass=sesame&number=+15551234567&data=good+news")
@@ -69,7 +69,7 @@ class LogTests(SynchronousTestCase):
             [one["line"] for one in lines],
             [
                 "192.0.2.7 /sms/ 200: 1 of 1 accepted as message 1, to +1555…67",
-                "192.0.2.7 /sms/ 400: 0 of 1 accepted as message 2, to +1x",
+                "192.0.2.7 /sms/ 400: 0 of 1 accepted (BAD_NUMBER), to +1x",
                 "192.0.2.7 /sms/ 401: BAD_CREDENTIALS, to +1555…67",
                 "192.0.2.7 /sms/deliver.html 200: True, gateway HTTP, from +1555…67, 0.000 s",
                 "192.0.2.7 /sms/deliver.html 403: False, gateway HTTP, from +1555…67, 0.000 s",

@@ -339,8 +339,8 @@ class RefuseTests(SmsTestCase):
             self.assertIn(reply.status, (200, 400, 401, 415), name)
 
     def test_a_typed_number_makes_no_lines(self) -> None:
-        self.dispatcher.refusals["+1\nOK 1 +2"] = refused(Reason.BAD_NUMBER)
-        reply = ask(self.door, query(number="+1\nOK 1 +2", data="x"))
+        self.dispatcher.refusals["+1\x85OK 1 +2"] = refused(Reason.BAD_NUMBER)
+        reply = ask(self.door, query(number="+1\x85OK 1 +2", data="x"))
         self.assertEqual(reply.lines, ["ERROR BAD_NUMBER +1OK1+2 no"])
 
     def test_unexpected_errors(self) -> None:

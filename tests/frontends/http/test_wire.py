@@ -95,6 +95,13 @@ class RequestTests(WireTestCase):
             self.assertEqual((reply.status, "/sms/" in reply.text), (404, True), path)
         self.assertEqual(ask(self.door, "/%73ms/").status, 401)
 
+    def test_absolute_form(self) -> None:
+        """RFC 9112 3.2.2: clients that take us for a proxy."""
+        self.assertEqual(ask(self.door, "http://sms.example.org:8080/sms/").status, 401)
+        self.assertEqual(ask(self.door, "HTTPS://x/sms/?number=1").status, 401)
+        for path in ("http://sms.example.org/nothing", "http://x", "ftp://x/sms/"):
+            self.assertEqual(ask(self.door, path).status, 404, path)
+
     def test_methods(self) -> None:
         """A HEAD of a link must not send an SMS."""
         for method in ("PUT", "DELETE", "OPTIONS", "SENDSMS"):
