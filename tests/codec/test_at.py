@@ -223,6 +223,14 @@ class Ends(SynchronousTestCase):
         (answer,) = talk(session, b"OK\r\n")
         self.assertLessEqual(sum(map(len, answer.lines)), 1 << 20)
 
+    def test_own_lines(self) -> None:
+        session = at.Session()
+        session.send(at.Command("AT+CMGL=4"))
+        lines = session.receive(b"+CMGL: 1,1,,9\r\n0011AABB\r\nbla bla\r\n")
+        self.assertEqual(
+            [line.own for line in lines if isinstance(line, at.Intermediate)], [True, True, False]
+        )
+
     def test_learned_news(self) -> None:
         session = at.Session((r"OVERHEATED$",))
         command = at.Command("ATI")

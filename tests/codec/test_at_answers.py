@@ -210,6 +210,23 @@ class Classes(SynchronousTestCase):
         self.assertIs(self.judged("cme", 16).remedy, at.Remedy.SIM)
         self.assertIs(self.judged("cme", 515).remedy, at.Remedy.INITIALISE)
 
+    def test_words(self) -> None:
+        for line, kind, code in (
+            ("+CME ERROR: SIM PIN required", "cme", 11),
+            ("+CME ERROR: PH-SIM PIN required", "cms", 312),
+            ("+CME ERROR: PH-FSIM PIN required", "cme", 6),
+            ("+CME ERROR: PH-FSIM PUK required", "cme", 7),
+            ("+CME ERROR: SIM PIN2 required", "cme", 17),
+            ("+CME ERROR: operation not allowed", "cme", 3),
+            ("+CMS ERROR: operation not allowed", "cms", 302),
+            ("+CMS ERROR: operation not supported", "cms", 303),
+            ("+CMS ERROR: invalid PDU mode parameter", "cms", 304),
+            ("+CMS ERROR: something new", "cms", None),
+        ):
+            result = outcome(line)
+            self.assertEqual(result, at.Outcome(kind, code, line))
+        self.assertIs(at.judge(at.Outcome("cms", 312)).remedy, at.Remedy.SIM)
+
     def test_duplicate_was_sent(self) -> None:
         failure = at.failure(at.Outcome("cms", 197, "+CMS ERROR: 197"))
         self.assertEqual((failure.kind, failure.maybe_sent), (Kind.PERMANENT, True))

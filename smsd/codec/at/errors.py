@@ -246,7 +246,11 @@ CME = _table(
 """+CME ERROR codes, where a modem answers an SMS command with one."""
 
 _WORDS: tuple[tuple[str, str, int], ...] = (
-    # Texts of AT+CMEE=2, by a part that is the same in every firmware seen: (part, family, code).
+    # Texts of AT+CMEE=2, by a part that is the same in every firmware seen: (part, family, code). The first that fits
+    # counts: what asks for the phone's or a network's lock must never pass for "SIM PIN".
+    ("ph-sim", "cms", 312),
+    ("ph-fsim pin", "cme", 6),
+    ("ph-fsim puk", "cme", 7),
     ("sim not inserted", "cme", 10),
     ("sim pin2", "cme", 17),
     ("sim puk2", "cme", 18),
@@ -276,6 +280,9 @@ _WORDS: tuple[tuple[str, str, int], ...] = (
     ("short message transfer rejected", "cms", 21),
 )
 
+_AS_CMS = {("cms", 3): ("cms", 302), ("cms", 4): ("cms", 303)}
+"""Texts that both families have, and mean by another number."""
+
 NOT_READY = frozenset({("cms", 302), ("cms", 314), ("cms", 532), ("cme", 14), ("cme", 515)})
 """(kind, code) of results that a starting modem gives: repeat the same command a little later."""
 
@@ -297,7 +304,7 @@ def outcome(line: str) -> Outcome | None:
     lowered = text.lower()
     for part, known, code in _WORDS:
         if part in lowered:
-            return Outcome(known, code, line)
+            return Outcome(*_AS_CMS.get((family, code), (known, code)), line)
     return Outcome(family, None, line)
 
 

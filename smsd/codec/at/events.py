@@ -66,9 +66,11 @@ class Silence:
 
 @dataclass(frozen=True, slots=True)
 class Intermediate:
-    """A line that belongs to the outstanding command's answer: the modem is alive and talking about it."""
+    """A line that belongs to the outstanding command's answer. `own` tells that it surely does, by its name or as the PDU
+    below it: the modem is alive and talking about it."""
 
     line: str
+    own: bool = True
 
 
 @dataclass(frozen=True, slots=True)

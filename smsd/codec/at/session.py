@@ -300,4 +300,6 @@ class Session:
         self._size += len(result.text)
         if self._size <= MAX_ANSWER:
             self._lines.append(result.text)
-            self._events.append(Intermediate(result.text))
+            self._events.append(
+                Intermediate(result.text, self._owns(result.text) or _HEX.match(result.text) is not None)
+            )

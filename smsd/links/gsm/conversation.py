@@ -17,6 +17,7 @@ import re
 from collections.abc import Callable
 from datetime import datetime, timezone
 
+from twisted.logger import Logger
 from twisted.python.logfile import LogFile
 
 from smsd.codec.at.lines import MAX_LINE
@@ -26,6 +27,9 @@ KEPT = 5
 
 _PIN = re.compile(rb'(\+CPIN ?= ?"?)[^"\r\n]*', re.IGNORECASE)
 _HEX = re.compile(rb"(?<![0-9A-Za-z])[0-9A-Fa-f]{16,}")
+_PIECE = re.compile(
+    rb"(?:(?<![^\r\n])|(?<=> ))[0-9A-Fa-f]{2,15}(?![^\x1a\r\n])"
+)  # of a PDU, whole between line ends
 _QUOTED = re.compile(rb'"(\+?[0-9*#]{3})[0-9*#]{3,}"')
 _DIGITS = re.compile(rb"(?<![0-9A-Za-z])(\+?[0-9]{3})[0-9]{4,}")
 _SPECIAL = {13: "\\r", 10: "\\n", 9: "\\t", 92: "\\\\", 34: '\\"'}
@@ -38,7 +42,10 @@ def escaped(data: bytes) -> str:
 
 
 class Conversation:
-    """One gateway's log. `level` is `off`, `info` or `debug`; `seconds` tells the time."""
+    """One gateway's log. `level` is `off`, `info` or `debug`; `seconds` tells the time. A file that cannot be written is told
+    once and tried again with each line; it disturbs nothing else."""
+
+    log = Logger()
 
     def __init__(self, gateway: str, path: str, level: str, seconds: Callable[[], float]) -> None:
         self._gateway = gateway
@@ -46,20 +53,20 @@ class Conversation:
         self._seconds = seconds
         self._held = bytearray()
         self._secret = b""
+        self._path = os.path.abspath(path)
         self._file: LogFile | None = None
-        if level != "off":
-            folder, name = os.path.split(os.path.abspath(path))
-            self._file = LogFile(name, folder, rotateLength=ROTATE, maxRotatedFiles=KEPT, defaultMode=0o600)
+        self._on = level != "off"
+        self._failing = False
 
     def sent(self, data: bytes) -> None:
         """Octets were given to the line."""
-        if self._file is not None:
+        if self._on:
             self._flush()
             self._entry(">>>", data)
 
     def received(self, data: bytes) -> None:
         """Octets came from the line."""
-        if self._file is None:
+        if not self._on:
             return
         if self._level == "debug" and not self._secret:
             self._entry("<<<", data)
@@ -78,14 +85,15 @@ class Conversation:
 
     def remark(self, text: str) -> None:
         """Note what happened to the line itself."""
-        if self._file is not None:
+        if self._on:
             self._flush()
             self._write(f"--- {escaped(text.encode('ascii', 'replace'))}")
 
     def close(self) -> None:
         """Write what was kept back, and close the file."""
+        self._flush()
+        self._on = False
         if self._file is not None:
-            self._flush()
             self._file.close()
             self._file = None
 
@@ -100,13 +108,27 @@ class Conversation:
         if self._secret:
             shown = shown.replace(self._secret, b"****")
         if self._level == "info":
-            shown = _HEX.sub(lambda match: b"<%d hex>" % len(match[0]), shown)
+            for pattern in (_HEX, _PIECE):
+                shown = pattern.sub(lambda match: b"<%d hex>" % len(match[0]), shown)
             shown = _QUOTED.sub(rb'"\1..."', shown)
             shown = _DIGITS.sub(rb"\1...", shown)
         self._write(f'{direction} [{len(data)}] "{escaped(shown)}"')
 
     def _write(self, text: str) -> None:
-        if self._file is not None:
-            moment = datetime.fromtimestamp(self._seconds(), timezone.utc)
-            stamp = moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+        moment = datetime.fromtimestamp(self._seconds(), timezone.utc)
+        stamp = moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+        try:
+            if self._file is None:
+                folder, name = os.path.split(self._path)
+                self._file = LogFile(name, folder, ROTATE, 0o600, KEPT)
             self._file.write(f"{stamp} {self._gateway} {text}\n")
+            self._failing = False
+        except OSError as error:
+            self._file = None
+            if not self._failing:
+                self._failing = True
+                self.log.error(
+                    "{gateway}: the conversation cannot be logged: {error}",
+                    gateway=self._gateway,
+                    error=str(error),
+                )

@@ -173,7 +173,7 @@ class GsmGateway(Service):
         try:
             reason, wait = await self._serve(dialogue, conversation, news)
         except (Silent, Lost) as error:
-            reason, wait = str(error), CLOSED if dialogue.alive else REOPEN
+            reason, wait = str(error), REOPEN if dialogue.gone else CLOSED
         except SimTrouble as error:
             reason, wait = str(error), PERSON
         except NotUsable as error:
@@ -241,7 +241,7 @@ def _abilities(settings: Settings, profile: Profile | None) -> Abilities:
     if send_only is None:
         send_only = profile is not None and profile.send_only
     reports = settings.reports and not send_only and (profile is None or profile.reports)
-    return Abilities(settings.schemes, parts=True, binary=True, reports=reports)
+    return Abilities(settings.schemes, parts=True, binary=True, reports=reports, national=settings.tables)
 
 
 def _tell(news: News, event: at.Event) -> None:

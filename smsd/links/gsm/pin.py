@@ -36,6 +36,8 @@ _ASKS = {
     "SIM PUK": "the SIM is locked and asks for its PUK: unlock it in a phone",
     "SIM PIN2": "the SIM asks for its PIN2",
     "SIM PUK2": "the SIM asks for its PUK2",
+    "PH-SIM PIN": "the modem is locked to another SIM and asks for its own PIN (PH-SIM PIN)",
+    "NOT INSERTED": "no SIM in the modem",
 }
 
 
@@ -69,8 +71,10 @@ class Unlock:
             return False
         if not state:
             return False
+        if state == "NOT READY":
+            raise NotUsable("the SIM is not ready")
         if state != "SIM PIN":
-            raise SimTrouble(_ASKS.get(state, f"the modem asks for {state[:40]}"))
+            raise _trouble(state)
         await self._enter()
         return True
 
@@ -108,8 +112,11 @@ class Unlock:
             raise SimTrouble(
                 "the SIM refused the PIN: correct `pin` in the configuration; it is not tried again"
             )
-        await self._memory.remember(KEY, None)
         await self._pause(PIN_WAIT)
+        state = await self._state()
+        if state not in ("READY", ""):  # the OK may have been another command's
+            raise _trouble(state)
+        await self._memory.remember(KEY, None)
 
     async def _try(self, pin: str) -> bool:
         self._conversation.secret(pin)
@@ -142,6 +149,10 @@ class Unlock:
         answer = await self._dialogue.ask("AT+CGSN")
         numbers = [match[0] for line in answer.lines if (match := _PLAIN_NUMBER.search(line))]
         return sim, numbers[0] if numbers else ""
+
+
+def _trouble(state: str) -> SimTrouble:
+    return SimTrouble(_ASKS.get(state, f"the modem asks for {state[:40]}"))
 
 
 def _mark(kind: str, identity: str, pin: str) -> str:

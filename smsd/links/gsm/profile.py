@@ -27,7 +27,10 @@ class Profile(Section):
     match: list[str] = Field(default=[], description="regular expressions over its maker, model and revision")
     init: list[str] = Field(default=[], description="commands at the start; a refusal is no error")
     cnmi: list[str] = Field(
-        default=["2,2,0,1,0", "1,2,0,1,0", "2,1,0,1,0", "2,1,0,2,0", "1,1,0,1,0", "2,1,0,0,0", "3,1,0,0,0"],
+        default=[
+            *("2,2,0,1,0", "1,2,0,1,0", "2,1,0,1,0", "2,1,0,2,0"),
+            *("1,1,0,1,0", "1,1,0,2,0", "2,1,0,0,0", "3,1,0,0,0"),
+        ],
         min_length=1,
         description="wanted +CNMI=mode,mt,bm,ds,bfr, best first",
     )

@@ -14,6 +14,7 @@ from twisted.internet.defer import Deferred, DeferredLock, fail, succeed
 from twisted.logger import Logger
 
 from smsd.codec import at, tpdu
+from smsd.codec.at.errors import NOT_READY
 from smsd.interfaces import PartIn
 from smsd.links.gsm.errors import Lost, Silent
 from smsd.links.gsm.session import Urgency
@@ -183,7 +184,7 @@ class Receiver:
         )
 
     async def _select(self, memory: str) -> bool:
-        if memory == self._selected:
+        if memory in ("", self._selected):
             return True
         answer = await self._ask(f'AT+CPMS="{memory}"')
         if answer.ok:
@@ -204,6 +205,8 @@ class Receiver:
             if slot is not None and slot.stat in RECEIVED:
                 await self._keep(slot.pdu, f"{event.memory}:{event.index}", slot.length)
                 await self._delete(event.index)
+            elif not answer.ok and answer.outcome.code != 321:
+                self._try_later()
         finally:
             await self._home()
 
@@ -243,6 +246,8 @@ class Receiver:
         """Everything received that lies in the selected memory. The commits run together, the deletions in turn."""
         answer = await self._ask("AT+CMGL=4")
         if not answer.ok:
+            if (answer.outcome.kind, answer.outcome.code) in NOT_READY:
+                self._try_later()
             return
         kept = [
             (slot.index, self._kept(self._keep(slot.pdu, f"{memory}:{slot.index}", slot.length)))

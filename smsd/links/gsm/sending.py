@@ -49,7 +49,8 @@ def pdu(piece: Piece, now: float, reports: bool) -> tuple[str, int]:
         wanted = piece.parameters.coding
         if wanted is not None:
             read = Dcs.read(wanted)
-            dcs = wanted if read.alphabet == plan.alphabet else plan.dcs(read.message_class)
+            fits = read.alphabet == plan.alphabet and not read.compressed
+            dcs = wanted if fits else plan.dcs(read.message_class)
         octets = tpdu.encode_submit(
             piece.target.target,
             plan.user_data(piece.seq, piece.reference),
@@ -66,8 +67,9 @@ def pdu(piece: Piece, now: float, reports: bool) -> tuple[str, int]:
 
 
 class Sender:
-    """Sends over one open line. `trouble(verdict)` hears of refusals that are about the gateway, `stuck(reason)` of a modem
-    that lets messages end in silence; both before the piece fails, so that the lane can close first."""
+    """Sends over one open line. `trouble(verdict, delivery)` hears of refusals that are about the gateway, and tells whether
+    they are; `stuck(reason)` of a modem that lets messages end in silence; both before the piece fails, so that the lane can
+    close first."""
 
     log = Logger()
 
@@ -78,7 +80,7 @@ class Sender:
         dialogue: Dialogue,
         modem: Modem,
         reports: bool,
-        trouble: Callable[[at.Verdict], None],
+        trouble: Callable[[at.Verdict, int], bool],
         stuck: Callable[[str], None],
     ) -> None:
         self._clock = clock
@@ -174,8 +176,8 @@ class Sender:
             if failure.kind is Kind.PERMANENT and not self._dialogue.certain:
                 failure = Failure(Kind.TEMPORARY, failure.reason, maybe_sent=failure.maybe_sent)
             verdict = at.judge(answer.outcome)
-            if verdict.remedy is not at.Remedy.NOTHING:
-                self._trouble(verdict)
+            if verdict.remedy is not at.Remedy.NOTHING and not self._trouble(verdict, piece.delivery):
+                failure = Failure(Kind.TEMPORARY, failure.reason, status="4.0.0")
         self._done()
         result.errback(failure)
 

@@ -41,9 +41,11 @@ _STATES = {
 
 @dataclass(slots=True)
 class Troubles:
-    """How often in a row the modem refused for its own reasons; outlives the line."""
+    """How often in a row the modem refused for its own reasons, and the delivery that it was last initialised for;
+    outlives the line."""
 
     count: int = 0
+    suspect: int | None = None
 
     def wait(self) -> float:
         """One more; how long to wait: 1, 2, 4 … 60 s."""
@@ -75,6 +77,8 @@ class InService:
         self._state = modem.state
         self._unregistered_since: float | None = None if registered(modem.state) else float("-inf")
         self._held: str | None = None
+        self._sent = 0
+        self._release_call: Any = None
         self._calls: list[Any] = []
         self.sender = Sender(
             self._clock,
@@ -144,9 +148,14 @@ class InService:
 
     def begin_again(self, reason: str) -> None:
         """The modem lost its settings; later each time it does so without a message in between."""
-        if self.sender.sent:
-            self._troubles.count = 0
+        self._forgive()
         self.end(reason, self._troubles.wait())
+
+    def _forgive(self) -> None:
+        """A message went out since the last trouble: waits begin anew."""
+        if self.sender.sent > self._sent:
+            self._sent = self.sender.sent
+            self._troubles.count = 0
 
     @property
     def status(self) -> str:
@@ -200,10 +209,10 @@ class InService:
         self._calls = [call for call in self._calls if call.active()]
         self._calls.append(self._clock.callLater(seconds, self._reconsider))
 
-    def _trouble(self, verdict: at.Verdict) -> None:
-        """A refusal that is about this gateway."""
-        if self.sender.sent:
-            self._troubles.count = 0
+    def _trouble(self, verdict: at.Verdict, delivery: int) -> bool:
+        """A refusal that is about this gateway. False when it is the delivery's after all: the modem was initialised for it
+        before, and it must not hold up all others."""
+        self._forgive()
         remedy = verdict.remedy
         if remedy is at.Remedy.REGISTER:
             self._hold(verdict.reason)
@@ -213,19 +222,23 @@ class InService:
             self.receiver.sweep()
         elif remedy in (at.Remedy.SIM, at.Remedy.CENTRE):
             self.end(verdict.reason, PERSON)
-        elif remedy is at.Remedy.PIN:
-            self.end(verdict.reason, CLOSED)
+        elif delivery == self._troubles.suspect:
+            return False
         else:
+            self._troubles.suspect = delivery
             self.end(verdict.reason, self._troubles.wait())
+        return True
 
     def _hold(self, reason: str) -> None:
         """Keep the lane closed for a while, longer each time."""
         self._held = reason
         self._lane.close(reason)
-        self._calls.append(self._clock.callLater(self._troubles.wait(), self._release))
+        if self._release_call is None:
+            self._release_call = self._clock.callLater(self._troubles.wait(), self._release)
+            self._calls.append(self._release_call)
 
     def _release(self) -> None:
-        self._held = None
+        self._held = self._release_call = None
         self._reconsider()
 
 

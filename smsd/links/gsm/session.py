@@ -81,6 +81,7 @@ class Dialogue(Protocol):
         self._timer: Any = None
         self._pause: Any = None
         self._ended: str | None = None
+        self.gone = False  # whether the line broke; False too while it is open, and when we closed it
         self._strays = 0
         self._chunk = 0
         self._chunk_pause = self._prompt_delay = self._command_pause = 0.0
@@ -174,6 +175,7 @@ class Dialogue(Protocol):
         """The device is gone (also: EIO, end of file)."""
         if self._ended is None:
             self._ended = "the line was lost"
+            self.gone = True
             self._lost(self._ended)  # first, so that nobody hands over more when what waits here fails
             self._end(self._ended)
 
@@ -214,7 +216,7 @@ class Dialogue(Protocol):
         if isinstance(event, at.Answer):
             self._finish(event)
         elif isinstance(event, at.Intermediate):
-            if self._job is not None and self._timer is not None:
+            if event.own and self._job is not None and self._timer is not None:
                 lone = self._job.command.lone
                 self._restart(
                     min(GRACE, self._job.timeout) if lone else self._job.patience or self._job.timeout

@@ -9,7 +9,14 @@ from pydantic import Field, SecretStr, field_validator
 
 from smsd.config.settings import GatewaySettings, Path
 
-_HOURS = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-4]):([0-5]\d)$")
+_HOURS = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-(?:([01]\d|2[0-3]):([0-5]\d)|24:00)$")
+_FORBIDDEN = re.compile(r"[+^#*](CPIN2?|CMGS|CMSS|CMGW|CMGC|CLCK|CPWD)\b|^ATD", re.IGNORECASE)
+
+# In the order of their identifiers, from 1 (23.038 6.2.1.2.4).
+NATIONAL = (
+    *("turkish", "spanish", "portuguese", "bengali", "gujarati", "hindi", "kannada"),
+    *("malayalam", "oriya", "punjabi", "tamil", "telugu", "urdu"),
+)
 
 
 class Settings(GatewaySettings):
@@ -38,6 +45,10 @@ class Settings(GatewaySettings):
     init: list[str] = Field(default=[], description="further commands at the start: AT^CURC=0")
     keep_link: bool | None = Field(default=None, description="keep the radio link open in a burst (+CMMS)")
     reports: bool = Field(default=True, description="ask the network for reports where somebody wants one")
+    national: list[str] = Field(
+        default=[],
+        description="languages whose shift tables may be written, where phones there can read them: turkish",
+    )
     conversation: Literal["off", "info", "debug"] = Field(
         default="info", description="log of the dialogue: info masks texts and numbers, debug is whole"
     )
@@ -47,6 +58,8 @@ class Settings(GatewaySettings):
     def _hours(cls, value: str | None) -> str | None:
         if value is not None and not _HOURS.match(value):
             raise ValueError("write two times of the day: 08:00-20:00")
+        if value is not None and value[:5] == value[6:]:
+            raise ValueError("the two times are the same: leave it out to poll at any time")
         return value
 
     @field_validator("pin")
@@ -63,10 +76,22 @@ class Settings(GatewaySettings):
             check_command(command)
         return value
 
+    @field_validator("national")
+    @classmethod
+    def _national(cls, value: list[str]) -> list[str]:
+        if unknown := [name for name in value if name not in NATIONAL]:
+            raise ValueError(f"{unknown[0]!r} has no shift table; there are {', '.join(NATIONAL)}")
+        return value
+
     @field_validator("memories")
     @classmethod
     def _memories(cls, value: list[str] | None) -> list[str] | None:
         return value if value is None else [check_memory(name) for name in value]
+
+    @property
+    def tables(self) -> frozenset[int]:
+        """`national` as numbers of the tables."""
+        return frozenset(NATIONAL.index(name) + 1 for name in self.national)
 
     @property
     def hours(self) -> tuple[int, int] | None:
@@ -74,7 +99,7 @@ class Settings(GatewaySettings):
         match = _HOURS.match(self.active_hours or "")
         if match is None:
             return None
-        first, last = int(match[1]) * 60 + int(match[2]), int(match[3]) * 60 + int(match[4])
+        first, last = int(match[1]) * 60 + int(match[2]), int(match[3] or 24) * 60 + int(match[4] or 0)
         return first, last
 
 
@@ -82,10 +107,8 @@ def check_command(command: str) -> str:
     """An AT command of one line as configuration may hold it; ValueError otherwise."""
     if not re.fullmatch(r"AT[\x20-\x7e]*", command):
         raise ValueError(f"{command!r} is no AT command: write one line that begins with AT")
-    if re.match(r"AT\+(CPIN|CMGS|CMGW|CLCK|CPWD)\b", command, re.IGNORECASE):
-        raise ValueError(
-            f"{command.split('=')[0]} has no place here: a start must not send, lock or enter a PIN"
-        )
+    if found := _FORBIDDEN.search(command):
+        raise ValueError(f"{found[0]} has no place here: a start must not call, send, lock or enter a PIN")
     return command
 
 

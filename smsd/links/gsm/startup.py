@@ -53,7 +53,7 @@ class Modem:
 
 def registered(state: int | None) -> bool:
     """Whether this registration state lets messages through; a modem that does not know counts as registered."""
-    return state is None or state in (1, 5, 6, 7)
+    return state is None or state in (1, 5, 6, 7, 9, 10)
 
 
 async def registration(dialogue: Dialogue) -> int | None:

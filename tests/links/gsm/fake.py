@@ -298,8 +298,14 @@ class Rig:
     def piece(self, text: str = "hello", **options: Any) -> Piece:
         """A message of one part."""
         more: dict[str, Any] = {"content": Text(text), "target": Address("sms", "+41791234567"), **options}
+        delivery = more.pop("delivery", 1)
         return Piece(
-            delivery=1, message=1, lane=1, gateway="m1", origin=Address("mailto", "ann@example.org"), **more
+            delivery=delivery,
+            message=1,
+            lane=1,
+            gateway="m1",
+            origin=Address("mailto", "ann@example.org"),
+            **more,
         )
 
     def pass_time(self, seconds: float, step: float = 0.25) -> None:

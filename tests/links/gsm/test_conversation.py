@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import re
 
+from twisted.logger import capturedLogs
+
 from smsd.links.gsm import conversation
 from smsd.links.gsm.conversation import Conversation
 from smsd.simulator import replay
@@ -52,6 +54,33 @@ class Log(GsmCase):
             self.assertNotIn("1234567", text)
             self.assertIn(f"[{len(DELIVER) + 1}]", text)
             self.assertIn("+CMGS: 12", text)
+
+    def test_info_masks_the_pieces_of_a_pdu(self) -> None:
+        for size in (4, 9, 15, 18):
+            self.path = os.path.join(self.folder(), "log")
+            log = self.make("info")
+            data = DELIVER.encode() + b"\x1a"
+            for n in range(0, len(data), size):
+                log.sent(data[n : n + size])
+            log.received(b"> " + DELIVER[-8:].encode() + b"\r\n+CMGS: 12\r\n\r\nOK\r\n")
+            log.close()
+            text = "\n".join(self.read())
+            self.assertNotIn(DELIVER[-6:-2], text)
+            self.assertIsNone(re.search(r"\"[0-9A-F]{2,}", text), text)
+            self.assertIn("+CMGS: 12", text)
+
+    def test_full_disk_disturbs_nothing(self) -> None:
+        folder = os.path.dirname(self.path)
+        self.path = os.path.join(folder, "missing", "log")
+        log = self.make("debug")
+        with capturedLogs() as said:
+            log.sent(b"AT\r")
+            log.received(b"\r\nOK\r\n")
+        self.assertEqual(len(said), 1)
+        os.mkdir(os.path.dirname(self.path))
+        log.sent(b"AT+CSQ\r")
+        log.close()
+        self.assertEqual(len(self.read()), 1)
 
     def test_bounded(self) -> None:
         self.patch(conversation, "ROTATE", 2000)

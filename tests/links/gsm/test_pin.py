@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from twisted.logger import formatEvent, globalLogPublisher
+
 from smsd.links.gsm.pin import KEY
 from tests.links.gsm.fake import ERROR, OK, GsmCase, Rig, lines
 from tests.links.gsm.simulated import SimulatedRig
@@ -79,6 +81,7 @@ class Pin(GsmCase):
         self.locked(facts, WRONG).start()
         rig = self.locked(facts, pin="9999").start(forget=False)
         self.assertEqual(self.entered(rig), 1)
+        rig.pass_time(2)
         self.assertEqual(facts, {})
 
     def test_another_sim_is_tried(self) -> None:
@@ -115,6 +118,40 @@ class Pin(GsmCase):
         rig = self.locked(answer=b"\r\n+CME ERROR: 14\r\n").start()
         self.assertEqual(rig.memory.facts, {})
 
+    def test_ok_of_another_command(self) -> None:
+        rig = self.locked()
+        rig.modem.answers['AT+CPIN="1234"'] = OK  # and the SIM goes on asking
+        rig.start(forget=False)
+        rig.pass_time(200)
+        self.assertEqual(self.entered(rig), 1)
+        self.assertIn(KEY, rig.memory.facts)
+        self.assertFalse(rig.outlet.is_open)
+
+    def test_not_ready_yet(self) -> None:
+        rig = self.locked()
+        rig.modem.answers["AT+CPIN?"] = lines("+CPIN: NOT READY")
+        rig.start(forget=False)
+        self.assertEqual(self.entered(rig), 0)
+        rig.modem.answers["AT+CPIN?"] = lines("+CPIN: READY")
+        rig.pass_time(1.5)
+        self.assertTrue(rig.outlet.is_open)
+
+    def test_other_locks_get_no_pin(self) -> None:
+        for answer in (
+            lines("+CPIN: PH-SIM PIN"),
+            lines("+CPIN: PH-NET PIN"),
+            b"\r\n+CME ERROR: 5\r\n",
+            b"\r\n+CME ERROR: PH-SIM PIN required\r\n",
+            b"\r\n+CME ERROR: PH-FSIM PIN required\r\n",
+            b"\r\n+CME ERROR: SIM PIN2 required\r\n",
+        ):
+            rig = self.locked()
+            rig.modem.answers["AT+CPIN?"] = answer
+            rig.start(forget=False)
+            rig.pass_time(130)
+            self.assertEqual(self.entered(rig), 0, answer)
+            self.assertFalse(rig.outlet.is_open)
+
     def test_none_configured(self) -> None:
         rig = self.locked(pin=None).start(forget=False)
         self.assertIn("set `pin`", rig.outlet.reason)
@@ -143,6 +180,20 @@ class Pin(GsmCase):
         rig.start()
         rig.pass_time(0.5)
         self.assertTrue(rig.outlet.is_open)
+
+    def test_not_in_the_servers_log(self) -> None:
+        for answer in (OK, WRONG, None):
+            said: list[str] = []
+
+            def hear(event: dict[str, object], said: list[str] = said) -> None:
+                said.append(f"{formatEvent(event)} {event}")
+
+            globalLogPublisher.addObserver(hear)
+            self.addCleanup(globalLogPublisher.removeObserver, hear)
+            rig = self.locked(answer=answer).start()
+            rig.pass_time(40)
+            self.assertTrue(said)
+            self.assertFalse([line for line in said if "1234" in line])
 
     def test_masked_everywhere(self) -> None:
         for level in ("debug", "info"):

@@ -8,7 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from smsd.codec import tpdu
 from smsd.config.positions import ConfigError
-from smsd.links.gsm.profile import load, recognise
+from smsd.links.gsm.profile import Profile, load, recognise
 from smsd.simulator.profiles import PROFILES as SIMULATED
 from smsd.values.delivery import Accepted
 from tests.links.gsm.fake import PROFILES, GsmCase
@@ -104,6 +104,9 @@ class File(GsmCase):
 
     def test_good(self) -> None:
         self.assertEqual(self.read("generic:\n  poll: 5\nacme:\n  match: [acme]\n"), [])
+
+    def test_generic_shows_what_is_not_written(self) -> None:
+        self.assertEqual(PROFILES["generic"], Profile(about=PROFILES["generic"].about))
 
     def test_everything_wrong_at_once(self) -> None:
         problems = self.read(

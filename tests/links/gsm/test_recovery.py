@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from smsd.interfaces import PartIn
 from smsd.simulator.faults import Rule
+from smsd.values.address import Address
 from smsd.values.delivery import Accepted, Kind, Scope
 from tests.links.gsm.fake import DELIVER, ERROR, OK, GsmCase, lines
 from tests.links.gsm.simulated import SimulatedRig
@@ -103,6 +104,15 @@ class Silence(GsmCase):
             rig.pass_time(21)
         self.assertEqual(rig.modem.opened, 2)
         self.assertEqual(len(rig.modem.pdus), 3)
+
+    def test_babbling_is_no_answer(self) -> None:
+        rig = self.rig().start()
+        for command in ("AT", "AT+CMGF?", "AT+CREG?"):
+            rig.modem.answers[command] = None
+        for _ in range(14):
+            rig.pass_time(4)
+            rig.modem.say(b"\r\nbla bla\r\n")
+        self.assertFalse(rig.outlet.is_open and rig.modem.opened == 1)
 
     def test_deaf_at_the_start(self) -> None:
         rig = self.rig()
@@ -380,7 +390,9 @@ class Restarted(GsmCase):
         rig.modem.answers["AT+CMGF=0"] = forget
         rig.start()
         self.assertFalse(rig.outlet.is_open)
-        rig.pass_time(1)
+        rig.pass_time(0.5)
+        self.assertEqual(rig.modem.opened, 1)  # a device that we close rests for a second
+        rig.pass_time(0.5)
         self.assertTrue(rig.outlet.is_open)
         self.assertEqual((times, rig.modem.opened), ([2], 2))
 
@@ -439,8 +451,8 @@ class Refusals(GsmCase):
         rig = self.rig().start()
         rig.modem.send_result = b"\r\n+CMS ERROR: 302\r\n"
         openings = []
-        for _ in range(5):
-            rig.send()
+        for number in range(5):
+            rig.send(delivery=number)
             start = rig.clock.seconds()
             while not rig.outlet.is_open:
                 rig.pass_time(0.25)
@@ -453,6 +465,40 @@ class Refusals(GsmCase):
         self.assertEqual(rig.outlet.reason, "no network service")
         rig.pass_time(3)
         self.assertEqual((rig.outlet.is_open, rig.modem.opened), (True, 1))
+
+    def test_one_message_does_not_hold_up_the_others(self) -> None:
+        rig = self.rig().start()
+        rig.modem.send_result = lambda pdu: b"\r\n+CMS ERROR: 513\r\n" if "1497214365F7" in pdu else None
+        other = Address("sms", "+41792345678")
+        self.assertIs(rig.send(delivery=7)[0].value.scope, Scope.GATEWAY)
+        self.assertFalse(rig.outlet.is_open)
+        rig.pass_time(1.5)
+        failure = rig.send(delivery=7)[0].value
+        self.assertEqual((failure.kind, failure.scope), (Kind.TEMPORARY, Scope.MESSAGE))
+        self.assertEqual(rig.send(delivery=8, target=other), [Accepted("1")])
+        self.assertEqual((rig.outlet.is_open, rig.modem.opened), (True, 2))
+
+    def test_waits_for_the_network_grow(self) -> None:
+        rig = self.rig().start()
+        self.assertEqual(rig.send(), [Accepted("1")])
+        rig.modem.send_result = b"\r\n+CMS ERROR: 331\r\n"
+        waits = []
+        for _ in range(4):
+            rig.send()
+            rig.send()
+            start = rig.clock.seconds()
+            while not rig.outlet.is_open:
+                rig.pass_time(0.25)
+            waits.append(round(rig.clock.seconds() - start))
+        self.assertEqual(waits, [1, 2, 4, 8])
+
+    def test_pin_wanted_without_end(self) -> None:
+        rig = self.rig().start()
+        rig.modem.send_result = b"\r\n+CMS ERROR: 311\r\n"
+        for number in range(60):
+            rig.send(delivery=number)
+            rig.pass_time(1)
+        self.assertLess(rig.modem.opened, 8)
 
     def test_full_memory_is_emptied(self) -> None:
         rig = self.rig().start()
@@ -518,6 +564,13 @@ class Network(GsmCase):
         rig.modem.answers["AT+CEREG?"] = lines("+CEREG: 0,1")
         rig.start()
         self.assertTrue(rig.outlet.is_open)
+
+    def test_states(self) -> None:
+        for state, open_ in enumerate((0, 1, 0, 0, 0, 1, 1, 1, 0, 1, 1, 0)):
+            rig = self.rig()
+            rig.modem.answers["AT+CREG?"] = lines(f"+CREG: 1,{state}")
+            rig.start()
+            self.assertEqual(rig.outlet.is_open, bool(open_), state)
 
     def test_lost_network_closes_after_a_grace(self) -> None:
         rig = self.rig().start()
@@ -592,6 +645,31 @@ class Receiving(GsmCase):
             rig.modem.say(b'\r\n+CMTI: "SM",1\r\n')
             self.assertEqual(rig.inbound.parts, [])
             self.assertEqual(rig.modem.commands, ["AT+CMGR=1"])
+
+    def test_busy_when_asked_for_an_announced_message(self) -> None:
+        rig = self.rig().start()
+        rig.modem.answers["AT+CMGR=4"] = b"\r\n+CMS ERROR: 314\r\n"
+        rig.modem.answers["AT+CMGL=4"] = lines("+CMGL: 4,1,,29", DELIVER)
+        rig.modem.answers["AT+CMGD=4"] = OK
+        rig.modem.say(b'\r\n+CMTI: "SM",4\r\n')
+        self.assertEqual(rig.inbound.parts, [])
+        rig.pass_time(31)
+        self.assertEqual(rig.inbound.parts[0], PartIn("m1", OCTETS, "SM:4"))
+        self.assertIn("AT+CMGD=4", rig.modem.commands)
+
+    def test_busy_when_asked_for_what_was_stored(self) -> None:
+        rig = self.rig()
+        rig.modem.answers["AT+CMGL=4"] = b"\r\n+CMS ERROR: 314\r\n"
+        rig.start()
+        rig.modem.answers["AT+CMGL=4"] = lines("+CMGL: 4,1,,29", DELIVER)
+        rig.pass_time(31)
+        self.assertEqual(rig.inbound.parts[0], PartIn("m1", OCTETS, "SM:4"))
+
+    def test_announced_without_a_memory(self) -> None:
+        rig = self.rig().start()
+        rig.modem.answers["AT+CMGR=4"] = lines("+CMGR: 0,,29", DELIVER)
+        rig.modem.say(b"\r\n+CMTI: ,4\r\n")
+        self.assertEqual(rig.inbound.parts, [PartIn("m1", OCTETS, ":4")])
 
     def test_unreadable_pdu_is_kept(self) -> None:
         rig = self.rig().start()

@@ -56,6 +56,14 @@ class Pdus(GsmCase):
         submit = self.submit(content=Text("Ж"), code=Alphabet.UCS2, parameters=Parameters(coding=0x10))
         self.assertEqual((submit.dcs, submit.user_data.text), (0x18, "Ж"))
 
+    def test_compressed_is_not_said_of_what_is_not(self) -> None:
+        self.assertEqual(self.submit(parameters=Parameters(coding=0x30)).dcs, 0x10)
+
+    def test_national_tables(self) -> None:
+        rig = self.rig(national=["turkish", "portuguese"])
+        self.assertEqual(rig.gateway.abilities.national, {1, 3})
+        self.assertEqual(self.rig().gateway.abilities.national, frozenset())
+
     def test_validity_is_what_is_left(self) -> None:
         rig = self.rig()
         now = int(rig.clock.seconds() * 1000)
@@ -182,6 +190,8 @@ class Polling(GsmCase):
         late = Settings(id="a", type="gsm", device="/dev/x", active_hours="22:00-06:00").hours
         self.assertEqual((active(late, noon), active(late, night)), (False, True))
         self.assertTrue(active(None, noon))
+        evening = Settings(id="a", type="gsm", device="/dev/x", active_hours="20:00-24:00").hours
+        self.assertEqual((active(evening, noon), active(evening, night)), (False, True))
 
 
 class Configured(GsmCase):
@@ -192,7 +202,14 @@ class Configured(GsmCase):
             {"pin": "12"},
             {"pin": '1";+C'},
             {"active_hours": "8-20"},
+            {"active_hours": "08:00-24:30"},
+            {"active_hours": "08:00-08:00"},
+            {"national": ["turkish", "english"]},
             {"init": ["AT+CPIN=1234"]},
+            {"init": ["AT+CMEE=1;+CPIN=1234"]},
+            {"init": ["AT^CPIN=1234"]},
+            {"init": ["AT+CMSS=1"]},
+            {"init": ["ATD123;"]},
             {"init": ["AT\rATD123;"]},
             {"memories": ["sim"]},
             {"smsc": "+41\r"},
