@@ -13,8 +13,8 @@ from smsd.core.overrides import Overrides
 from smsd.store import operating
 from smsd.values.address import Address
 from smsd.values.delivery import State
-from smsd.values.errors import InvalidValue, storable
-from smsd.values.message import Declined, Parameters, Priority, Queued, Recipient, Submission, Text
+from smsd.values.errors import InvalidValue
+from smsd.values.message import Declined, Parameters, Priority, Queued, Recipient, Submission, Text, storable
 
 WAITING = (State.READY, State.SENDING, State.SCHEDULED, State.HELD)
 MOST = 1000
