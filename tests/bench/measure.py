@@ -117,17 +117,25 @@ def interleaved(
     rounds: int,
     seconds: float,
     between: Callable[[], None] = lambda: None,
+    peers: frozenset[str] = frozenset(),
 ) -> dict[str, dict[str, float]]:
-    """Every contender in turn, `rounds` times, so that all see the same minutes; medians of rate, p50 and p99."""
+    """Every contender in turn, `rounds` times, so that all see the same minutes; medians of rate, p50 and p99. A round
+    that one of `peers` did not stand is said and left out, and so is a peer that stood none."""
     said: dict[str, list[dict[str, Any]]] = {contender.name: [] for contender in contenders}
     for round_ in range(rounds):
         order = contenders if round_ % 2 == 0 else contenders[::-1]
         for contender in order:
-            said[contender.name].append(put_load(contender, connections, seconds))
+            try:
+                said[contender.name].append(put_load(contender, connections, seconds))
+            except RigError as error:
+                if contender.name not in peers:
+                    raise
+                print(f"  left out, a round of {contender.name}: {error}")
             between()
     return {
         name: {
             key: statistics.median(one[key] for one in found) for key in ("rate", "p50", "p99", "processor")
         }
         for name, found in said.items()
+        if found
     }
