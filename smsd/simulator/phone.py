@@ -175,7 +175,8 @@ class Phone:
             if text is not None:
                 self._sender = facts.get("number", self._sender)
                 at = time.strftime("%H:%M:%S", time.localtime(facts["time"]))
-                self._show(f"[{at}] to {self._sender}: {text}")
+                indented = text.replace("\n", "\n    ")  # or a text could pass for the next message
+                self._show(f"[{at}] to {self._sender}: {indented}")
                 self._prompt()
         elif kind in ("vanished", "back"):
             self._show(f"(the modem {'was unplugged' if kind == 'vanished' else 'is back'})")

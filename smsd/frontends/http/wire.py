@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Any
 
 from twisted.internet.defer import Deferred, succeed
@@ -20,7 +21,7 @@ from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from twisted.protocols.basic import LineReceiver
 from twisted.python.failure import Failure
-from twisted.web.http import RESPONSES, HTTPChannel, Request, datetimeToString
+from twisted.web.http import HTTPChannel, Request, datetimeToString
 from zope.interface import implementer
 
 from smsd.frontends.http.answer import Answer, refused
@@ -31,6 +32,7 @@ _log = Logger()
 _SWEEP = 1.0
 _PATIENCE = 10.0
 _AT_ONCE = 4096
+_PHRASES = {int(status): status.phrase.encode("ascii") for status in HTTPStatus}
 _PLAIN = re.compile(
     rb"(GET|HEAD) ([!-~]+) HTTP/1\.1\r\n"
     rb"((?:(?!(?i:connection|content-length|expect|transfer-encoding|upgrade):)"
@@ -123,7 +125,7 @@ class DoorRequest(Request):
             return
         channel = self.channel
         head = [
-            b"HTTP/1.1 %d %b" % (answer.status, RESPONSES.get(answer.status, b"Unknown")),
+            b"HTTP/1.1 %d %b" % (answer.status, _PHRASES.get(answer.status, b"Unknown")),
             b"Date: " + channel.factory.date(),
             b"Content-Type: " + answer.kind,
             b"Content-Length: %d" % len(answer.body),
@@ -258,7 +260,7 @@ class DoorChannel(HTTPChannel):
             b"HTTP/1.1 %d %b\r\nDate: %b\r\nContent-Type: %b\r\nContent-Length: %d\r\nConnection: close\r\n\r\n"
             % (
                 answer.status,
-                RESPONSES.get(answer.status, b"Unknown"),
+                _PHRASES.get(answer.status, b"Unknown"),
                 self.factory.date(),
                 answer.kind,
                 len(answer.body),
