@@ -88,15 +88,6 @@ class Settings(SynchronousTestCase):
             self.assertEqual(at.memories([line]), expected, line)
         self.assertEqual(at.memories(["nonsense"]), ())
 
-    def test_usage(self) -> None:
-        for line, expected in (
-            ("+CPMS: 1,20,2,20,3,20", (at.Usage("", 1, 20), at.Usage("", 2, 20), at.Usage("", 3, 20))),
-            ('+CPMS: "SM",1,20,"ME",2,23', (at.Usage("SM", 1, 20), at.Usage("ME", 2, 23))),
-            ("+CPMS: 1,20", (at.Usage("", 1, 20),)),
-            ("+CPMS: x", ()),
-        ):
-            self.assertEqual(at.usage([line]), expected, line)
-
     def test_notify_ranges(self) -> None:
         for line, expected in (
             ("+CNMI: (0-2),(0,1,3),(2),(0-1,3),(0)", ({0, 1, 2}, {0, 1, 3}, {2}, {0, 1, 3}, {0})),
@@ -148,7 +139,7 @@ class Settings(SynchronousTestCase):
 
 
 READERS = [
-    at.listing, at.record, at.memories, at.usage, at.notify_ranges, at.registration, at.signal, at.service_centre,
+    at.listing, at.record, at.memories, at.notify_ranges, at.registration, at.signal, at.service_centre,
     at.reference, at.pin_state, at.identifier,
 ]  # fmt: skip
 NAMES = ["+CMGL", "+CMGR", "+CPMS", "+CNMI", "+CREG", "+CSQ", "+CSCA", "+CMGS", "+CPIN"]

@@ -16,7 +16,7 @@ _COMMANDS = (
     at.Command('AT+CPIN="1234"', secret=True),
 )
 _READERS = (
-    at.listing, at.record, at.memories, at.usage, at.notify_ranges, at.registration, at.signal, at.service_centre,
+    at.listing, at.record, at.memories, at.notify_ranges, at.registration, at.signal, at.service_centre,
     at.reference, at.pin_state, at.identifier,
 )  # fmt: skip
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from smsd.codec.at.answers import (
     Slot,
-    Usage,
     identifier,
     listing,
     memories,
@@ -20,7 +19,6 @@ from smsd.codec.at.answers import (
     registration,
     service_centre,
     signal,
-    usage,
 )
 from smsd.codec.at.errors import Remedy, Verdict, failure, judge
 from smsd.codec.at.events import (
@@ -62,7 +60,6 @@ __all__ = [
     "Slot",
     "Stored",
     "StrayPrompt",
-    "Usage",
     "Verdict",
     "failure",
     "identifier",
@@ -76,5 +73,4 @@ __all__ = [
     "registration",
     "service_centre",
     "signal",
-    "usage",
 ]

@@ -27,15 +27,6 @@ class Slot:
     pdu: str
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """How full a memory is; `memory` is "" where the answer does not name it."""
-
-    memory: str
-    used: int
-    total: int
-
-
 def _fields(text: str) -> list[str]:
     """The comma separated fields, commas within quotation marks kept, each stripped but still quoted."""
     fields, start, quoted = [], 0, False
@@ -148,25 +139,6 @@ def memories(lines: Iterable[str]) -> tuple[frozenset[str], ...]:
             for group in _groups(body)
         ]
         return tuple(groups[:3])
-    return ()
-
-
-def usage(lines: Iterable[str]) -> tuple[Usage, ...]:
-    """The used/total pairs of `+CPMS=` (without names) and `+CPMS?` (with them)."""
-    for body in _bodies(lines, "+CPMS"):
-        found: list[Usage] = []
-        name = ""
-        numbers: list[int] = []
-        for field in _fields(body):
-            number = _int(field)
-            if number is None:
-                name, numbers = field.strip('" ').upper(), []
-                continue
-            numbers.append(number)
-            if len(numbers) == 2:
-                found.append(Usage(name, *numbers))
-                name, numbers = "", []
-        return tuple(found[:3])
     return ()
 
 

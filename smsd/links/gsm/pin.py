@@ -62,21 +62,20 @@ class Unlock:
         self._patient = patient
         self._pause = pause
 
-    async def run(self) -> bool:
-        """True when the PIN was entered now, False when none was asked for."""
+    async def run(self) -> None:
+        """Enter the PIN if it is asked for."""
         state = await self._state()
         if state == "READY":
             if await self._memory.recall(KEY) is not None:
                 await self._memory.remember(KEY, None)
-            return False
+            return
         if not state:
-            return False
+            return
         if state == "NOT READY":
             raise NotUsable("the SIM is not ready")
         if state != "SIM PIN":
             raise _trouble(state)
         await self._enter()
-        return True
 
     async def _state(self) -> str:
         """The SIM's state; "" for a modem that does not know the question (a phone)."""

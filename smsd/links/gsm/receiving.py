@@ -50,6 +50,7 @@ class Receiver:
         self._modem = modem
         self._lock = DeferredLock()
         self._selected = modem.home
+        self._memories = list(modem.memories) or [""]
         self._sweeping = False
         self._again: Any = None
         self._cut: set[str] = set()
@@ -193,17 +194,20 @@ class Receiver:
 
     async def _fetch(self, event: at.Stored) -> None:
         """One announced message: read, keep, delete; in its own memory."""
+        memory = event.memory or self._modem.home
         await self._lock.acquire()
         try:
-            if not await self._select(event.memory):
+            if not await self._select(memory):
                 self.log.warn(
-                    "{gateway}: memory {memory} cannot be read", gateway=self._gateway, memory=event.memory
+                    "{gateway}: memory {memory} cannot be read", gateway=self._gateway, memory=memory
                 )
                 return
+            if memory not in self._memories:  # if this fails, or a later one is lost, it must be found again
+                self._memories.append(memory)
             answer = await self._ask(f"AT+CMGR={event.index}")
             slot = at.record(answer.lines) if answer.ok else None
             if slot is not None and slot.stat in RECEIVED:
-                await self._keep(slot.pdu, f"{event.memory}:{event.index}", slot.length)
+                await self._keep(slot.pdu, f"{memory}:{event.index}", slot.length)
                 await self._delete(event.index)
             elif not answer.ok and answer.outcome.code != 321:
                 self._try_later()
@@ -234,8 +238,8 @@ class Receiver:
         try:
             await self._lock.acquire()
             try:
-                for memory in self._modem.memories or ("",):
-                    if not memory or await self._select(memory):
+                for memory in tuple(self._memories):
+                    if await self._select(memory):
                         await self._read_all(memory)
             finally:
                 await self._home()

@@ -6,6 +6,7 @@ Ctrl-Z was written and whose answer did not come is unknown; one that was not wr
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -56,7 +57,7 @@ def pdu(piece: Piece, now: float, reports: bool) -> tuple[str, int]:
             plan.user_data(piece.seq, piece.reference),
             dcs=dcs,
             pid=piece.parameters.protocol_id & 0xFF,
-            validity_minutes=int(piece.expires / 60_000 - now / 60) if piece.expires else None,
+            validity_minutes=_minutes(piece.expires / 1000 - now) if piece.expires else None,
             status_report=piece.report and reports,
         )
     except (InvalidValue, IndexError) as error:
@@ -64,6 +65,12 @@ def pdu(piece: Piece, now: float, reports: bool) -> tuple[str, int]:
             Kind.PERMANENT, f"this message cannot be sent by a modem: {error}", status="5.6.0"
         ) from None
     return tpdu.frame(octets)
+
+
+def _minutes(left: float) -> int:
+    """`left` seconds as minutes, for TP-VP. Its steps grow to days and weeks: what is short of one by the little time that a
+    message spent here must not lose the whole step."""
+    return math.ceil(left / 60 * 1.01)
 
 
 class Sender:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from twisted.internet.defer import fail, succeed
+
 from smsd.interfaces import PartIn
 from smsd.simulator.faults import Rule
 from smsd.values.address import Address
 from smsd.values.delivery import Accepted, Kind, Scope
-from tests.links.gsm.fake import DELIVER, ERROR, OK, GsmCase, lines
+from tests.links.gsm.fake import DELIVER, ERROR, OK, REPORT, GsmCase, lines
 from tests.links.gsm.simulated import SimulatedRig
 
 OCTETS = bytes.fromhex(DELIVER)[8:]
@@ -665,11 +667,28 @@ class Receiving(GsmCase):
         rig.pass_time(31)
         self.assertEqual(rig.inbound.parts[0], PartIn("m1", OCTETS, "SM:4"))
 
+    def test_memory_that_is_not_configured_is_read_again(self) -> None:
+        rig = self.rig().start()
+        rig.modem.answers['AT+CPMS="SR"'] = rig.modem.answers["AT+CMGD=1"] = OK
+        rig.modem.answers["AT+CMGR=1"] = lines("+CMGR: 0,,25", REPORT)
+        rig.outlet.result = lambda: fail(RuntimeError("disk full"))
+        rig.modem.say(b'\r\n+CDSI: "SR",1\r\n')
+        self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
+        self.assertEqual(rig.modem.commands, ['AT+CPMS="SR"', "AT+CMGR=1", 'AT+CPMS="SM"'])
+        rig.outlet.result = lambda: succeed(True)
+        rig.modem.answers["AT+CMGL=4"] = lambda _: (
+            lines("+CMGL: 1,1,,25", REPORT) if 'AT+CPMS="SR"' in rig.modem.commands[-2:] else OK
+        )
+        rig.modem.commands.clear()
+        rig.pass_time(31)
+        self.assertEqual([report.reference for report in rig.outlet.reports], ["5", "5"])
+        self.assertIn("AT+CMGD=1", rig.modem.commands)
+
     def test_announced_without_a_memory(self) -> None:
         rig = self.rig().start()
         rig.modem.answers["AT+CMGR=4"] = lines("+CMGR: 0,,29", DELIVER)
         rig.modem.say(b"\r\n+CMTI: ,4\r\n")
-        self.assertEqual(rig.inbound.parts, [PartIn("m1", OCTETS, ":4")])
+        self.assertEqual(rig.inbound.parts, [PartIn("m1", OCTETS, "SM:4")])
 
     def test_unreadable_pdu_is_kept(self) -> None:
         rig = self.rig().start()

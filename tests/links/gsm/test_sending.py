@@ -71,6 +71,10 @@ class Pdus(GsmCase):
             submit = self.submit(expires=now + minutes * 60_000 + 30_000)
             self.assertEqual(submit.validity.seconds, seconds, minutes)
         self.assertIsNone(self.submit().validity)
+        for late in (1, 500, 30_000, 3_600_000):  # milliseconds in the queue do not cost a day
+            self.assertEqual(self.submit(expires=now + 7200 * 60_000 - late).validity.octets, b"\xab", late)
+        self.assertEqual(self.submit(expires=now + 7000 * 60_000).validity.octets, b"\xaa")
+        self.assertEqual(self.submit(expires=now + 60 * 60_000 - 600).validity.seconds, 3600)
 
     def test_numbers(self) -> None:
         for target, ton in (("+41791234567", 1), ("4888", 0), ("*100#", 0)):
@@ -98,6 +102,44 @@ class Pdus(GsmCase):
         self.assertFalse(rig.gateway.abilities.reports)
         rig.send(report=True)
         self.assertEqual(rig.modem.pdus[0][2:4], "01")
+
+
+class Octets(GsmCase):
+    """Whole lines, packed by hand from 23.040 and the tables of 23.038, to +41791234567."""
+
+    def test_lines(self) -> None:
+        to = "0B911497214365F7"
+        wap = b"\x05\x04\x0b\x84\x23\xf0"
+        for line, options in (
+            (f"000100{to}000005E8329BFD06", {"text": "hello"}),
+            (f"002100{to}001005E8329BFD06", {"report": True, "parameters": Parameters(coding=0x10)}),
+            (
+                f"000100{to}0018020416",
+                {"text": "Ж", "code": Alphabet.UCS2, "parameters": Parameters(coding=0x10)},
+            ),
+            (f"000100{to}410005E8329BFD06", {"parameters": Parameters(protocol_id=0x41)}),
+            (
+                f"004100{to}00040A0605040B8423F00102FF",
+                {"content": Binary(b"\x01\x02\xff", wap), "code": Alphabet.OCTETS},
+            ),
+            ("0001000A817019325476000005E8329BFD06", {"target": Address("sms", "0791234567")}),
+        ):
+            self.check(line, **options)
+
+    def test_national_lines(self) -> None:
+        for text, table, user_data in (
+            ("ışığı İzmir ğ", 1, "120325010138740E8C0308A86FA7E52006"),
+            ("mañana ía ú", 2, "12032401026887FB617718B44987419B3A"),
+            ("ção ã õ", 3, "0C0325010348ECDFA03D880F"),
+        ):
+            code = segment.plan_text(text, national=frozenset({table})).code
+            self.check(f"0041000B911497214365F70000{user_data}", text=text, code=code)
+
+    def check(self, line: str, **options: object) -> None:
+        rig = self.rig().start()
+        rig.send(**options)
+        self.assertEqual(rig.modem.pdus, [line])
+        self.assertEqual(rig.modem.commands, [f"AT+CMGS={len(line) // 2 - 1}"])
 
 
 class Ways(GsmCase):
