@@ -56,7 +56,8 @@ class Queue:
         while self.rig.outlet.is_open and self.waiting and len(self.flying) < 2:
             text = self.waiting.pop(0)
             self.flying.add(text)
-            self.rig.gateway.send(self.rig.piece(text, report=True)).addBoth(self.settle, text)
+            piece = self.rig.piece(text, report=True, delivery=int(text.split()[1]))
+            self.rig.gateway.send(piece).addBoth(self.settle, text)
 
     def settle(self, outcome: Any, text: str) -> None:
         self.flying.remove(text)
