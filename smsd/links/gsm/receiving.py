@@ -92,6 +92,7 @@ class Receiver:
         if answer.ok and len(found) >= 4 and (found[1], found[3]) != (wanted[1], wanted[3]):
             self.log.info("{gateway}: news of messages were off, switched on again", gateway=self._gateway)
             await self._subscribe()
+            self.sweep()  # what came meanwhile lies in a memory, announced to nobody
 
     async def _subscribe(self) -> None:
         await subscribe(self._dialogue, self._modem.notify, self._modem.acknowledge)

@@ -703,9 +703,12 @@ class Receiving(GsmCase):
         rig.pass_time(61)
         self.assertNotIn("AT+CNMI=2,2,0,1,0", rig.modem.commands)
         rig.modem.answers["AT+CNMI?"] = lines("+CNMI: 2,0,0,0,0")
+        rig.modem.answers["AT+CMGL=4"] = lines("+CMGL: 3,1,,29", DELIVER)
         rig.pass_time(31)
         self.assertIn("AT+CNMI=2,2,0,1,0", rig.modem.commands)
         self.assertEqual(rig.modem.opened, 1)
+        # What came while they were off lies in a memory, announced to nobody.
+        self.assertIn(PartIn("m1", OCTETS, "SM:3"), rig.inbound.parts)
 
     def test_cut_pdu_waits_for_a_better_copy(self) -> None:
         rig = self.rig().start()
