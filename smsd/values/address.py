@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from smsd.values.errors import InvalidValue
+from smsd.values.errors import InvalidValue, storable
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +17,9 @@ class Address:
 
     scheme: str
     target: str
+
+    def __post_init__(self) -> None:
+        storable(self.target)
 
     @classmethod
     def parse(cls, text: str) -> Address:

@@ -61,6 +61,8 @@ class Failure(Exception):
         retry_after: float | None = None,
         status: str = "",
     ) -> None:
+        # Wherever it came from: a store that could not hold the reason would lose the outcome.
+        reason = reason.replace("\0", "\ufffd").encode("utf-8", "replace").decode("utf-8")
         super().__init__(reason)
         self.kind = kind
         self.scope = scope

@@ -17,6 +17,20 @@ class InvalidValue(ValueError):
     """A value that smsd cannot hold or send (NUL, lone surrogate, impossible number). The text says what to do."""
 
 
+def storable(text: str) -> str:
+    """`text` itself if any store and network can hold it; InvalidValue for NUL and lone surrogates."""
+    if "\0" in text:
+        raise InvalidValue("the text contains a NUL character: remove it")
+    if not text.isascii():
+        try:
+            text.encode("utf-8")
+        except UnicodeEncodeError as error:
+            raise InvalidValue(
+                f"the text contains half a surrogate pair at character {error.start + 1}: send valid Unicode"
+            ) from None
+    return text
+
+
 class Reason(enum.Enum):
     """Why something was refused: (words, SMTP reply code, RFC 3463 enhanced code, HTTP status)."""
 

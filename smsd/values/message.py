@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from typing import Union
 
 from smsd.values.address import Address
-from smsd.values.errors import InvalidValue, Refused
+from smsd.values.errors import Refused
+from smsd.values.errors import storable as storable
 
 
 class Wants(enum.IntFlag):
@@ -29,20 +30,6 @@ class Priority(enum.IntEnum):
     URGENT = 0
     NORMAL = 1
     BULK = 2
-
-
-def storable(text: str) -> str:
-    """`text` itself if any store and network can hold it; InvalidValue for NUL and lone surrogates."""
-    if "\0" in text:
-        raise InvalidValue("the text contains a NUL character: remove it")
-    if not text.isascii():
-        try:
-            text.encode("utf-8")
-        except UnicodeEncodeError as error:
-            raise InvalidValue(
-                f"the text contains half a surrogate pair at character {error.start + 1}: send valid Unicode"
-            ) from None
-    return text
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +96,10 @@ class Parameters:
     coding: int | None = None
     values: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        for text in (self.gateway or "", self.sender or "", *self.values):
+            storable(text)
+
 
 DEFAULT_PARAMETERS = Parameters()
 
@@ -124,8 +115,8 @@ class Recipient:
     original: str = ""  # ORCPT of RFC 3461, decoded, with its type: "rfc822;ann@example.org"
 
     def __post_init__(self) -> None:
-        storable(self.address.target)
         storable(self.typed)
+        storable(self.original)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +129,10 @@ class Ticket:
     subject: str = ""
     full: bool = True  # RET of RFC 3461: the whole original, or headers only
 
+    def __post_init__(self) -> None:
+        for text in (self.envelope_id, self.message_id, self.subject):
+            storable(text)
+
 
 @dataclass(frozen=True, slots=True)
 class IdempotencyKey:
@@ -149,6 +144,10 @@ class IdempotencyKey:
     scope: str
     key: str
     fingerprint: bytes = b""
+
+    def __post_init__(self) -> None:
+        storable(self.scope)
+        storable(self.key)
 
 
 @dataclass(frozen=True, slots=True)
