@@ -1,8 +1,9 @@
 """Group commit: many calls, one transaction, one fsync.
 
-Statements run on the reactor in groups of at most `MOST` calls; only COMMIT (where the disk is waited for) runs in a thread of
+Statements run on the reactor in groups of at most `MOST` rows; only COMMIT (where the disk is waited for) runs in a thread of
 its own, so a busy interpreter cannot starve it and the reactor never waits for a disk. A call's Deferred fires after the
-commit that holds it. A group that fails is rolled back and run again call by call, so one bad call harms no other.
+commit that holds it. A group that fails is rolled back, and each of its calls becomes a group of its own, so one bad call
+harms no other. When no transaction can be begun at all, it is nobody's fault and everybody's answer.
 
 Theory of operation: `call()` appends to `_waiting`; when no group is under way one starts at the end of the current reactor
 turn. A handler gets all items of its kind in the group at once (`handler(cursor, items) -> results`), so that a group costs a
@@ -13,21 +14,30 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+from collections import deque
 from collections.abc import Callable, Sequence
 from queue import SimpleQueue
-from typing import Any
+from typing import Any, NamedTuple
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 Handler = Callable[[sqlite3.Cursor, Sequence[Any]], Sequence[Any]]
-Call = tuple[Handler, Any, "Deferred[Any]"]
 
 MOST = 100
 
 
 class StoreClosed(Exception):
     """The store is closed, or closing: nothing more is taken."""
+
+
+class Call(NamedTuple):
+    """What waits for a group. `rows`: about how many it writes."""
+
+    handler: Handler
+    item: Any
+    rows: int
+    done: Deferred[Any]
 
 
 class GroupCommit:
@@ -48,7 +58,9 @@ class GroupCommit:
         self._reactor = reactor
         self._commit = commit or connection.commit
         self._undone = undone  # told after a rollback, so that caches can forget
-        self._waiting: list[Call] = []
+        self._waiting: deque[Call] = deque()
+        # From a group that failed: each is a group of its own, before all others.
+        self._alone: deque[Call] = deque()
         self._busy = False
         self._scheduled = False
         self._closed = False
@@ -57,13 +69,13 @@ class GroupCommit:
         self._thread = threading.Thread(target=self._committer, name="smsd-commit", daemon=True)
         self._thread.start()
 
-    def call(self, handler: Handler, item: Any) -> Deferred[Any]:
+    def call(self, handler: Handler, item: Any, rows: int = 1) -> Deferred[Any]:
         """Run `handler` for `item` in the next group; fires with its result after the commit."""
         deferred: Deferred[Any] = Deferred()
         if self._closed:
             deferred.errback(StoreClosed("the store is closed"))
             return deferred
-        self._waiting.append((handler, item, deferred))
+        self._waiting.append(Call(handler, item, rows, deferred))
         self._schedule()
         return deferred
 
@@ -85,54 +97,68 @@ class GroupCommit:
         self._scheduled = False
         if self._busy:
             return
-        if not self._waiting:
+        group = self._next()
+        if not group:
             idle, self._idle = self._idle, []
             for deferred in idle:
                 deferred.callback(None)
             return
         self._busy = True
-        group, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
+        try:
+            self._begin()
+        except sqlite3.Error as error:
+            self._finish([(call, error) for call in group])
+            return
         try:
             done = self._run(group)
         except Exception as error:  # whatever it was, no call of the group may stay unanswered
-            self._undo()
-            self._one_by_one(group, error)
+            self._failed(group, error)
             return
         self._jobs.put(done)
 
+    def _next(self) -> list[Call]:
+        """The calls of the next group."""
+        if self._alone:
+            return [self._alone.popleft()]
+        group: list[Call] = []
+        rows = 0
+        while self._waiting and (not group or rows + self._waiting[0].rows <= MOST):
+            group.append(self._waiting.popleft())
+            rows += group[-1].rows
+        return group
+
+    def _begin(self) -> None:
+        if self._connection.in_transaction:  # a rollback that failed
+            self._connection.rollback()
+        self._cursor.execute("BEGIN IMMEDIATE")
+
     def _run(self, group: list[Call]) -> list[tuple[Call, Any]]:
-        """All statements of the group, inside one transaction that is left open for the committer."""
+        """All statements of the group, inside the transaction, which is left open for the committer."""
         kinds: dict[Handler, list[Call]] = {}
         for call in group:
-            kinds.setdefault(call[0], []).append(call)
-        self._cursor.execute("BEGIN IMMEDIATE")
+            kinds.setdefault(call.handler, []).append(call)
         done: list[tuple[Call, Any]] = []
         for handler, calls in kinds.items():
-            results = handler(self._cursor, [item for _, item, _ in calls])
+            results = handler(self._cursor, [call.item for call in calls])
             done.extend(zip(calls, results, strict=True))
         return done
 
-    def _undo(self) -> None:
-        if self._connection.in_transaction:
-            self._connection.rollback()
+    def _failed(self, group: list[Call], error: Exception) -> None:
+        """Roll back; a call that was alone is answered, others get a group each."""
+        try:
+            if self._connection.in_transaction:
+                self._connection.rollback()
+        except sqlite3.Error as trouble:
+            self.log.error("a rollback failed: {e!r}; it is tried again before the next group", e=trouble)
         self._undone()
-
-    def _one_by_one(self, group: list[Call], error: Exception) -> None:
-        """The group failed: each call in a transaction of its own, in order, and the failing ones answer for themselves."""
-        if len(group) > 1:
-            self.log.warn(
-                "a group of {n} calls failed ({error!r}); running them one by one", n=len(group), error=error
-            )
-        answers: list[tuple[Call, Any]] = []
-        for call in group:
-            try:
-                answers.extend(self._run([call]))
-                self._commit()
-            except Exception as failure:  # answered to the caller, who knows what it means
-                self._undo()
-                answers = [answer for answer in answers if answer[0] is not call]
-                answers.append((call, failure))
-        self._finish(answers)
+        if len(group) == 1:
+            self._finish([(group[0], error)])
+            return
+        self.log.warn(
+            "a group of {n} calls failed ({error!r}); running them one by one", n=len(group), error=error
+        )
+        self._alone.extend(group)
+        self._finish([])
 
     def _committer(self) -> None:
         """The thread: waits for the disk, and nothing else."""
@@ -146,17 +172,16 @@ class GroupCommit:
 
     def _committed(self, done: list[tuple[Call, Any]], error: Exception | None) -> None:
         if error is not None:
-            self._undo()
-            self._one_by_one([call for call, _ in done], error)
-            return
-        self._finish(done)
+            self._failed([call for call, _ in done], error)
+        else:
+            self._finish(done)
 
     def _finish(self, done: list[tuple[Call, Any]]) -> None:
         self._busy = False
-        if self._waiting or self._idle:
+        if self._waiting or self._alone or self._idle:
             self._schedule()
-        for (_, _, deferred), result in done:
+        for call, result in done:
             if isinstance(result, Exception):
-                deferred.errback(result)
+                call.done.errback(result)
             else:
-                deferred.callback(result)
+                call.done.callback(result)

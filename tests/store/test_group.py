@@ -75,6 +75,34 @@ class GroupTests(SynchronousTestCase):
         self.assertEqual(self.clock.wait(gatherResults(calls)), [1, 2])
         self.assertEqual(self.stored(), [1, 2])
 
+    def test_calls_of_a_group_that_failed_go_before_later_ones(self) -> None:
+        calls = [self.group.call(self.insert, n) for n in (1, 2, 2)]
+        order: list[int] = []
+        calls[0].addCallback(lambda n: self.group.call(self.insert, 9).addCallback(order.append))
+        calls[1].addCallback(order.append)
+        self.clock.wait(calls[1])
+        self.failureResultOf(calls[2], sqlite3.IntegrityError)
+        self.clock.wait(self.group.call(self.insert, 10))
+        self.assertEqual((order, self.stored()), ([2, 9], [1, 2, 9, 10]))
+
+    def test_big_calls_do_not_share_a_group(self) -> None:
+        calls = [self.group.call(self.insert, n, rows) for n, rows in enumerate([MOST * 5, 60, 40, 1])]
+        self.clock.wait(gatherResults(calls))
+        self.assertEqual(self.groups, [1, 2, 1])
+
+    def test_a_file_that_somebody_else_holds_refuses_all_at_once(self) -> None:
+        self.connection.execute("pragma busy_timeout=0")
+        other = sqlite3.connect(self.path, isolation_level=None)
+        other.execute("begin immediate")
+        calls = [self.group.call(self.insert, n) for n in range(20)]
+        self.clock.advance(0)
+        for call in calls:
+            self.failureResultOf(call, sqlite3.OperationalError)
+        self.assertEqual(self.groups, [])
+        other.execute("rollback")
+        self.assertEqual(self.clock.wait(self.group.call(self.insert, 1)), 1)
+        other.close()
+
     def test_a_full_disk_refuses_and_leaves_nothing(self) -> None:
         self.failing = 3
         calls = [self.group.call(self.insert, n) for n in (1, 2)]
