@@ -14,13 +14,13 @@ SEQUENCE = 4096
 
 
 class Ids:
-    """A source of ids for one session. `now` gives Unix milliseconds."""
+    """A source of ids for one session, all greater than `floor`. `now` gives Unix milliseconds."""
 
     def __init__(self, slot: int, now: Callable[[], int], floor: int = 0) -> None:
         self._slot = (slot % SLOTS) << 12
         self._now = now
         self._last = floor >> 22
-        self._sequence = -1
+        self._sequence = SEQUENCE - 1  # the milliseconds of the floor are used up
 
     def next(self) -> int:
         """A new id, greater than all before it."""

@@ -41,7 +41,13 @@ class Receiving:
             "insert or ignore into idempotency(scope, key, fingerprint, expires) values(?,?,?,?)",
             (scope, item.identity, b"", item.now + WEEK),
         )
-        if cursor.rowcount == 0 or self._handed_over_before(cursor, scope, item):
+        if cursor.rowcount == 0:  # still in its memory: known for as long as it is seen there
+            cursor.execute(
+                "update idempotency set expires=? where scope=? and key=?",
+                (item.now + WEEK, scope, item.identity),
+            )
+            return Received(None, repeated=True)
+        if self._handed_over_before(cursor, scope, item):
             return Received(None, repeated=True)
         if not item.join:
             return self._accept(cursor, item, [item.octets])

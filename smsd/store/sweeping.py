@@ -13,6 +13,8 @@ from smsd.store.receiving import Receiving
 from smsd.store.rows import LOAD, view_of
 
 AT_ONCE = 200
+# Keys and references go in one statement, so more of them at once.
+KEYS_AT_ONCE = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,7 @@ class Sweeping:
     def __init__(self, carrying: Carrying, receiving: Receiving) -> None:
         self._carrying = carrying
         self._receiving = receiving
+        self._purged = 0  # the last message that the purge has looked at
 
     def tick(self, cursor: sqlite3.Cursor, items: Sequence[Tick]) -> list[Swept]:
         """Handler: deadlines first, then stale parts, then the purge."""
@@ -58,22 +61,38 @@ class Sweeping:
         stale = self._receiving.stale(cursor, item.now)
         for received in stale:
             woken += received.woken
-        purged = self._purge(cursor, item)
-        return Swept(len(rows) + len(stale) + purged, tuple(woken), len(rows) == AT_ONCE or purged >= AT_ONCE)
+        purged, more = self._purge(cursor, item)
+        for table in ("idempotency", "reference"):
+            _forget(cursor, table, item.now)
+        return Swept(len(rows) + len(stale) + purged, tuple(woken), len(rows) == AT_ONCE or more)
 
-    def _purge(self, cursor: sqlite3.Cursor, item: Tick) -> int:
-        """Forget messages of which every delivery is finished for longer than `keep`, oldest first."""
-        old = cursor.execute(
-            "select id from message where id < ? and not exists"
-            " (select 1 from delivery where message = message.id and (finished is null or finished > ?)) limit ?",
-            (first_at(item.now - item.keep), item.now - item.keep, AT_ONCE),
+    def _purge(self, cursor: sqlite3.Cursor, item: Tick) -> tuple[int, bool]:
+        """Forget messages of which every delivery is finished for longer than `keep`: how many were, and whether more may be.
+        Each time the next stretch of those that are old enough is looked at, round and round: what finished late (a report
+        that never came) keeps its place, and would else be looked at by every sweep until then."""
+        until = item.now - item.keep
+        stretch = cursor.execute(
+            "select id, exists(select 1 from delivery where message = message.id and (finished is null or finished > ?))"
+            " from message where id > ? and id < ? order by id limit ?",
+            (until, self._purged, first_at(until), AT_ONCE),
         ).fetchall()
-        for (message,) in old:
+        old = [message for message, needed in stretch if not needed]
+        for message in old:
             inside = "in (select id from delivery where message=?)"
             cursor.execute(f"delete from piece where delivery {inside}", (message,))
             cursor.execute(f"delete from attempt where delivery {inside}", (message,))
             cursor.execute("delete from delivery where message=?", (message,))
             cursor.execute("delete from message where id=?", (message,))
-        cursor.execute("delete from idempotency where expires < ?", (item.now,))
-        cursor.execute("delete from reference where expires < ?", (item.now,))
-        return len(old)
+        whole = len(stretch) == AT_ONCE
+        self._purged = stretch[-1][0] if whole else 0
+        return len(old), whole and bool(old)
+
+
+def _forget(cursor: sqlite3.Cursor, table: str, now: int) -> None:
+    """Delete the oldest rows of a table that have expired."""
+    (until,) = cursor.execute(
+        f"select max(expires) from (select expires from {table} where expires<? order by expires limit ?)",
+        (now, KEYS_AT_ONCE),
+    ).fetchone()
+    if until is not None:
+        cursor.execute(f"delete from {table} where expires <= ?", (until,))

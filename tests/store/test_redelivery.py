@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from smsd.store.sweeping import Tick
 from smsd.values.plan import Incoming
 from tests.house import House
 
@@ -32,3 +33,11 @@ class Redelivery(SynchronousTestCase):
     def test_other_octets_are_another_message(self) -> None:
         self.assertTrue(self.receive("|abc"))
         self.assertTrue(self.receive("SM:3|abd"))
+
+    def test_what_stays_in_its_slot_stays_known(self) -> None:
+        """A modem that does not delete is read again and again."""
+        self.assertTrue(self.receive("SM:3|abc"))
+        for _ in range(10):
+            self.house.clock.advance(5 * 86_400)
+            self.assertFalse(self.receive("SM:3|abc"))
+            self.house.wait(self.house.store.tick(Tick(self.house.store.now(), 86_400_000)))

@@ -14,9 +14,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from smsd.store import operating, schema
 from smsd.store.ids import Ids, first_at
 from smsd.store.sqlite import SqliteStore
-from smsd.store.sweeping import Tick
+from smsd.store.sweeping import AT_ONCE, KEYS_AT_ONCE, Tick
 from smsd.values.errors import InvalidValue, Reason, Refused
-from smsd.values.message import Binary, IdempotencyKey, Parameters, Text
+from smsd.values.message import Binary, IdempotencyKey, Parameters, Text, Wants
 from tests.house import START, House, ThreadedClock
 
 DAY = 86_400
@@ -195,6 +195,42 @@ class Sweeps(StoreCase):
         self.tick()
         self.assertEqual(self.count("delivery"), 1)
 
+    def test_what_finished_late_is_looked_at_only_now_and_then(self) -> None:
+        self.house.open()
+        for n in range(AT_ONCE + 50):
+            self.house.send(
+                f"+1555000{n:04}", wants=Wants.SUCCESS
+            )  # no report will come: finished days later
+        self.house.settle()
+        self.house.clock.advance(20 * DAY)
+        while self.tick().more:
+            pass
+        self.house.send("+15559999999", "done at once")
+        self.house.settle()
+        self.house.clock.advance(29 * DAY)
+        looked: list[str] = []
+        self.house.store._writer.set_trace_callback(looked.append)
+        self.assertFalse(self.tick().more)
+        self.house.store._writer.set_trace_callback(None)
+        self.assertEqual(
+            [sql.count(f"limit {AT_ONCE}") for sql in looked if sql.startswith("select id, exists")], [1]
+        )
+        self.house.clock.advance(2 * DAY)
+        for _ in range(3):
+            self.tick()
+        self.assertEqual(self.count("message"), 0)
+
+    def test_keys_and_references_go_in_bounded_bites(self) -> None:
+        rows = [("http", f"{n}", n + 1) for n in range(KEYS_AT_ONCE + 5)]
+        write = self.house.store._writer.executemany
+        write("insert into idempotency(scope, key, fingerprint, expires) values(?, ?, '', ?)", rows)
+        write("insert into reference(space, ref, expires) values(?, ?, ?)", rows)
+        left = []
+        for _ in range(2):
+            self.tick()
+            left.append((self.count("idempotency"), self.count("reference")))
+        self.assertEqual(left, [(5, 5), (0, 0)])
+
     def test_many_expire_in_bounded_bites(self) -> None:
         for n in range(250):
             self.house.send(f"+1555000{n:04}", parameters=Parameters(expire_minutes=5))
@@ -259,6 +295,13 @@ class Life(SynchronousTestCase):
         self.assertEqual(made, sorted(set(made)))
         self.assertLess(made[-1], 2**63)
         self.assertGreaterEqual(made[0], first_at(int(START * 1000)))
+
+    def test_ids_are_new_although_the_slot_is_the_same_again(self) -> None:
+        now = int(START * 1000)
+        newest = Ids(3, lambda: now).next()
+        later = Ids(3 + 1024, lambda: now - 5, floor=newest)
+        self.assertGreater(later.next(), newest)
+        self.assertGreater(Ids(2, lambda: now, floor=newest).next(), newest)
 
     def test_ids_go_on_after_the_newest_that_is_stored(self) -> None:
         house = House(self.path())
