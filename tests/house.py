@@ -160,9 +160,12 @@ class House:
         for suffix in ("", "-wal"):
             if os.path.exists(self.path + suffix):
                 shutil.copy(self.path + suffix, copy + suffix)
-        self.store.close()
+        self.queue.stop()
+        self.wait(self.store.close())
         self.clock.advance(1)
-        return House(copy)
+        clock = ThreadedClock()
+        clock.advance(self.clock.seconds() - clock.seconds())
+        return House(copy, clock)
 
     def close(self) -> None:
         """An orderly end."""

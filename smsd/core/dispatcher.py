@@ -112,7 +112,7 @@ class Dispatcher:
             if planned.gateway is not None:
                 self._queue.hand_over(_piece(acceptance, planned, lane))
             elif planned.state is State.READY:
-                self._queue.wake(lane, planned.due)
+                self._queue.wake(lane, planned.due, planned.parameters.priority, str(planned.target))
         return committed.receipt
 
     def _failed(self, failure: Failure, acceptance: Acceptance) -> Any:

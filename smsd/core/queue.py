@@ -11,8 +11,8 @@ A gateway's way through this module: `outlet()` makes its Outlet; `opened(slots)
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from twisted.internet.defer import Deferred, maybeDeferred, succeed
@@ -23,7 +23,7 @@ from zope.interface import implementer
 from smsd.codec.number import normalise
 from smsd.interfaces import Abilities, IGateway, IOutlet
 from smsd.policy import route as routes
-from smsd.store.carrying import Reported, Settled, Take, Taken
+from smsd.store.carrying import Probe, Reported, Settled, Take, Taken
 from smsd.store.sqlite import SqliteStore
 from smsd.values.delivery import Accepted, Failure, Kind, NetworkReport, Piece, Scope, State
 from smsd.values.errors import InvalidValue
@@ -34,18 +34,26 @@ from smsd.values.plan import Settlement
 BREATH = 5.0
 # How many turns of a lane's normal messages there are for one of the bulk messages.
 BULK_EVERY = 9
+# How many lanes beside its free slots an outlet asks in one claim; what gives nothing is not asked again at once.
+MORE_PROBES = 50
 
 
 @dataclass(slots=True)
 class Lane:
-    """`next_due` is when it has something for a gateway (ms), None when it is empty; `blocked`: all that is due goes to
-    targets that are on the wire, so wait until one of them is back."""
+    """`dues` is, per priority, when it has something for a gateway (ms), None when it has nothing; `held_up`: what was due
+    went to targets that are on the wire, so look again when one of them is back; `freed` counts those that came back."""
 
     id: int
     route: str
     flow: str
-    next_due: int | None = None
-    blocked: bool = False
+    dues: list[int | None] = field(default_factory=lambda: [None] * len(Priority))
+    held_up: bool = False
+    freed: int = 0
+
+    @property
+    def next_due(self) -> int | None:
+        """The earliest of all, None when it is empty."""
+        return min((due for due in self.dues if due is not None), default=None)
 
 
 @implementer(IOutlet)
@@ -78,6 +86,8 @@ class Outlet:
 
     def opened(self, slots: int) -> None:
         """See `IOutlet`."""
+        if self.leaving:
+            return
         self.slots = slots
         self.reason = ""
         self.not_before = 0
@@ -110,10 +120,12 @@ class Queue:
         self._store = store
         self._reactor = reactor
         self._lanes: dict[int, Lane] = {}
-        self._ready: dict[int, Lane] = {}  # those with a next_due
+        self._by_key: dict[tuple[str, str], Lane] = {}
+        self._ready: dict[int, Lane] = {}  # those with something due, now or later; last served last
         self._busy: dict[tuple[str, str], set[str]] = {}
         self._outlets: dict[str, Outlet] = {}
         self._serving: dict[str, list[Outlet]] = {}
+        self._ways: list[routes.Way] | None = None
         self._timer: Any = None
         self._stopping = False
         self._drained: list[tuple[Callable[[], bool], Deferred[None]]] = []
@@ -130,7 +142,7 @@ class Queue:
         """An outlet for a new gateway; `bind` gives it its gateway."""
         outlet = Outlet(self, name, abilities, in_doubt, country)
         self._outlets[name] = outlet
-        self._serving.clear()
+        self._changed()
         return outlet
 
     def remove(self, name: str) -> Deferred[None]:
@@ -140,6 +152,7 @@ class Queue:
             return succeed(None)
         outlet.leaving = True
         outlet.closed("leaving")
+        self._changed()
 
         def idle() -> bool:
             return not outlet.on_wire and not outlet.reserved and not outlet.taking
@@ -147,13 +160,20 @@ class Queue:
         def gone(_: None) -> None:
             if self._outlets.get(name) is outlet:
                 del self._outlets[name]
-            self._serving.clear()
+            self._changed()
 
         return self._when(idle).addCallback(gone)
 
     def ways(self) -> list[routes.Way]:
-        """All gateways, open or not."""
-        return [outlet.way for outlet in self._outlets.values() if not outlet.leaving]
+        """All gateways, open or not; the same list until one comes or goes."""
+        if self._ways is None:
+            self._ways = [outlet.way for outlet in self._outlets.values() if not outlet.leaving]
+        return self._ways
+
+    def _changed(self) -> None:
+        """A gateway came or goes: who serves what is worked out anew."""
+        self._serving.clear()
+        self._ways = None
 
     def outlets(self) -> list[Outlet]:
         """For the operator: who carries, and what is on the wire."""
@@ -196,24 +216,32 @@ class Queue:
     def know(self, lane: int, route: str, flow: str) -> None:
         """This lane exists."""
         if lane not in self._lanes:
-            self._lanes[lane] = Lane(lane, route, flow)
+            self._lanes[lane] = self._by_key[route, flow] = Lane(lane, route, flow)
 
-    def wake(self, lane_id: int, due: int = 0) -> None:
-        """This lane has something due at `due` (ms; 0: perhaps already)."""
+    def wake(self, lane_id: int, due: int = 0, priority: int | None = None, target: str = "") -> None:
+        """This lane has something of this priority (None: perhaps of any) due at `due` (ms; 0: perhaps already), perhaps for
+        one `target` only."""
         lane = self._lanes.get(lane_id)
         if lane is None:
 
             def found(key: tuple[str, str]) -> None:
                 self.know(lane_id, *key)
-                self.wake(lane_id, due)
+                self.wake(lane_id, due, priority, target)
 
-            self._store.lane(lane_id).addCallback(found)
+            self._insist(lambda: self._store.lane(lane_id), found)
             return
-        if lane.next_due is None or due < lane.next_due:
-            lane.next_due = due
-            self._ready[lane.id] = lane
+        if lane.held_up and target in self._on_wire(lane_id):
+            return  # it is looked at when this target is back
+        self._expect(lane, due, priority)
         for outlet in self._servers(lane.route):
             self.pump(outlet)
+
+    def _expect(self, lane: Lane, due: int, priority: int | None = None) -> None:
+        for each in Priority if priority is None else (priority,):
+            before = lane.dues[each]
+            if before is None or due < before:
+                lane.dues[each] = due
+        self._ready[lane.id] = lane
 
     def _servers(self, route: str) -> list[Outlet]:
         servers = self._serving.get(route)
@@ -222,16 +250,12 @@ class Queue:
             self._serving[route] = servers
         return servers
 
-    def _work(self, outlet: Outlet, now: int) -> list[Lane]:
-        """Lanes that have something due for this outlet."""
-        return [
-            lane
-            for lane in self._ready.values()
-            if lane.next_due is not None
-            and lane.next_due <= now
-            and not lane.blocked
-            and outlet in self._servers(lane.route)
-        ]
+    def _work(self, outlet: Outlet, now: int) -> Iterator[tuple[Lane, int]]:
+        """What is due for this outlet: lanes, the one served longest ago first, and priorities."""
+        for lane in self._ready.values():
+            for priority, due in enumerate(lane.dues):
+                if due is not None and due <= now and outlet in self._servers(lane.route):
+                    yield lane, priority
 
     # -- the short way: a message that finds a free gateway is committed as already on the wire
 
@@ -244,7 +268,7 @@ class Queue:
         for outlet in self._servers(route):
             if outlet.free > 0 and outlet.not_before <= now and (best is None or outlet.free > best.free):
                 best = outlet
-        if best is None or best.taking or self._work(best, now):
+        if best is None or best.taking or any(self._work(best, now)):
             return None
         best.reserved += 1
         self._busy.setdefault((route, flow), set()).add(target)
@@ -255,8 +279,9 @@ class Queue:
         outlet = self._outlets.get(name)
         if outlet is not None:
             outlet.reserved -= 1
-            self.pump(outlet)
         self._free_target(route, flow, target)
+        if outlet is not None:
+            self.pump(outlet)
         self._check_drained()
 
     def hand_over(self, piece: Piece) -> None:
@@ -292,37 +317,46 @@ class Queue:
         if outlet.not_before > now:
             self._wait_until(outlet.not_before)
             return
-        lanes = self._work(outlet, now)
-        if not lanes:
+        probes = _probes(outlet, [(lane.id, priority) for lane, priority in self._work(outlet, now)])
+        if not probes:
             self._wait_for_lanes()
             return
         outlet.taking = True
-        busy = frozenset(
-            (lane.id, target) for lane in lanes for target in self._busy.get((lane.route, lane.flow), ())
-        )
-        take = Take(outlet.name, _probes(outlet, lanes), outlet.free, busy, outlet.abilities.parts, now)
-        self._store.take(take).addCallbacks(self._taken, self._not_taken, (outlet,), {}, (outlet,), {})
+        freed = {lane: self._lanes[lane].freed for lane, _ in probes}
+        take = Take(outlet.name, probes, outlet.free, self._on_wire, outlet.abilities.parts, now)
+        self._store.take(take).addCallbacks(self._taken, self._not_taken, (outlet, freed), {}, (outlet,), {})
 
-    def _taken(self, taken: Taken, outlet: Outlet) -> None:
+    def _on_wire(self, lane_id: int) -> Collection[str]:
+        """The targets that get nothing from this lane now."""
+        lane = self._lanes[lane_id]
+        return self._busy.get((lane.route, lane.flow), ())
+
+    def _taken(self, taken: Taken, outlet: Outlet, freed: dict[int, int]) -> None:
         outlet.taking = False
-        now = self.now()
-        for lane_id, due in taken.next_due.items():
-            lane = self._lanes[lane_id]
-            lane.next_due = due
-            if due is None:
-                self._ready.pop(lane_id, None)
-            else:
-                self._ready[lane_id] = lane
-            lane.blocked = not taken.pieces and due is not None and due <= now
+        self._learn(taken, freed)
         for piece in taken.pieces:
             lane = self._lanes[piece.lane]
             self._busy.setdefault((lane.route, lane.flow), set()).add(str(piece.target))
+        for piece in taken.pieces:
             if outlet.slots == 0 or self._stopping:
                 self._return(piece)
             else:
                 self._carry(outlet, piece)
         self._check_drained()
         self.pump(outlet)
+
+    def _learn(self, taken: Taken, freed: dict[int, int]) -> None:
+        """What a claim has seen of its lanes, which now stand behind those that it did not ask. A lane that is held up is
+        asked again when one of its targets comes back, or after a while; at once when one did during the claim."""
+        later = self.now() + int(BREATH * 1000)
+        for (lane_id, priority), due in taken.next_due.items():
+            lane = self._lanes[lane_id]
+            held_up = (lane_id, priority) in taken.held_up and lane.freed == freed[lane_id]
+            lane.held_up |= held_up
+            lane.dues[priority] = later if held_up else due
+            self._ready.pop(lane_id, None)
+            if lane.next_due is not None:
+                self._ready[lane_id] = lane
 
     def _not_taken(self, failure: TwistedFailure, outlet: Outlet) -> None:
         outlet.taking = False
@@ -335,10 +369,8 @@ class Queue:
         self._wait_until(outlet.not_before)
 
     def _wait_for_lanes(self) -> None:
-        dues = [
-            lane.next_due for lane in self._ready.values() if lane.next_due is not None and not lane.blocked
-        ]
-        later = [due for due in dues if due > self.now()]
+        now = self.now()
+        later = [due for lane in self._ready.values() for due in lane.dues if due is not None and due > now]
         if later:
             self._wait_until(min(later))
 
@@ -380,8 +412,6 @@ class Queue:
     def _came_back(self, outcome: Accepted | Failure, outlet: Outlet, piece: Piece, started: int) -> None:
         now = self.now()
         more = isinstance(outcome, Accepted) and piece.seq < piece.total
-        if not more:
-            self._off_wire(outlet, piece)
         if isinstance(outcome, Failure):
             self.log.info(
                 "gateway {name}: delivery {delivery} part {seq}/{total}: {kind} ({scope}): {reason}",
@@ -400,21 +430,27 @@ class Queue:
             lambda: self._store.settle(settlement), lambda done: self._settled(done, outlet, piece, more)
         )
         if not more:
-            self.pump(outlet)
+            self._off_wire(outlet, piece)
 
     def _off_wire(self, outlet: Outlet, piece: Piece) -> None:
         outlet.on_wire.pop(piece.delivery, None)
         lane = self._lanes[piece.lane]
         self._free_target(lane.route, lane.flow, str(piece.target))
-        if lane.blocked:
-            lane.blocked = False
+        self.pump(outlet)
 
     def _free_target(self, route: str, flow: str, target: str) -> None:
+        """A target of this lane is not on the wire any more, nor about to be."""
         busy = self._busy.get((route, flow))
         if busy is not None:
             busy.discard(target)
             if not busy:
                 del self._busy[route, flow]
+        lane = self._by_key.get((route, flow))
+        if lane is not None:
+            lane.freed += 1
+            if lane.held_up:
+                lane.held_up = False
+                self.wake(lane.id)
 
     def _settled(self, settled: Settled, outlet: Outlet, piece: Piece, more: bool) -> None:
         step = settled.step
@@ -427,9 +463,8 @@ class Queue:
                 self._carry(outlet, following)
         elif more:
             self._off_wire(outlet, piece)
-            self.pump(outlet)
         if step is not None and step.state is State.READY:
-            self.wake(settled.lane, step.due)
+            self.wake(settled.lane, step.due, piece.parameters.priority)
         for lane in settled.woken:
             self.wake(lane)
         self._check_drained()
@@ -439,7 +474,7 @@ class Queue:
         leaves it in doubt and not unknown."""
 
         def failed(failure: TwistedFailure) -> None:
-            self.log.error("the store failed, an outcome waits to be written: {e!r}", e=failure.value)
+            self.log.error("the store failed, it is asked again in {s} s: {e!r}", s=BREATH, e=failure.value)
             self._reactor.callLater(BREATH, self._insist, call, done)
 
         call().addCallbacks(done, failed)
@@ -460,13 +495,12 @@ class Queue:
         return self._store.reported(Reported(outlet.name, ref, report, self.now())).addCallback(applied)
 
 
-def _probes(outlet: Outlet, lanes: list[Lane]) -> tuple[tuple[int, int], ...]:
+def _probes(outlet: Outlet, work: list[Probe]) -> tuple[Probe, ...]:
     """Which lanes and priorities to ask, in the order of fairness: urgent everywhere first, then the lanes in turn; bulk
     comes before normal once in `BULK_EVERY` turns."""
     outlet.turn += 1
-    start = outlet.turn % len(lanes)
-    turned = [lane.id for lane in (*lanes[start:], *lanes[:start])]
-    rest = [Priority.NORMAL, Priority.BULK]
+    order = [Priority.URGENT, Priority.NORMAL, Priority.BULK]
     if outlet.turn % BULK_EVERY == 0:
-        rest.reverse()
-    return tuple((lane, int(priority)) for priority in (Priority.URGENT, *rest) for lane in turned)
+        order[1:] = Priority.BULK, Priority.NORMAL
+    probes = [probe for priority in order for probe in work if probe[1] == priority]
+    return tuple(probes[: outlet.free + MORE_PROBES])

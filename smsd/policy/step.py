@@ -43,6 +43,7 @@ def after_outcome(view: View, outcome: Accepted | Failure, now: int) -> Step:
             view,
             State.FAILED,
             tries=tries,
+            maybe_twice=view.maybe_twice or outcome.maybe_sent,
             reason=reason,
             notice="failed",
             status=status,
@@ -66,17 +67,17 @@ def _after_yes(view: View, now: int) -> Step:
 
 
 def _after_doubt(view: View, why: str, due: int, tries: int) -> Step:
-    if view.in_doubt == "hold":
-        return _step(view, State.HELD, reason=f"in doubt: {why}", attempt=True, stick=True)
+    if view.in_doubt == "hold":  # marked too: the operator may send it again
+        return _step(view, State.HELD, maybe_twice=True, reason=f"in doubt: {why}", attempt=True, stick=True)
     return _step(
         view, State.READY, due=due, tries=tries, maybe_twice=True, reason=f"in doubt, sent again: {why}",
         attempt=True, stick=view.sent > 0,
     )  # fmt: skip
 
 
-def after_crash(view: View, now: int) -> Step:
-    """The process that had it on the wire is gone: nobody knows whether the network took it."""
-    return _after_doubt(view, "smsd stopped while it was on the wire", now, view.tries)
+def after_crash(view: View) -> Step:
+    """The process that had it on the wire is gone: nobody knows whether the network took it. It keeps its place."""
+    return _after_doubt(view, "smsd stopped while it was on the wire", 0, view.tries)
 
 
 def after_report(view: View, report: NetworkReport, now: int, *, all_delivered: bool) -> Step | None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from smsd.policy.notice import notice
-from smsd.policy.step import after_crash, after_outcome, after_report
+from smsd.policy.step import REPORT_PATIENCE, after_crash, after_outcome, after_report
 from smsd.store.accepting import Accepting
 from smsd.store.lanes import Lanes
 from smsd.store.rows import LOAD, piece_of, told_of, view_of
@@ -16,36 +16,45 @@ from smsd.values.delivery import Accepted, NetworkReport, Piece, State
 from smsd.values.message import Submission
 from smsd.values.plan import Acceptance, Settlement, Step, View
 
-DAY = 86_400_000
 # A report that came before its submission was answered waits this long; modem references are one octet and come again soon.
 EARLY_REPORT = 10 * 60_000
 
 UPDATE = (
-    "update delivery set state=?, sent=?, tries=?, due=?, deadline=coalesce(?, deadline), maybe_twice=?,"
-    " reason=coalesce(?, reason), network_reference=coalesce(?, network_reference), lane=?, session=?, finished=?"
-    " where id=? and session=?"
+    # What is SENT is sent whole, also by a gateway that knows no parts.
+    "update delivery set state=?1, sent=iif(?1=2, pieces, ?2), tries=?3, due=?4, deadline=coalesce(?5, deadline),"
+    " maybe_twice=?6, reason=coalesce(?7, reason), network_reference=coalesce(?8, network_reference), lane=?9,"
+    " session=?10, finished=?11 where id=?12"
 )
+
+
+# How far a claim looks past deliveries to targets that are on the wire, so that one phone with a thousand messages keeps
+# nobody waiting behind it, and a million for one phone cost no more.
+LOOK_AHEAD = 1000
+
+Probe = tuple[int, int]  # a lane and a priority
 
 
 @dataclass(frozen=True, slots=True)
 class Take:
-    """A gateway asks for work: `probes` are (lane, priority) in the order of fairness, `busy` the targets per lane that
-    are on the wire; `parts` says whether it carries parts or whole messages."""
+    """A gateway asks for work: `probes` are (lane, priority) in the order of fairness; `busy` tells, at the moment of the
+    claim, which targets of a lane are on the wire; `parts` says whether it carries parts or whole messages."""
 
     gateway: str
-    probes: tuple[tuple[int, int], ...]
+    probes: tuple[Probe, ...]
     slots: int
-    busy: frozenset[tuple[int, str]]
+    busy: Callable[[int], Collection[str]]
     parts: bool
     now: int
 
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """The pieces claimed, and per probed lane when it has something next (ms), or None when it is empty."""
+    """The pieces claimed, and per probe that was made when there is something next (ms), or None when it is empty. What is
+    due in a `held_up` one has to wait: its targets are on the wire, or it is about to expire."""
 
     pieces: list[Piece]
-    next_due: dict[int, int | None]
+    next_due: dict[Probe, int | None]
+    held_up: frozenset[Probe] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,31 +88,32 @@ class Carrying:
     # -- taking
 
     def take(self, cursor: sqlite3.Cursor, items: Sequence[Take]) -> list[Taken]:
-        """Handler: claim up to `slots` due deliveries per gateway."""
-        return [self._take(cursor, item) for item in items]
+        """Handler: claim up to `slots` due deliveries per gateway; never two to one target of a lane."""
+        targets: set[tuple[int, str]] = set()
+        return [self._take(cursor, item, targets) for item in items]
 
-    def _take(self, cursor: sqlite3.Cursor, item: Take) -> Taken:
-        rows: list[Any] = []
-        busy = set(item.busy)
-        for lane, priority in item.probes:
-            if len(rows) >= item.slots:
+    def _take(self, cursor: sqlite3.Cursor, item: Take, targets: set[tuple[int, str]]) -> Taken:
+        claimed: list[int] = []
+        probed: dict[Probe, bool] = {}  # and whether it could have given more slots work
+        for probe in item.probes:
+            room = item.slots - len(claimed)
+            if not room:
                 break
-            found = cursor.execute(
-                LOAD
-                + "where d.lane=? and d.state=0 and d.priority=? and d.due<=? order by d.due, d.id limit ?",
-                (lane, priority, item.now, item.slots + len(busy)),
-            )
-            for row in found.fetchall():
-                if len(rows) < item.slots and (lane, row["target"]) not in busy:
-                    busy.add((lane, row["target"]))
-                    rows.append(row)
-        if rows:
-            cursor.executemany(
-                "update delivery set state=1, session=?, gateway=? where id=?",
-                [(self._session, item.gateway, row["id"]) for row in rows],
-            )
-        next_due = {lane: _next_due(cursor, lane) for lane in {lane for lane, _ in item.probes}}
-        return Taken([piece_of(row, item.gateway, parts=item.parts) for row in rows], next_due)
+            found = _claim(cursor, probe, room, item, targets)
+            probed[probe] = len(found) < room
+            claimed += found
+        cursor.executemany(
+            "update delivery set state=1, session=?, gateway=? where id=?",
+            [(self._session, item.gateway, delivery) for delivery in claimed],
+        )
+        rows = {
+            row["id"]: row
+            for row in cursor.execute(LOAD + f"where d.id in ({','.join('?' * len(claimed))})", claimed)
+        }
+        next_due = {probe: _next_due(cursor, probe) for probe in probed}
+        held_up = {p for p, due in next_due.items() if probed[p] and due is not None and due <= item.now}
+        pieces = [piece_of(rows[delivery], item.gateway, parts=item.parts) for delivery in claimed]
+        return Taken(pieces, next_due, frozenset(held_up))
 
     def release(self, cursor: sqlite3.Cursor, items: Sequence[Piece]) -> list[int]:
         """Handler: give claimed deliveries back that were not handed to a gateway (again, after their first parts);
@@ -118,61 +128,50 @@ class Carrying:
     # -- settling
 
     def settle(self, cursor: sqlite3.Cursor, items: Sequence[Settlement]) -> list[Settled]:
-        """Handler: write what became of pieces; the fence is `session = me`."""
-        steps, updates = [], []
-        for item in items:
-            step = after_outcome(_view(item), item.outcome, item.now)
-            piece = item.piece
-            lane = piece.lane
-            if step.stick:
-                lane = self._stick(cursor, piece)
-            reference = item.outcome.reference if isinstance(item.outcome, Accepted) else None
-            updates.append(
-                (
-                    int(step.state), step.sent, step.tries, step.due, 0 if step.final else step.deadline,
-                    int(step.maybe_twice), step.reason, reference, lane,
-                    self._session if step.state is State.SENDING else None,
-                    item.now if step.final else None, piece.delivery, self._session,
-                )
-            )  # fmt: skip
-            steps.append((step, lane))
-        cursor.executemany(UPDATE, updates)
-        lost = set() if cursor.rowcount == len(updates) else self._lost(cursor, items, steps)
-        self._record(cursor, items, steps)
+        """Handler: write what became of pieces. The fence: only of those that are still on the wire, and ours."""
+        mine = {
+            row[0]
+            for row in cursor.execute("select id from delivery where state=1 and session=?", (self._session,))
+        }
+        steps = [(item, after_outcome(_view(item), item.outcome, item.now)) for item in items]
+        lanes = {
+            item.piece.delivery: self._stick(cursor, item.piece) if step.stick else item.piece.lane
+            for item, step in steps
+        }
+        ours = [(item, step) for item, step in steps if item.piece.delivery in mine]
+        cursor.executemany(
+            UPDATE, [self._updated(item, step, lanes[item.piece.delivery]) for item, step in ours]
+        )
+        self._record(cursor, ours)
         results = []
-        for item, (step, lane) in zip(items, steps, strict=True):
-            if item.piece.delivery in lost:
-                results.append(Settled(None, lane))
+        for item, step in steps:
+            delivery = item.piece.delivery
+            if delivery not in mine:
+                results.append(Settled(None, lanes[delivery]))
                 continue
-            woken = self._tell(cursor, item.piece.delivery, step, item.now)
+            woken = self._tell(cursor, delivery, step, item.now)
             if isinstance(item.outcome, Accepted) and item.reference_key is not None:
                 woken += self._remember(cursor, item)
-            results.append(Settled(step, lane, tuple(woken)))
+            results.append(Settled(step, lanes[delivery], tuple(woken)))
         return results
+
+    def _updated(self, item: Settlement, step: Step, lane: int) -> tuple[Any, ...]:
+        """The columns of UPDATE."""
+        reference = item.outcome.reference if isinstance(item.outcome, Accepted) else None
+        return (
+            int(step.state), step.sent, step.tries, step.due, 0 if step.final else step.deadline,
+            int(step.maybe_twice), step.reason, reference, lane,
+            self._session if step.state is State.SENDING else None,
+            item.now if step.final else None, item.piece.delivery,
+        )  # fmt: skip
 
     def _stick(self, cursor: sqlite3.Cursor, piece: Piece) -> int:
         flow = cursor.execute("select flow from lane where id=?", (piece.lane,)).fetchone()
         return self._lanes.of(cursor, f"gw:{piece.gateway}", flow[0] if flow else "")
 
-    def _lost(
-        self, cursor: sqlite3.Cursor, items: Sequence[Settlement], steps: list[tuple[Step, int]]
-    ) -> set[int]:
-        """Deliveries whose row was not ours any more: found by what the row says now."""
-        lost = set()
-        for item, (step, _) in zip(items, steps, strict=True):
-            row = cursor.execute(
-                "select state, session from delivery where id=?", (item.piece.delivery,)
-            ).fetchone()
-            wanted = self._session if step.state is State.SENDING else None
-            if row is None or row[0] != int(step.state) or row[1] != wanted:
-                lost.add(item.piece.delivery)
-        return lost
-
-    def _record(
-        self, cursor: sqlite3.Cursor, items: Sequence[Settlement], steps: list[tuple[Step, int]]
-    ) -> None:
+    def _record(self, cursor: sqlite3.Cursor, settled: list[tuple[Settlement, Step]]) -> None:
         pieces, attempts = [], []
-        for item, (step, _) in zip(items, steps, strict=True):
+        for item, step in settled:
             piece = item.piece
             if isinstance(item.outcome, Accepted):
                 if piece.total > 1:
@@ -207,7 +206,7 @@ class Carrying:
         cursor.execute(
             "insert or replace into reference(space, ref, delivery, seq, report, detail, at, expires) values(?,?,?,?,?,?,?,?)",
             (space, ref, item.piece.delivery, item.piece.seq, early and early[0], early and early[1], early and early[2],
-             item.piece.expires + 3 * DAY),
+             max(item.piece.expires, now) + REPORT_PATIENCE),
         )  # fmt: skip
         if early is None:
             return []
@@ -242,6 +241,8 @@ class Carrying:
         row = cursor.execute(LOAD + "where d.id=?", (delivery,)).fetchone()
         if row is None:
             return []
+        if seq > row["sent"]:
+            return []  # of an earlier try: the operator has begun anew
         whole = True
         if row["pieces"] > 1:
             cursor.execute(
@@ -292,7 +293,7 @@ class Carrying:
         for in_doubt, now in items:
             rows = cursor.execute(LOAD + "where d.state=1 and d.session<>?", (self._session,)).fetchall()
             for row in rows:
-                step = after_crash(view_of(row, in_doubt.get(row["gateway"] or "", "resend")), now)
+                step = after_crash(view_of(row, in_doubt.get(row["gateway"] or "", "resend")))
                 self.write_step(cursor, row, step, now)
                 if step.stick:
                     flow = cursor.execute("select flow from lane where id=?", (row["lane"],)).fetchone()[0]
@@ -314,15 +315,28 @@ def _view(item: Settlement) -> View:
     )  # fmt: skip
 
 
-def _next_due(cursor: sqlite3.Cursor, lane: int) -> int | None:
-    dues = [
-        row[0]
-        for priority in (0, 1, 2)
-        if (
-            row := cursor.execute(
-                "select due from delivery where lane=? and state=0 and priority=? order by due limit 1",
-                (lane, priority),
-            ).fetchone()
-        )
-    ]
-    return min(dues, default=None)
+def _claim(
+    cursor: sqlite3.Cursor, probe: Probe, room: int, item: Take, targets: set[tuple[int, str]]
+) -> list[int]:
+    """The next deliveries that may go on the wire, at most `room`, whose targets are not among `targets`; now they are."""
+    lane, priority = probe
+    busy = item.busy(lane)
+    found: list[int] = []
+    for delivery, target, expires in cursor.execute(
+        "select id, target, expires from delivery where lane=? and state=0 and priority=? and due<=?"
+        " order by due, id limit ?",
+        (lane, priority, item.now, room + LOOK_AHEAD),
+    ):
+        if target not in busy and (lane, target) not in targets and expires > item.now:
+            targets.add((lane, target))
+            found.append(delivery)
+            if len(found) == room:
+                break
+    return found
+
+
+def _next_due(cursor: sqlite3.Cursor, probe: Probe) -> int | None:
+    row = cursor.execute(
+        "select due from delivery where lane=? and state=0 and priority=? order by due limit 1", probe
+    ).fetchone()
+    return int(row[0]) if row else None

@@ -49,8 +49,9 @@ def control(cursor: sqlite3.Cursor, items: Sequence[Verb]) -> list[int | Invalid
             continue
         if item.verb == "retry":
             cursor.execute(
+                # What was sent whole and failed afterwards (a network's report) begins anew.
                 "update delivery set state=0, due=?, expires=max(expires, ?), deadline=max(expires, ?), finished=null,"
-                " reason=? where id=?",
+                " sent=iif(sent >= pieces, 0, sent), reason=? where id=?",
                 (
                     item.now,
                     item.expires,

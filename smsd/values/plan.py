@@ -88,9 +88,9 @@ class View:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """The next state of a delivery. `deadline` None keeps what was planned. `notice` is the event of the report its
-    ticket gets ("" for none); `attempt` says that this try goes on record; `stick` binds a partly sent delivery to
-    the gateway that began it; `final`: nothing more is awaited."""
+    """The next state of a delivery. `due` 0 keeps its place, `deadline` None what was planned. `notice` is the event of the
+    report its ticket gets ("" for none); `attempt` says that this try goes on record; `stick` binds a partly sent delivery
+    to the gateway that began it; `final`: nothing more is awaited."""
 
     state: State
     due: int = 0

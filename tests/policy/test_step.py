@@ -84,10 +84,10 @@ class Outcomes(SynchronousTestCase):
 
 
 class Crashes(SynchronousTestCase):
-    def test_marked_and_at_once_or_held(self) -> None:
-        step = after_crash(view(), NOW)
-        self.assertEqual((step.state, step.due, step.maybe_twice, step.tries), (State.READY, NOW, True, 0))
-        self.assertEqual(after_crash(view(in_doubt="hold"), NOW).state, State.HELD)
+    def test_marked_and_in_its_place_or_held(self) -> None:
+        step = after_crash(view())
+        self.assertEqual((step.state, step.due, step.maybe_twice, step.tries), (State.READY, 0, True, 0))
+        self.assertEqual(after_crash(view(in_doubt="hold")).state, State.HELD)
 
 
 class Reports(SynchronousTestCase):
