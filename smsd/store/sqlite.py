@@ -11,7 +11,9 @@ import os
 import socket
 import sqlite3
 import sys
+import threading
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -35,6 +37,8 @@ from smsd.values.plan import Acceptance, Incoming, Settlement
 # The interpreter gives a thread that waits for it a turn after this long; the default of 5 ms would stand between
 # every COMMIT and the reactor (measured: an accept beside a busy reactor 46 ms, with this 2.4 ms).
 SWITCH_INTERVAL = 0.0005
+# Milliseconds that a group waits for somebody else's transaction on the file (an administrator's tool).
+BUSY_TIMEOUT = 250
 
 
 class SqliteStore:
@@ -83,7 +87,11 @@ class SqliteStore:
         self.ids = Ids(self.session, self.now, newest)
         self._reader = self._connect(uri="?mode=ro")
         self._questions = ThreadPool(1, 1, "smsd-read")
+        # A question that nobody waits for any more must not keep the process from ending.
+        self._questions.threadFactory = partial(threading.Thread, daemon=True)  # type: ignore[assignment]
         self._questions.start()
+        # From here on statements run on the reactor: a stranger who holds the file must not stop everything for long.
+        self._writer.execute(f"pragma busy_timeout={BUSY_TIMEOUT}")
         lanes = Lanes()
         self.accepting = Accepting(lanes, self.session)
         self.carrying = Carrying(lanes, self.session, self.accepting)
@@ -116,7 +124,7 @@ class SqliteStore:
 
     def accept(self, accepted: Acceptance) -> Deferred[Committed]:
         """Write a submission; fails with Refused (limit, conflicting key)."""
-        return self._group.call(self.accepting.accept, accepted)
+        return self._group.call(self.accepting.accept, accepted, max(len(accepted.order), 1))
 
     def take(self, take: Take) -> Deferred[Taken]:
         """Claim deliveries for a gateway."""
