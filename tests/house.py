@@ -92,8 +92,14 @@ class FakeGateway:
 class House:
     """`gsm1` is a fake modem and `mail` a fake relay; neither is open until `open()`."""
 
-    def __init__(self, path: str | None = None, clock: ThreadedClock | None = None) -> None:
-        self.path = path or tempfile.mkdtemp(prefix="smsd-test-") + "/queue.db"
+    def __init__(
+        self,
+        path: str | None = None,
+        clock: ThreadedClock | None = None,
+        folder: tempfile.TemporaryDirectory[str] | None = None,
+    ) -> None:
+        self._folder = folder or tempfile.TemporaryDirectory(prefix="smsd-test-", ignore_cleanup_errors=True)
+        self.path = path or os.path.join(self._folder.name, "queue.db")
         self.clock = clock or ThreadedClock()
         self.store = SqliteStore(self.path, self.clock)
         self.store.open()
@@ -156,16 +162,16 @@ class House:
 
     def crash(self) -> House:
         """What a kill leaves: the files as they are at this moment, and a new process life over them."""
-        copy = tempfile.mkdtemp(prefix="smsd-test-") + "/queue.db"
-        for suffix in ("", "-wal"):
-            if os.path.exists(self.path + suffix):
-                shutil.copy(self.path + suffix, copy + suffix)
+        copy = tempfile.TemporaryDirectory(prefix="smsd-test-", ignore_cleanup_errors=True)
+        for name in ("queue.db", "queue.db-wal"):
+            if os.path.exists(os.path.join(os.path.dirname(self.path), name)):
+                shutil.copy(os.path.join(os.path.dirname(self.path), name), copy.name)
         self.queue.stop()
         self.wait(self.store.close())
         self.clock.advance(1)
         clock = ThreadedClock()
         clock.advance(self.clock.seconds() - clock.seconds())
-        return House(copy, clock)
+        return House(clock=clock, folder=copy)
 
     def close(self) -> None:
         """An orderly end."""

@@ -129,8 +129,7 @@ class Control:
     async def _alter(self, verb: str, arguments: Mapping[str, Any]) -> None:
         now = self._store.now()
         expires = now + self._overrides.effective().queue.expire_minutes * 60_000
-        lane = await self._store.control(operating.Verb(verb, _delivery(arguments), now, expires))
-        if verb == "retry":
+        for lane in await self._store.control(operating.Verb(verb, _delivery(arguments), now, expires)):
             self._queue.wake(lane, now)
 
 

@@ -14,6 +14,7 @@ from smsd.values.plan import Step
 NEEDS = {
     "failed": Wants.FAILURE,
     "expired": Wants.FAILURE,
+    "cancelled": Wants.FAILURE,
     "delayed": Wants.DELAY,
     "delivered": Wants.SUCCESS,
 }
@@ -73,6 +74,7 @@ def notice(told: Told, step: Step, now: int) -> Submission | None:
 REASONS = {
     "failed": "it could not be sent",
     "expired": "it could not be sent before it expired",
+    "cancelled": "it was cancelled",
     "delayed": "it has not been sent yet; smsd keeps trying",
     "delivered": "the phone has received it",
 }

@@ -48,6 +48,7 @@ def after_outcome(view: View, outcome: Accepted | Failure, now: int) -> Step:
             notice="failed",
             status=status,
             attempt=True,
+            stick=begun,
             final=True,
         )
     if outcome.maybe_sent:
@@ -86,7 +87,10 @@ def after_report(view: View, report: NetworkReport, now: int, *, all_delivered: 
         return None
     if report.status == "failed":
         reason = f"the network reports: {report.detail or 'not delivered'}"
-        return _step(view, State.FAILED, reason=reason, notice="failed", status="5.1.1", final=True)
+        stick = 0 < view.sent < view.total
+        return _step(
+            view, State.FAILED, reason=reason, notice="failed", status="5.1.1", stick=stick, final=True
+        )
     if report.status == "delivered" and all_delivered and view.state is State.SENT:
         told = "delivered" if view.wants & Wants.SUCCESS else ""
         return _step(view, State.DELIVERED, notice=told, status="2.1.5", final=True)
@@ -103,3 +107,21 @@ def after_deadline(view: View, now: int) -> Step | None:
         return _step(view, State.EXPIRED, notice="expired", status="4.4.7", final=True)
     told = "delayed" if view.wants & Wants.DELAY else ""
     return _step(view, view.state, deadline=view.expires, notice=told, status="4.4.1")
+
+
+def after_operator(view: View, verb: str, who: str, now: int) -> Step | None:
+    """`retry`: now, whatever became of it; what was sent whole and failed afterwards begins anew. `cancel`: what waits is not
+    sent, and its sender is told. None when it is too late for that."""
+    if verb == "retry" and view.state not in (State.SENDING, State.SENT, State.DELIVERED, State.REJECTED):
+        sent = view.sent if view.sent < view.total else 0
+        return _step(view, State.READY, due=now, sent=sent, reason=f"retried by {who}")
+    if verb == "cancel" and view.state in (State.READY, State.SCHEDULED, State.HELD):
+        return _step(
+            view,
+            State.CANCELLED,
+            reason=f"cancelled by {who}",
+            notice="cancelled",
+            status="5.0.0",
+            final=True,
+        )
+    return None

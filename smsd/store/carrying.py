@@ -102,23 +102,27 @@ class Carrying:
             found = _claim(cursor, probe, room, item, targets)
             probed[probe] = len(found) < room
             claimed += found
+        pieces = self._begin(cursor, claimed, item)
+        next_due = {probe: _next_due(cursor, probe) for probe in probed}
+        held_up = {p for p, due in next_due.items() if probed[p] and due is not None and due <= item.now}
+        return Taken(pieces, next_due, frozenset(held_up))
+
+    def _begin(self, cursor: sqlite3.Cursor, claimed: list[int], item: Take) -> list[Piece]:
+        """The pieces of what is claimed, each on the wire."""
+        if not claimed:
+            return []
+        marks = ",".join("?" * len(claimed))
+        rows = {row["id"]: row for row in cursor.execute(f"{LOAD} where d.id in ({marks})", claimed)}
         cursor.executemany(
             "update delivery set state=1, session=?, gateway=? where id=?",
             [(self._session, item.gateway, delivery) for delivery in claimed],
         )
-        rows = {
-            row["id"]: row
-            for row in cursor.execute(LOAD + f"where d.id in ({','.join('?' * len(claimed))})", claimed)
-        }
-        next_due = {probe: _next_due(cursor, probe) for probe in probed}
-        held_up = {p for p, due in next_due.items() if probed[p] and due is not None and due <= item.now}
-        pieces = [piece_of(rows[delivery], item.gateway, parts=item.parts) for delivery in claimed]
-        return Taken(pieces, next_due, frozenset(held_up))
+        return [piece_of(rows[delivery], item.gateway, parts=item.parts) for delivery in claimed]
 
     def release(self, cursor: sqlite3.Cursor, items: Sequence[Piece]) -> list[int]:
         """Handler: give claimed deliveries back that were not handed to a gateway (again, after their first parts);
         gives the lane each now waits in."""
-        lanes = [self._stick(cursor, piece) if piece.seq > 1 else piece.lane for piece in items]
+        lanes = [self._stick(cursor, p.lane, p.gateway) if p.seq > 1 else p.lane for p in items]
         cursor.executemany(
             "update delivery set state=0, session=null, lane=? where id=? and session=?",
             [(lane, piece.delivery, self._session) for lane, piece in zip(lanes, items, strict=True)],
@@ -135,7 +139,9 @@ class Carrying:
         }
         steps = [(item, after_outcome(_view(item), item.outcome, item.now)) for item in items]
         lanes = {
-            item.piece.delivery: self._stick(cursor, item.piece) if step.stick else item.piece.lane
+            item.piece.delivery: (
+                self._stick(cursor, item.piece.lane, item.piece.gateway) if step.stick else item.piece.lane
+            )
             for item, step in steps
         }
         ours = [(item, step) for item, step in steps if item.piece.delivery in mine]
@@ -165,9 +171,10 @@ class Carrying:
             item.now if step.final else None, item.piece.delivery,
         )  # fmt: skip
 
-    def _stick(self, cursor: sqlite3.Cursor, piece: Piece) -> int:
-        flow = cursor.execute("select flow from lane where id=?", (piece.lane,)).fetchone()
-        return self._lanes.of(cursor, f"gw:{piece.gateway}", flow[0] if flow else "")
+    def _stick(self, cursor: sqlite3.Cursor, lane: int, gateway: str) -> int:
+        """The lane of the same flow that only this gateway serves."""
+        (flow,) = cursor.execute("select flow from lane where id=?", (lane,)).fetchone()
+        return self._lanes.of(cursor, f"gw:{gateway}", flow)
 
     def _record(self, cursor: sqlite3.Cursor, settled: list[tuple[Settlement, Step]]) -> None:
         pieces, attempts = [], []
@@ -263,11 +270,12 @@ class Carrying:
 
     def write_step(self, cursor: sqlite3.Cursor, row: Any, step: Step, now: int) -> None:
         """Write a step over a loaded row that is not on the wire (or no longer matters there)."""
+        lane = self._stick(cursor, row["lane"], row["gateway"]) if step.stick else row["lane"]
         cursor.execute(
             "update delivery set state=?, sent=?, tries=?, due=?, deadline=coalesce(?, deadline), maybe_twice=?,"
-            " reason=coalesce(?, reason), session=null, finished=? where id=?",
+            " reason=coalesce(?, reason), lane=?, session=null, finished=? where id=?",
             (int(step.state), step.sent, step.tries, step.due or row["due"], 0 if step.final else step.deadline,
-             int(step.maybe_twice), step.reason, now if step.final else None, row["id"]),
+             int(step.maybe_twice), step.reason, lane, now if step.final else None, row["id"]),
         )  # fmt: skip
 
     def _tell(self, cursor: sqlite3.Cursor, delivery: int, step: Step, now: int) -> list[int]:
@@ -295,10 +303,6 @@ class Carrying:
             for row in rows:
                 step = after_crash(view_of(row, in_doubt.get(row["gateway"] or "", "resend")))
                 self.write_step(cursor, row, step, now)
-                if step.stick:
-                    flow = cursor.execute("select flow from lane where id=?", (row["lane"],)).fetchone()[0]
-                    lane = self._lanes.of(cursor, f"gw:{row['gateway']}", flow)
-                    cursor.execute("update delivery set lane=? where id=?", (lane, row["id"]))
                 cursor.execute(
                     "insert into attempt(delivery, seq, gateway, at, outcome, reason) values(?,?,?,?,?,?)",
                     (row["id"], row["sent"] + 1, row["gateway"], now, "unknown", step.reason),

@@ -8,14 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from smsd.store.rows import TEXT
+from smsd.policy.step import after_operator
+from smsd.store.carrying import Carrying
+from smsd.store.rows import LOAD, TEXT, view_of
 from smsd.values.delivery import State
 from smsd.values.errors import InvalidValue
-
-CHANGEABLE = {
-    "retry": (State.READY, State.SCHEDULED, State.HELD, State.FAILED, State.EXPIRED, State.CANCELLED),
-    "cancel": (State.READY, State.SCHEDULED, State.HELD),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,47 +23,37 @@ class Verb:
     delivery: int
     now: int
     expires: int
-    who: str = ""
+    who: str = "the operator"
 
 
-def control(cursor: sqlite3.Cursor, items: Sequence[Verb]) -> list[int | InvalidValue]:
-    """Handler: the lane to wake per verb, or why it cannot be done."""
-    results: list[int | InvalidValue] = []
-    for item in items:
-        row = cursor.execute(
-            "select state, lane, expires from delivery where id=?", (item.delivery,)
-        ).fetchone()
+class Operating:
+    """The handler of verbs."""
+
+    def __init__(self, carrying: Carrying) -> None:
+        self._carrying = carrying
+
+    def control(self, cursor: sqlite3.Cursor, items: Sequence[Verb]) -> list[tuple[int, ...] | InvalidValue]:
+        """Handler: the lanes to wake per verb, or why it cannot be done."""
+        return [self._control(cursor, item) for item in items]
+
+    def _control(self, cursor: sqlite3.Cursor, item: Verb) -> tuple[int, ...] | InvalidValue:
+        row = cursor.execute(LOAD + "where d.id=?", (item.delivery,)).fetchone()
         if row is None:
-            results.append(
-                InvalidValue(f"there is no delivery {item.delivery}: smsd queue list shows those there are")
+            return InvalidValue(
+                f"there is no delivery {item.delivery}: smsd queue list shows those there are"
             )
-            continue
-        state = State(row[0])
-        if state not in CHANGEABLE[item.verb]:
-            results.append(
-                InvalidValue(f"delivery {item.delivery} is {state.name.lower()}: too late to {item.verb} it")
-            )
-            continue
-        if item.verb == "retry":
+        step = after_operator(view_of(row), item.verb, item.who, item.now)
+        if step is None:
+            state = State(row["state"]).name.lower()
+            return InvalidValue(f"delivery {item.delivery} is {state}: too late to {item.verb} it")
+        self._carrying.write_step(cursor, row, step, item.now)
+        if step.state is State.READY:
             cursor.execute(
-                # What was sent whole and failed afterwards (a network's report) begins anew.
-                "update delivery set state=0, due=?, expires=max(expires, ?), deadline=max(expires, ?), finished=null,"
-                " sent=iif(sent >= pieces, 0, sent), reason=? where id=?",
-                (
-                    item.now,
-                    item.expires,
-                    item.expires,
-                    f"retried by {item.who or 'the operator'}",
-                    item.delivery,
-                ),
+                "update delivery set expires=max(expires, ?), deadline=max(expires, ?) where id=?",
+                (item.expires, item.expires, item.delivery),
             )
-        else:
-            cursor.execute(
-                "update delivery set state=?, deadline=0, finished=?, reason=? where id=?",
-                (int(State.CANCELLED), item.now, f"cancelled by {item.who or 'the operator'}", item.delivery),
-            )
-        results.append(row[1])
-    return results
+            return (row["lane"],)
+        return tuple(self._carrying.tell(cursor, row, step, item.now))
 
 
 def remember(cursor: sqlite3.Cursor, items: Sequence[tuple[str, str, str | None, int]]) -> list[None]:
@@ -143,7 +130,7 @@ def explain(connection: sqlite3.Connection, delivery: int) -> dict[str, Any] | N
     ):
         told[name] = [dict(r) for r in connection.execute(query, (delivery,))]
     told["reports"] = [
-        dict(r)
+        {**dict(r), "state": State(r["state"]).name.lower()}
         for r in connection.execute(
             "select d.id, d.target, d.state from delivery d join message m on m.id=d.message where m.parent=?",
             (row["message"],),

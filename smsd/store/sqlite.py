@@ -96,6 +96,7 @@ class SqliteStore:
         self.accepting = Accepting(lanes, self.session)
         self.carrying = Carrying(lanes, self.session, self.accepting)
         self.receiving = Receiving(self.accepting)
+        self._operating = operating.Operating(self.carrying)
         self._sweeping = Sweeping(self.carrying, self.receiving)
         self._group = GroupCommit(self._writer, self._reactor, undone=lanes.forget)
 
@@ -154,9 +155,9 @@ class SqliteStore:
         """Put what dead sessions had on the wire in doubt, by gateway id: resend or hold. Fires with the number."""
         return self._group.call(self.carrying.recover, (in_doubt, self.now()))
 
-    def control(self, verb: operating.Verb) -> Deferred[int]:
-        """retry or cancel; fires with the lane to wake, fails with InvalidValue."""
-        return self._group.call(operating.control, verb)
+    def control(self, verb: operating.Verb) -> Deferred[tuple[int, ...]]:
+        """retry or cancel; fires with the lanes to wake, fails with InvalidValue."""
+        return self._group.call(self._operating.control, verb)
 
     def remember(self, scope: str, key: str, value: str | None) -> Deferred[None]:
         """Keep (or, with None, forget) a small fact."""

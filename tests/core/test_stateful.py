@@ -8,7 +8,6 @@ with all gateways open and willing, everything that was accepted comes to an end
 from __future__ import annotations
 
 import os
-import shutil
 import sqlite3
 from collections import defaultdict
 from collections.abc import Callable
@@ -125,7 +124,6 @@ class Story:
     def __init__(self, hold: bool) -> None:
         self.ledger = Ledger()
         self.in_doubt = "hold" if hold else "resend"
-        self.folders: list[str] = []
         self.live(House())
         for name in NAMES:
             self.house.outlet(name).opened(1)
@@ -136,7 +134,6 @@ class Story:
         self.house = house
         self.failing: int | None = None
         house.store._group._commit = lambda: self.commit(house.store._writer.commit)
-        self.folders.append(os.path.dirname(house.path))
         self.modems = {}
         for name in NAMES:
             outlet = house.queue.outlet(name, MODEM, self.in_doubt)
@@ -227,15 +224,16 @@ class Story:
         now = self.house.store.now()
         before = self.row(delivery)["state"]
         try:
-            lane = self.house.wait(self.house.store.control(operating.Verb(verb, delivery, now, now)))
+            lanes = self.house.wait(self.house.store.control(operating.Verb(verb, delivery, now, now)))
         except InvalidValue:
             return
+        for lane in lanes:
+            self.house.queue.wake(lane, now)
         if verb == "cancel":
             self.ledger.cancelled.add(delivery)
             return
         if before != "held":  # what was in doubt stays so
             self.ledger.renewed.add(delivery)
-        self.house.queue.wake(lane, now)
 
     # -- what has to hold
 
@@ -282,8 +280,6 @@ class Story:
         finally:
             self.house.queue.stop()
             self.house.wait(self.house.store.close())
-            for folder in self.folders:
-                shutil.rmtree(folder)
 
     def drain(self) -> None:
         """With open gateways and willing networks, everything comes to its end."""

@@ -28,8 +28,10 @@ class EdgeCase(SynchronousTestCase):
 
     def retry(self, delivery: int) -> None:
         now = self.house.store.now()
-        lane = self.house.wait(self.house.store.control(operating.Verb("retry", delivery, now, now + 10**6)))
-        self.house.queue.wake(lane, now)
+        for lane in self.house.wait(
+            self.house.store.control(operating.Verb("retry", delivery, now, now + 10**6))
+        ):
+            self.house.queue.wake(lane, now)
         self.house.settle()
 
 
@@ -64,6 +66,20 @@ class Retries(EdgeCase):
         self.retry(delivery)
         self.report("1", "failed")
         self.assertEqual(self.house.rows(target="+15550000001")[0]["state"], "ready")
+
+    def test_what_was_begun_and_failed_goes_on_with_its_gateway(self) -> None:
+        self.gsm.answer = lambda piece: Failure(Kind.PERMANENT, "no") if piece.seq == 2 else Accepted("1")
+        delivery = self.house.send(text=LONG).recipients[0].delivery
+        self.house.settle()
+        self.house.outlet("gsm1").closed("gone")
+        second = self.house.gateway("gsm2", MODEM)
+        self.house.outlet("gsm2").opened(1)
+        self.retry(delivery)
+        self.assertEqual((second.pieces, [piece.seq for piece in self.gsm.pieces]), ([], [1, 2]))
+        self.gsm.answer = lambda piece: Accepted("1")
+        self.house.outlet("gsm1").opened(1)
+        self.house.settle()
+        self.assertEqual([piece.seq for piece in self.gsm.pieces], [1, 2, 2])
 
     def test_after_a_gateway_without_parts_too(self) -> None:
         self.house.outlet("gsm1").closed("gone")

@@ -132,17 +132,22 @@ class Contents(StoreCase):
 
 
 class Operator(StoreCase):
-    def verb(self, verb: str, delivery: int) -> int:
+    def verb(self, verb: str, delivery: int) -> None:
         now = self.house.store.now()
-        lane = self.house.wait(self.house.store.control(operating.Verb(verb, delivery, now, now + 1000)))
-        self.house.queue.wake(lane)
-        return int(lane)
+        for lane in self.house.wait(
+            self.house.store.control(operating.Verb(verb, delivery, now, now + 1000))
+        ):
+            self.house.queue.wake(lane)
 
     def test_cancel_what_waits(self) -> None:
         delivery = self.house.send().recipients[0].delivery
         self.verb("cancel", delivery)
         self.house.open()
-        self.assertEqual((self.house.states(), self.house.gsm.pieces), (["cancelled"], []))
+        self.assertEqual((self.house.states()[0], self.house.gsm.pieces), ("cancelled", []))
+        (told,) = self.house.mail.pieces
+        self.assertEqual(
+            (told.content.event, told.content.reason), ("cancelled", "cancelled by the operator")
+        )
 
     def test_too_late_to_cancel(self) -> None:
         self.house.open()
@@ -156,7 +161,7 @@ class Operator(StoreCase):
         self.verb("cancel", delivery)
         self.house.open()
         self.verb("retry", delivery)
-        self.assertEqual(self.house.states(), ["sent"])
+        self.assertEqual(self.house.states()[0], "sent")
 
     def test_no_such_delivery(self) -> None:
         self.assertRaises(InvalidValue, self.verb, "cancel", 1)
