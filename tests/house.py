@@ -18,8 +18,9 @@ from zope.interface import implementer
 
 from smsd.core.dispatcher import Dispatcher
 from smsd.core.inbound import Arrivals, Inbound
+from smsd.core.outlet import Outlet
 from smsd.core.planning import Planner
-from smsd.core.queue import Outlet, Queue
+from smsd.core.queue import Queue
 from smsd.core.timers import Sweeper
 from smsd.interfaces import Abilities, IGateway
 from smsd.store import operating

@@ -10,7 +10,6 @@ A gateway's way through this module: `outlet()` makes its Outlet; `opened(slots)
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -18,15 +17,13 @@ from typing import Any
 from twisted.internet.defer import Deferred, maybeDeferred, succeed
 from twisted.logger import Logger
 from twisted.python.failure import Failure as TwistedFailure
-from zope.interface import implementer
 
-from smsd.codec.number import normalise
-from smsd.interfaces import Abilities, IGateway, IOutlet
+from smsd.core.outlet import Outlet
+from smsd.interfaces import Abilities
 from smsd.policy import route as routes
 from smsd.store.carrying import Probe, Reported, Settled, Take, Taken
 from smsd.store.sqlite import SqliteStore
 from smsd.values.delivery import Accepted, Failure, Kind, NetworkReport, Piece, Scope, State
-from smsd.values.errors import InvalidValue
 from smsd.values.message import Priority
 from smsd.values.plan import Settlement
 
@@ -54,61 +51,6 @@ class Lane:
     def next_due(self) -> int | None:
         """The earliest of all, None when it is empty."""
         return min((due for due in self.dues if due is not None), default=None)
-
-
-@implementer(IOutlet)
-class Outlet:
-    """A gateway as the queue sees it, and what it tells the queue."""
-
-    def __init__(
-        self, queue: Queue, name: str, abilities: Abilities, in_doubt: str, country: str | None
-    ) -> None:
-        self.name = name
-        self.abilities = abilities
-        self.in_doubt = in_doubt
-        self.country = country
-        self.way = routes.Way(name, abilities)
-        self.gateway: IGateway | None = None
-        self.slots = 0
-        self.reason = "not started"
-        self.on_wire: dict[int, Piece] = {}
-        self.reserved = 0
-        self.taking = False
-        self.leaving = False
-        self.not_before = 0
-        self.turn = 0
-        self._queue = queue
-
-    @property
-    def free(self) -> int:
-        """Slots that nothing has."""
-        return self.slots - len(self.on_wire) - self.reserved
-
-    def opened(self, slots: int) -> None:
-        """See `IOutlet`."""
-        if self.leaving:
-            return
-        self.slots = slots
-        self.reason = ""
-        self.not_before = 0
-        self._queue.pump(self)
-
-    def closed(self, reason: str) -> None:
-        """See `IOutlet`."""
-        self.slots = 0
-        self.reason = reason
-
-    def reported(self, report: NetworkReport) -> Deferred[bool]:
-        """See `IOutlet`."""
-        return self._queue.reported(self, report)
-
-    def reference_key(self, reference: str, number: str) -> str:
-        """What a reference is called in the ledger: a modem's one octet means something only with its number."""
-        if not self.abilities.parts:
-            return reference
-        with contextlib.suppress(InvalidValue):  # networks spell numbers as they like; compared as it came
-            number = normalise(number, self.country).value
-        return f"{reference}|{number}"
 
 
 class Queue:
