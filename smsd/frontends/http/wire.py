@@ -51,7 +51,6 @@ class DoorRequest(Request):
     """
 
     channel: Any  # DoorChannel, until the answer is written
-    plain: dict[bytes, bytes] | None = None  # the header of a request that was read in one go
     gone = False
     query = b""
     body = b""
@@ -69,9 +68,6 @@ class DoorRequest(Request):
     def header(self, name: bytes) -> str | None:
         """A request header's last value, or None; octets that are no UTF-8 are read as ISO 8859-1 (RFC 9110
         5.5)."""
-        if self.plain is not None:
-            value = self.plain.get(name)
-            return None if value is None else value.decode("ascii")
         values = self.requestHeaders.getRawHeaders(name)
         if not values:
             return None
@@ -147,6 +143,32 @@ class DoorRequest(Request):
         Request.connectionLost(self, reason)
 
 
+class PlainRequest(DoorRequest):
+    """A request that came whole in one read: what is needed of twisted.web's, for a tenth of what that costs to make."""
+
+    def __init__(self, channel: DoorChannel, fields: dict[bytes, bytes]) -> None:
+        self.channel = channel
+        self.client = channel.getPeer()
+        self._fields = fields
+        self._chunks = []
+
+    def header(self, name: bytes) -> str | None:
+        """See `DoorRequest`; here they are ASCII."""
+        value = self._fields.get(name)
+        return None if value is None else value.decode("ascii")
+
+    def finish(self) -> None:
+        """The answer is written."""
+        self.finished = 1
+        channel, self.channel = self.channel, None
+        channel.requestDone(self)
+
+    def connectionLost(self, reason: Any) -> None:
+        """The client has left before its answer."""
+        self.gone = True
+        self.channel = None
+
+
 def _ignore(data: bytes) -> None:
     """Receive nothing."""
 
@@ -209,10 +231,8 @@ class DoorChannel(HTTPChannel):
         """A request that came whole in one read and is like most: taken as it is, without the general parser, which takes a
         fifth of the time of a message."""
         command, path, lines = plain.groups()
-        request = self.requestFactory(self)
         fields = (line.partition(b":") for line in lines.split(b"\r\n")[:-1])
-        request.plain = {name.lower(): value.strip(b" \t") for name, _, value in fields}
-        self.requests.append(request)
+        self.requests.append(PlainRequest(self, {name.lower(): value.strip() for name, _, value in fields}))
         self.persistent = 1
         self._command, self._path, self._version = command, path, b"HTTP/1.1"
         self.allContentReceived()
