@@ -9,8 +9,7 @@ surrogate pair.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from smsd.codec import gsm7, udh
 from smsd.codec.dcs import Alphabet, Dcs
@@ -30,8 +29,7 @@ class TooManyParts(InvalidValue):
         self.count = count
 
 
-@dataclass(frozen=True, slots=True)
-class Segmentation:
+class Segmentation(NamedTuple):
     """How a message will be sent.
 
     `parts` are the pieces of the text (or octets); `units` counts the septets, octets or UTF-16 units they

@@ -7,7 +7,7 @@ What cannot be sent is declined here, per recipient, with a reason for the perso
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Protocol
 
@@ -210,7 +210,8 @@ class _OneMessage:
         route = carriers.route
         flow = submission.account or submission.door
         expires = self._now + (parameters.expire_minutes or policies.expire_minutes) * MINUTE
-        wants = int(submission.wants if recipient.wants is None else recipient.wants)
+        asked = submission.wants if recipient.wants is None else recipient.wants
+        wants = int(asked)
         deadline = expires
         if wants & _DELAY and submission.ticket and policies.warn_minutes:
             deadline = min(expires, self._now + policies.warn_minutes * MINUTE)
@@ -227,7 +228,7 @@ class _OneMessage:
         return Planned(
             delivery=planner._ids.next(), target=target, typed=typed, route=route, flow=flow,
             state=State.SENDING if gateway else State.READY, due=self._now, deadline=deadline, expires=expires,
-            wants=Wants(wants), report=report, code=code, parts=parts, reference=reference, encoding=encoding,
+            wants=asked, report=report, code=code, parts=parts, reference=reference, encoding=encoding,
             parameters=parameters, original=recipient.original, gateway=gateway, notes=notes,
         )  # fmt: skip
 
@@ -300,10 +301,9 @@ def _forced(coding: int | None) -> Alphabet | None:
 def held(acceptance: Acceptance, reason: str, state: State = State.HELD) -> Acceptance:
     """The same acceptance with its deliveries not on their way, for the reason given."""
     final = state >= State.DELIVERED
-    return replace(
-        acceptance,
+    return acceptance._replace(
         order=tuple(
-            replace(entry, state=state, gateway=None, reason=reason, deadline=0 if final else entry.deadline)
+            entry._replace(state=state, gateway=None, reason=reason, deadline=0 if final else entry.deadline)
             if isinstance(entry, Planned)
             else entry
             for entry in acceptance.order

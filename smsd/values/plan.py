@@ -1,20 +1,21 @@
 """What the pure rooms decide and the store writes: one value per transaction, complete, so that a commit needs no thought.
 
 An `Acceptance` is a submission with its plan; a `Settlement` is a piece with what became of it; a `Step` is the next state
-that `policy.step` gave a delivery. Times are milliseconds UTC; 0 stands for "never" in deadlines.
+that `policy.step` gave a delivery. Times are milliseconds UTC; 0 stands for "never" in deadlines. What is made for every
+message is a NamedTuple: as immutable as a frozen dataclass, and made in a tenth of its time.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from smsd.values.address import Address
 from smsd.values.delivery import Accepted, Failure, Piece, State
 from smsd.values.message import DEFAULT_PARAMETERS, Declined, Parameters, Submission, Wants
 
 
-@dataclass(frozen=True, slots=True)
-class Planned:
+class Planned(NamedTuple):
     """One delivery, ready to be written. `route` and `flow` name its lane; `gateway` is set only when a slot of that
     gateway is already reserved, and then it is inserted as SENDING. `code`, `parts`, `reference` fix the segmentation."""
 
@@ -40,8 +41,7 @@ class Planned:
     reason: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Limit:
+class Limit(NamedTuple):
     """What the account may still send: at most `most` messages in `period` ("2026-11"); 0 is no limit, only counted."""
 
     account: str
@@ -49,8 +49,7 @@ class Limit:
     most: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Acceptance:
+class Acceptance(NamedTuple):
     """A submission and its plan: what one accept writes. `order` holds, per recipient, its Planned or its Declined."""
 
     message: int
@@ -70,8 +69,7 @@ class Acceptance:
         return list({entry.delivery: entry for entry in self.order if isinstance(entry, Planned)}.values())
 
 
-@dataclass(frozen=True, slots=True)
-class View:
+class View(NamedTuple):
     """What a decision about a delivery has to know of it."""
 
     state: State
@@ -86,8 +84,7 @@ class View:
     seq: int = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """The next state of a delivery. `due` 0 keeps its place, `deadline` None what was planned. `notice` is the event of the
     report its ticket gets ("" for none); `attempt` says that this try goes on record; `stick` binds a partly sent delivery
     to the gateway that began it; `final`: nothing more is awaited."""
@@ -106,8 +103,7 @@ class Step:
     final: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Settlement:
+class Settlement(NamedTuple):
     """A piece that came back from its gateway: how, after how many milliseconds."""
 
     piece: Piece
