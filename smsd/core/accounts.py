@@ -321,9 +321,7 @@ class Accounts:
         wait = self._guessing.wait(peer, name, now)
         if wait > 0:
             _log.debug("login put off for {wait} s, from {peer}", wait=wait, peer=peer)
-            raise Denied(
-                Reason.SLOW_DOWN, f"too many wrong passwords: try again in {math.ceil(wait)} seconds"
-            )
+            raise Denied(Reason.SLOW_DOWN, f"too many wrong passwords: try again in {math.ceil(wait)} s")
 
 
 def _busy(failure: Any) -> Any:
