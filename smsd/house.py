@@ -107,7 +107,8 @@ class House:
         """The active gateways, each with what it is told of the server."""
         server = configuration.server
         wanted = {}
-        for settings in configuration.gateways:
+        # Those that carry mail first: a modem may bring messages in from its first moment on, and they must find a way.
+        for settings in sorted(configuration.gateways, key=lambda each: "mailto" not in each.schemes):
             if settings.active:
                 facts = (
                     settings,

@@ -159,13 +159,15 @@ class Inbound:
             # Feature I5: a message with no body goes to the trash; on record, told to nobody.
             return held(self._planner.unrouted(submission), "a message with no body", State.CANCELLED)
         acceptance = self._planner.plan(submission, reserve=False)
-        if acceptance.planned and arrivals.deliver_to:
+        if not acceptance.planned:
+            # Nothing carries mail just now (a reload may be under way): it waits for what will.
+            self.log.warn(
+                "gateway {gateway}: no gateway carries mail; the message waits", gateway=submission.door
+            )
+            acceptance = self._planner.unrouted(submission)
+        if arrivals.deliver_to:
             return acceptance
-        if acceptance.planned:
-            return held(acceptance, "nobody is configured to get this gateway's messages: set deliver_to")
-        return held(
-            self._planner.unrouted(submission), "no gateway carries mail: add one of type smtp or folder"
-        )
+        return held(acceptance, "nobody is configured to get this gateway's messages: set deliver_to")
 
 
 def _content(whole: UserContent) -> Content:

@@ -13,7 +13,7 @@ from smsd.codec.tpdu import Deliver, UserData
 from smsd.core.inbound import Arrivals
 from smsd.interfaces import MessageIn, PartIn
 from smsd.values.message import Binary, Text
-from tests.house import House
+from tests.house import RELAY, House
 
 LONG = "Abcdefgh 😀 " * 20  # four parts
 SENT_AT = 1_799_999_000_000
@@ -107,12 +107,14 @@ class Nobody(InboundCase):
         self.assertEqual(row["state"], "held")
         self.assertIn("deliver_to", row["reason"])
 
-    def test_without_a_mail_gateway_it_is_held(self) -> None:
+    def test_without_a_mail_gateway_it_waits_for_one(self) -> None:
         self.house.wait(self.house.queue.remove("mail"))
         self.receive(parts("ciao")[0])
-        (row,) = self.house.rows()
-        self.assertEqual(row["state"], "held")
-        self.assertIn("mail", row["reason"])
+        self.assertEqual(self.house.states(), ["ready"])
+        relay = self.house.gateway("relay", RELAY)
+        self.house.outlet("relay").opened(1)
+        self.house.settle()
+        self.assertEqual([piece.content.text for piece in relay.pieces], ["ciao"])
 
 
 class LongMessages(InboundCase):
