@@ -9,10 +9,10 @@ HTTP door's business. The texts of `InvalidValue` never contain the number.
 from __future__ import annotations
 
 import unicodedata
-from dataclasses import dataclass
 from typing import Final
 
 from smsd.values.errors import InvalidValue
+from smsd.values.frozen import frozen
 
 SHORTEST, LONGEST = 7, 15
 """Digits of an international number: E.164 allows 15, no country has fewer than 7 with its code."""
@@ -31,7 +31,7 @@ _SEPARATORS: Final = str.maketrans(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Number:
     """A party on a phone network.
 

@@ -14,12 +14,13 @@ import base64
 import binascii
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 from urllib.parse import unquote
 
 from smsd.values.address import Address
 from smsd.values.errors import InvalidValue
+from smsd.values.frozen import frozen
 from smsd.values.message import DEFAULT_PARAMETERS, Binary, Parameters, Priority, Text, storable
 
 MANY_PARTS = 12
@@ -32,7 +33,7 @@ LONGEST_ID = 255
 """Characters of `msgid`."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Wishes:
     """What a caller asked for. `numbers` are as typed; `data` is the text, or base64 with `binary`; `udh` are
     the information elements without their length octet; `warnings` are sentences for the caller."""

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from smsd.store.lanes import Lanes
 from smsd.store.rows import DELIVERY, MESSAGE, answer_json, answer_of, delivery_row, message_row, receipt_of
 from smsd.values.errors import Reason, Refused
+from smsd.values.frozen import frozen
 from smsd.values.message import Receipt
 from smsd.values.plan import Acceptance, Limit
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Committed:
     """What an accept wrote: the receipt for the door, and per delivery its lane (empty for a replay)."""
 
@@ -45,7 +46,7 @@ class Accepting:
                 continue
             writing.append((index, accepted))
             if key is not None:
-                known[key.scope, key.key] = (key.fingerprint, replace(receipt_of(accepted), replayed=True))
+                known[key.scope, key.key] = (key.fingerprint, accepted)
         for (index, _), committed in zip(writing, self.write(cursor, [a for _, a in writing]), strict=True):
             results[index] = committed
         _count(cursor, [accepted for _, accepted in writing])
@@ -90,7 +91,7 @@ class Accepting:
 
     def _known(
         self, cursor: sqlite3.Cursor, items: Sequence[Acceptance]
-    ) -> dict[tuple[str, str], tuple[bytes, Receipt]]:
+    ) -> dict[tuple[str, str], tuple[bytes, str | Acceptance]]:
         wanted = {(a.submission.key.scope, a.submission.key.key): a.now for a in items if a.submission.key}
         if not wanted:
             return {}
@@ -102,7 +103,7 @@ class Accepting:
             [text for pair in wanted for text in pair],
         )
         return {
-            (scope, key): (bytes(fingerprint), answer_of(answer))
+            (scope, key): (bytes(fingerprint), answer)
             for scope, key, fingerprint, answer, expires in rows
             if expires > wanted[scope, key]
         }
@@ -119,12 +120,16 @@ class Accepting:
         return counts
 
 
-def _repeat(before: tuple[bytes, Receipt], fingerprint: bytes) -> Committed | Refused:
+def _repeat(before: tuple[bytes, str | Acceptance], fingerprint: bytes) -> Committed | Refused:
+    """The answer of the first request, kept as JSON, or to be made from what the same group accepts."""
     if before[0] != fingerprint:
         return Refused(
             Reason.CONFLICT, "this key was used for another message: use a new key for a new message"
         )
-    return Committed(before[1], {})
+    first = before[1]
+    return Committed(
+        answer_of(first) if isinstance(first, str) else replace(receipt_of(first), replayed=True), {}
+    )
 
 
 def _over_limit(accepted: Acceptance, counts: dict[tuple[str, str], int]) -> Refused | None:

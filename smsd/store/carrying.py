@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from smsd.policy.notice import notice
@@ -13,6 +12,7 @@ from smsd.store.accepting import Accepting
 from smsd.store.lanes import Lanes
 from smsd.store.rows import LOAD, piece_of, told_of, view_of
 from smsd.values.delivery import Accepted, NetworkReport, Piece, State
+from smsd.values.frozen import frozen
 from smsd.values.message import Submission
 from smsd.values.plan import Acceptance, Settlement, Step, View
 
@@ -34,7 +34,7 @@ LOOK_AHEAD = 1000
 Probe = tuple[int, int]  # a lane and a priority
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Take:
     """A gateway asks for work: `probes` are (lane, priority) in the order of fairness; `busy` tells, at the moment of the
     claim, which targets of a lane are on the wire; `parts` says whether it carries parts or whole messages."""
@@ -47,7 +47,7 @@ class Take:
     now: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Taken:
     """The pieces claimed, and per probe that was made when there is something next (ms), or None when it is empty. What is
     due in a `held_up` one has to wait: its targets are on the wire, or it is about to expire."""
@@ -57,7 +57,7 @@ class Taken:
     held_up: frozenset[Probe] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Settled:
     """The step that was written (None: the delivery was no longer ours), its lane, and lanes that got something new."""
 
@@ -66,7 +66,7 @@ class Settled:
     woken: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Reported:
     """A network's report for one of our pieces. `space` is the gateway, `ref` the reference in its canonical form."""
 

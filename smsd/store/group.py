@@ -32,11 +32,13 @@ class StoreClosed(Exception):
 
 
 class Call(NamedTuple):
-    """What waits for a group. `rows`: about how many it writes."""
+    """What waits for a group. `rows`: about how many it writes. `ahead`: the next group's statements may run before its
+    answer is given, because nothing that they ask for depends on it."""
 
     handler: Handler
     item: Any
     rows: int
+    ahead: bool
     done: Deferred[Any]
 
 
@@ -69,13 +71,13 @@ class GroupCommit:
         self._thread = threading.Thread(target=self._committer, name="smsd-commit", daemon=True)
         self._thread.start()
 
-    def call(self, handler: Handler, item: Any, rows: int = 1) -> Deferred[Any]:
+    def call(self, handler: Handler, item: Any, rows: int = 1, *, ahead: bool = False) -> Deferred[Any]:
         """Run `handler` for `item` in the next group; fires with its result after the commit."""
         deferred: Deferred[Any] = Deferred()
         if self._closed:
             deferred.errback(StoreClosed("the store is closed"))
             return deferred
-        self._waiting.append(Call(handler, item, rows, deferred))
+        self._waiting.append(Call(handler, item, rows, ahead, deferred))
         self._schedule()
         return deferred
 
@@ -173,11 +175,17 @@ class GroupCommit:
     def _committed(self, done: list[tuple[Call, Any]], error: Exception | None) -> None:
         if error is not None:
             self._failed([call for call, _ in done], error)
-        else:
-            self._finish(done)
+            return
+        self._busy = False
+        if (self._waiting or self._alone) and all(call.ahead for call, _ in done):
+            self._start()  # the disk is busy with the next group while the answers of this one are written
+        self._answer(done)
 
     def _finish(self, done: list[tuple[Call, Any]]) -> None:
         self._busy = False
+        self._answer(done)
+
+    def _answer(self, done: list[tuple[Call, Any]]) -> None:
         if self._waiting or self._alone or self._idle:
             self._schedule()
         for call, result in done:

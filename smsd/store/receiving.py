@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from smsd.store.accepting import Accepting, Committed
+from smsd.values.frozen import frozen
 from smsd.values.plan import Acceptance, Incoming
 
 WEEK = 7 * 86_400_000
@@ -14,7 +14,7 @@ WEEK = 7 * 86_400_000
 PATIENCE = 86_400_000
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Received:
     """What an incoming SMS led to: a message id (None while parts are missing or for a repeat) and lanes to wake."""
 

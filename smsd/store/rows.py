@@ -34,6 +34,11 @@ DELIVERY = (
     "insert into delivery(id,message,target,typed,lane,state,priority,due,deadline,expires,session,gateway,code,pieces,"
     "reference,wants,report,parameters,original,reason,finished) values(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
 )
+# Written so that the index delivery_message serves it, which has no entry for the delivery with the id before its message's.
+DELIVERIES_OF = (
+    "select id, finished from delivery where id = :message - 1 and message = :message"
+    " union all select id, finished from delivery where message = :message and message <> id + 1"
+)
 # Everything a Piece, a View or a report needs; aliased so that the two ids do not collide.
 LOAD = (
     "select d.id, d.message, d.target, d.typed, d.lane, d.state, d.priority, d.due, d.deadline, d.expires, d.tries, d.gateway,"

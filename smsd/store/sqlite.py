@@ -125,7 +125,7 @@ class SqliteStore:
 
     def accept(self, accepted: Acceptance) -> Deferred[Committed]:
         """Write a submission; fails with Refused (limit, conflicting key)."""
-        return self._group.call(self.accepting.accept, accepted, max(len(accepted.order), 1))
+        return self._group.call(self.accepting.accept, accepted, max(len(accepted.order), 1), ahead=True)
 
     def take(self, take: Take) -> Deferred[Taken]:
         """Claim deliveries for a gateway."""

@@ -10,7 +10,7 @@ from smsd.policy.step import after_deadline
 from smsd.store.carrying import Carrying
 from smsd.store.ids import first_at
 from smsd.store.receiving import Receiving
-from smsd.store.rows import LOAD, view_of
+from smsd.store.rows import DELIVERIES_OF, LOAD, view_of
 
 AT_ONCE = 200
 # Keys and references go in one statement, so more of them at once.
@@ -72,17 +72,19 @@ class Sweeping:
         that never came) keeps its place, and would else be looked at by every sweep until then."""
         until = item.now - item.keep
         stretch = cursor.execute(
-            "select id, exists(select 1 from delivery where message = message.id and (finished is null or finished > ?))"
-            " from message where id > ? and id < ? order by id limit ?",
-            (until, self._purged, first_at(until), AT_ONCE),
+            "select id from message where id > ? and id < ? order by id limit ?",
+            (self._purged, first_at(until), AT_ONCE),
         ).fetchall()
-        old = [message for message, needed in stretch if not needed]
-        for message in old:
-            inside = "in (select id from delivery where message=?)"
-            cursor.execute(f"delete from piece where delivery {inside}", (message,))
-            cursor.execute(f"delete from attempt where delivery {inside}", (message,))
-            cursor.execute("delete from delivery where message=?", (message,))
-            cursor.execute("delete from message where id=?", (message,))
+        old, gone = [], []
+        for (message,) in stretch:
+            deliveries = cursor.execute(DELIVERIES_OF, {"message": message}).fetchall()
+            if all(finished is not None and finished <= until for _, finished in deliveries):
+                old.append((message,))
+                gone += [(delivery,) for delivery, _ in deliveries]
+        cursor.executemany("delete from piece where delivery=?", gone)
+        cursor.executemany("delete from attempt where delivery=?", gone)
+        cursor.executemany("delete from delivery where id=?", gone)
+        cursor.executemany("delete from message where id=?", old)
         whole = len(stretch) == AT_ONCE
         self._purged = stretch[-1][0] if whole else 0
         return len(old), whole and bool(old)

@@ -6,12 +6,11 @@ templates are never part of one (RFC 5724's query is read by the doors).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from smsd.values.errors import InvalidValue, storable
+from smsd.values.frozen import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Address:
     """Who: a scheme and a target, e.g. `Address("sms", "+15551234567")`."""
 

@@ -7,9 +7,9 @@ gateway, or its speed. Trouble with a gateway never costs the message a try.
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
 
 from smsd.values.address import Address
+from smsd.values.frozen import frozen
 from smsd.values.message import DEFAULT_PARAMETERS, Content, Parameters, Ticket
 
 
@@ -72,14 +72,14 @@ class Failure(Exception):
         self.status = status
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Accepted:
     """The next hop took the piece. `reference` is what its reports will name (modem: the TP-MR as text)."""
 
     reference: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Piece:
     """What goes on the wire at once: a whole message, or part `seq` of `total` where the gateway carries parts.
 
@@ -109,7 +109,7 @@ class Piece:
     maybe_twice: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NetworkReport:
     """What a network says of a message it took: `status` is `delivered`, `pending` or `failed`.
 

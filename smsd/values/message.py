@@ -7,12 +7,13 @@ reports go back to. A `Receipt` names each recipient's fate: an id, or a reason.
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Union
 
 from smsd.values.address import Address
 from smsd.values.errors import Refused
 from smsd.values.errors import storable as storable
+from smsd.values.frozen import frozen
 
 
 class Wants(enum.IntFlag):
@@ -32,7 +33,7 @@ class Priority(enum.IntEnum):
     BULK = 2
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Text:
     """A text for people."""
 
@@ -42,7 +43,7 @@ class Text:
         storable(self.text)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Binary:
     """Octets for a device, with the information elements of a user data header (without its length octet)."""
 
@@ -50,7 +51,7 @@ class Binary:
     header: bytes = b""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Report:
     """What became of a delivery, to be told to the ticket's address in its own protocol (mail: RFC 3464).
 
@@ -79,7 +80,7 @@ class Report:
 Content = Union[Text, Binary, Report]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Parameters:
     """What a caller may set per recipient (feature S2). None means: not said.
 
@@ -104,7 +105,7 @@ class Parameters:
 DEFAULT_PARAMETERS = Parameters()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Recipient:
     """One recipient: the address (as typed until the dispatcher has normalised it) and its own wishes."""
 
@@ -119,7 +120,7 @@ class Recipient:
         storable(self.original)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Ticket:
     """The way back: the address that gets reports and answers, and what its protocol needs to thread them."""
 
@@ -134,7 +135,7 @@ class Ticket:
             storable(text)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class IdempotencyKey:
     """Identity of a request, from its transport, never from its text.
 
@@ -150,7 +151,7 @@ class IdempotencyKey:
         storable(self.key)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Submission:
     """One message as a door took it. `door` is the listener's or gateway's id; `origin` is who wrote it."""
 
@@ -173,7 +174,7 @@ class Submission:
             storable(value)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Queued:
     """A recipient whose message is committed. `notes` are for the sender: cut, sender ignored, …"""
 
@@ -184,7 +185,7 @@ class Queued:
     notes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Declined:
     """A recipient that was not taken, with the refusal to spell at the door."""
 
@@ -192,7 +193,7 @@ class Declined:
     refusal: Refused
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Receipt:
     """The dispatcher's answer after the commit, one entry per recipient in the order of the submission."""
 

@@ -7,11 +7,11 @@ message is a NamedTuple: as immutable as a frozen dataclass, and made in a tenth
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from smsd.values.address import Address
 from smsd.values.delivery import Accepted, Failure, Piece, State
+from smsd.values.frozen import frozen
 from smsd.values.message import DEFAULT_PARAMETERS, Declined, Parameters, Submission, Wants
 
 
@@ -114,7 +114,7 @@ class Settlement(NamedTuple):
     in_doubt: str = "resend"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Incoming:
     """One incoming SMS as the store keeps it: `identity` makes a repeat harmless; a part of a longer message has a
     `join` key (sender, reference, width, total) and a `seq`; `octets` is its TPDU."""

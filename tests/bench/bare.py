@@ -65,7 +65,7 @@ class Door(Resource):
             request.write(text)
             request.finish()
 
-        self._group.call(keep, (number, body)).addCallback(answer)
+        self._group.call(keep, (number, body), ahead=True).addCallback(answer)
         return NOT_DONE_YET
 
 
@@ -112,7 +112,7 @@ class Message:
     def eomReceived(self) -> Deferred[Any]:
         """The lone dot."""
         body = b"\n".join(self._lines[self._lines.index(b"") + 1 :]).decode()
-        return self._group.call(keep, (self._number, body))
+        return self._group.call(keep, (self._number, body), ahead=True)
 
     def connectionLost(self) -> None:
         """Nothing is kept."""

@@ -62,6 +62,21 @@ class GroupTests(SynchronousTestCase):
         self.clock.wait(gatherResults(calls))
         self.assertEqual(seen, [True, True, True])
 
+    def test_the_next_group_begins_before_the_answers_only_where_all_of_them_allow_it(self) -> None:
+        for ahead, expected in ((True, [[1], [2, 3], [0]]), (False, [[1], [0], [2, 3]])):
+            order: list[Any] = []
+
+            def handler(cursor: sqlite3.Cursor, items: Any, order: list[Any] = order) -> list[Any]:
+                order.append(list(items))
+                return list(items)
+
+            first = self.group.call(handler, 1, ahead=ahead)
+            first.addCallback(lambda _, order=order: order.append([0]))
+            self.clock.advance(0)
+            later = [self.group.call(handler, n) for n in (2, 3)]
+            self.clock.wait(gatherResults([first, *later]))
+            self.assertEqual(order, expected)
+
     def test_a_bad_call_fails_alone(self) -> None:
         calls = [self.group.call(self.insert, n) for n in (1, 2, 2, 3)]
         self.clock.wait(gatherResults([calls[0], calls[1], calls[3]]))

@@ -15,8 +15,9 @@ from smsd.store import operating, schema
 from smsd.store.ids import Ids, first_at
 from smsd.store.sqlite import SqliteStore
 from smsd.store.sweeping import AT_ONCE, KEYS_AT_ONCE, Tick
+from smsd.values.address import Address
 from smsd.values.errors import InvalidValue, Reason, Refused
-from smsd.values.message import Binary, IdempotencyKey, Parameters, Text, Wants
+from smsd.values.message import Binary, IdempotencyKey, Parameters, Recipient, Submission, Text, Wants
 from tests.house import START, House, ThreadedClock
 
 DAY = 86_400
@@ -194,6 +195,23 @@ class Sweeps(StoreCase):
         self.assertEqual([row["text"] for row in self.house.rows()], ["young"])
         self.assertEqual((self.count("message"), self.count("delivery")), (1, 1))
 
+    def test_all_deliveries_of_a_message_are_forgotten_with_it(self) -> None:
+        self.house.open()
+        several = [Recipient(Address("sms", f"+1555000000{n}")) for n in range(4)]
+        self.house.wait(
+            self.house.dispatcher.submit(
+                Submission("http", Address("door", "http"), tuple(several), Text("x"))
+            )
+        )
+        self.house.send("+15550000009", "one")
+        self.house.settle()
+        while any(row["state"] != "sent" for row in self.house.rows()):
+            self.house.advance(1)
+        self.assertEqual((self.count("message"), self.count("delivery")), (2, 5))
+        self.house.clock.advance(31 * DAY)
+        self.tick()
+        self.assertEqual((self.count("message"), self.count("delivery")), (0, 0))
+
     def test_what_is_not_finished_stays(self) -> None:
         self.house.send(parameters=Parameters(expire_minutes=100 * 1440), ticket=None)
         self.house.clock.advance(40 * DAY)
@@ -218,7 +236,7 @@ class Sweeps(StoreCase):
         self.assertFalse(self.tick().more)
         self.house.store._writer.set_trace_callback(None)
         self.assertEqual(
-            [sql.count(f"limit {AT_ONCE}") for sql in looked if sql.startswith("select id, exists")], [1]
+            [sql.count(f"limit {AT_ONCE}") for sql in looked if sql.startswith("select id from message")], [1]
         )
         self.house.clock.advance(2 * DAY)
         for _ in range(3):

@@ -30,6 +30,8 @@ _ID = re.compile(r"<[^<>\s\x00-\x1f]{1,250}>")
 def plain(value: bytes) -> str:
     """A field's raw value as text: unfolded, without control characters, encoded words left as they are."""
     text = decode(value[:FIELD_LIMIT], None, "cp1252")[0]
+    if text.isprintable():  # as most are
+        return text.strip()
     return _CONTROLS.sub(" ", _FOLD.sub("", text)).strip()
 
 

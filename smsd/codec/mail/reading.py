@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import enum
 import re
-from dataclasses import dataclass
 
 from smsd.codec.mail import headers, html, mime, plain
 from smsd.codec.mail.charsets import decode
 from smsd.values.errors import DecodeError
+from smsd.values.frozen import frozen
 
 _META = re.compile(rb"<meta[^>]{1,200}?charset\s*=\s*[\"']?([A-Za-z0-9_.:-]{1,40})", re.I)
 
@@ -24,7 +24,7 @@ class Subject(enum.Enum):
     ONLY = "only"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MailOptions:
     """How mails are read. `fallback` is the charset of octets that are neither UTF-8 nor what the mail declares."""
 
@@ -37,7 +37,7 @@ class MailOptions:
 DEFAULT_OPTIONS = MailOptions()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MailText:
     """What a mail says. `sent` is the Date field as it came (`date` reads it); ids have their brackets or are "";
     `from_` is an address.

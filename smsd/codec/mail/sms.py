@@ -9,11 +9,11 @@ from __future__ import annotations
 import binascii
 import hashlib
 import re
-from dataclasses import dataclass
 from urllib.parse import quote
 
 from smsd.codec.mail import headers
 from smsd.values.errors import InvalidValue
+from smsd.values.frozen import frozen
 from smsd.values.message import Binary, Text
 
 LOCAL_PART_LIMIT = 512
@@ -24,7 +24,7 @@ _NAMED = re.compile(r"\s*(.*?)\s*<([^<>]+)>\s*")
 _UNSAFE_TEXT = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]|[ \t](?:\n|$)")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ReplyAddress:
     """One address in its two spellings: `header` may have a display name, `envelope` is the address alone."""
 

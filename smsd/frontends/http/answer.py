@@ -8,10 +8,10 @@ caller sent can start a new line.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import Any
 
 from smsd.values.errors import Reason, Refused
+from smsd.values.frozen import frozen
 from smsd.values.message import Declined, Queued, Receipt
 
 TEXT = b"text/plain; charset=utf-8"
@@ -19,7 +19,7 @@ JSON = b"application/json"
 HTML = b"text/html; charset=utf-8"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Answer:
     """A whole response. `headers` are complete lines without CRLF."""
 

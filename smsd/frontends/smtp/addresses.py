@@ -9,17 +9,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from smsd.codec import smsuri
 from smsd.frontends.smtp.commands import Mailbox
 from smsd.values.errors import InvalidValue, Reason, Refused
+from smsd.values.frozen import frozen
 
 _NUMBER = re.compile(r"\+?[0-9*#() ./-]{1,40}")
 _DIGIT = re.compile("[0-9]")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Target:
     """A recipient as understood: `number` as typed; `login` is the user name as typed, before any decoding."""
 
@@ -28,7 +29,7 @@ class Target:
     login: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Realm:
     """What the addresses of this door may name: domains and gateway ids (lower case), helper accounts with their
     parameters, the domain for addresses without one, and the part limit of addresses without `sms:`."""

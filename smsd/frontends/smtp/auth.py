@@ -9,7 +9,9 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from smsd.values.frozen import frozen
 
 LONGEST_RESPONSE = 12288
 """Octets of an AUTH line without CRLF (RFC 4954 4)."""
@@ -19,7 +21,7 @@ class BadResponse(ValueError):
     """A response that is not what the mechanism defines."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Pair:
     """What a client showed."""
 

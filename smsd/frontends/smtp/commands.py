@@ -9,8 +9,8 @@ ENVID (RFC 3461 4). It knows no session: whether a command may come now is the p
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
+from smsd.values.frozen import frozen
 from smsd.values.message import Wants
 
 LONGEST_PATH = 256
@@ -29,7 +29,7 @@ class CommandError(Exception):
         self.text = text
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Mailbox:
     """A path without brackets and source route. `local` has its quotes removed; `domain` is "" when there was none."""
 
@@ -44,7 +44,7 @@ class Mailbox:
         return f"{local}@{self.domain}" if self.domain else local
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Mail:
     """MAIL: `sender` is None for `<>`; `size` in octets, None when not said; `full` is RET=FULL."""
 
@@ -55,7 +55,7 @@ class Mail:
     envelope_id: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Rcpt:
     """RCPT: `wants` is None when NOTIFY was not given; `original` is ORCPT, decoded: `rfc822;ann@example.org`."""
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from twisted.internet.defer import Deferred, DeferredList, gatherResults
@@ -25,6 +24,7 @@ from smsd.frontends.smtp.commands import CommandError, Mail, Rcpt
 from smsd.interfaces import Session
 from smsd.values.address import Address, masked
 from smsd.values.errors import DecodeError, InvalidValue, Reason, Refused
+from smsd.values.frozen import frozen
 from smsd.values.message import (
     Declined,
     IdempotencyKey,
@@ -45,7 +45,7 @@ MOST_RECEIVED = 30
 DEFAULT_WANTS = Wants.FAILURE | Wants.DELAY
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Group:
     """What recipients must have in common to share a submission."""
 
