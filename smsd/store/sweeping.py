@@ -13,8 +13,8 @@ from smsd.store.receiving import Receiving
 from smsd.store.rows import DELIVERIES_OF, LOAD, view_of
 
 AT_ONCE = 200
-# Keys and references go in one statement, so more of them at once.
-KEYS_AT_ONCE = 2000
+KEYS_AT_ONCE = 1000
+REFERENCES_AT_ONCE = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,7 @@ class Sweeping:
         self._carrying = carrying
         self._receiving = receiving
         self._purged = 0  # the last message that the purge has looked at
+        self._last_key: tuple[str, str] = ("", "")
 
     def tick(self, cursor: sqlite3.Cursor, items: Sequence[Tick]) -> list[Swept]:
         """Handler: deadlines first, then stale parts, then the purge."""
@@ -62,8 +63,8 @@ class Sweeping:
         for received in stale:
             woken += received.woken
         purged, more = self._purge(cursor, item)
-        for table in ("idempotency", "reference"):
-            _forget(cursor, table, item.now)
+        self._forget_keys(cursor, item.now)
+        _forget_references(cursor, item.now)
         return Swept(len(rows) + len(stale) + purged, tuple(woken), len(rows) == AT_ONCE or more)
 
     def _purge(self, cursor: sqlite3.Cursor, item: Tick) -> tuple[int, bool]:
@@ -89,12 +90,23 @@ class Sweeping:
         self._purged = stretch[-1][0] if whole else 0
         return len(old), whole and bool(old)
 
+    def _forget_keys(self, cursor: sqlite3.Cursor, now: int) -> None:
+        """Delete those of the next stretch of idempotency keys that have expired, round and round: one that is still there
+        harms nobody, because whoever asks for it looks at its time."""
+        stretch = cursor.execute(
+            "select scope, key, expires from idempotency where (scope, key) > (?, ?) order by scope, key limit ?",
+            (*self._last_key, KEYS_AT_ONCE),
+        ).fetchall()
+        expired = [(scope, key) for scope, key, expires in stretch if expires < now]
+        cursor.executemany("delete from idempotency where scope=? and key=?", expired)
+        self._last_key = stretch[-1][:2] if len(stretch) == KEYS_AT_ONCE else ("", "")
 
-def _forget(cursor: sqlite3.Cursor, table: str, now: int) -> None:
-    """Delete the oldest rows of a table that have expired."""
+
+def _forget_references(cursor: sqlite3.Cursor, now: int) -> None:
+    """Delete the oldest references that have expired."""
     (until,) = cursor.execute(
-        f"select max(expires) from (select expires from {table} where expires<? order by expires limit ?)",
-        (now, KEYS_AT_ONCE),
+        "select max(expires) from (select expires from reference where expires<? order by expires limit ?)",
+        (now, REFERENCES_AT_ONCE),
     ).fetchone()
     if until is not None:
-        cursor.execute(f"delete from {table} where expires <= ?", (until,))
+        cursor.execute("delete from reference where expires <= ?", (until,))

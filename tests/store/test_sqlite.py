@@ -14,7 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from smsd.store import operating, schema
 from smsd.store.ids import Ids, first_at
 from smsd.store.sqlite import SqliteStore
-from smsd.store.sweeping import AT_ONCE, KEYS_AT_ONCE, Tick
+from smsd.store.sweeping import AT_ONCE, KEYS_AT_ONCE, REFERENCES_AT_ONCE, Tick
 from smsd.values.address import Address
 from smsd.values.errors import InvalidValue, Reason, Refused
 from smsd.values.message import Binary, IdempotencyKey, Parameters, Recipient, Submission, Text, Wants
@@ -244,15 +244,29 @@ class Sweeps(StoreCase):
         self.assertEqual(self.count("message"), 0)
 
     def test_keys_and_references_go_in_bounded_bites(self) -> None:
-        rows = [("http", f"{n}", n + 1) for n in range(KEYS_AT_ONCE + 5)]
+        keys = [("http", f"{n}", n + 1) for n in range(KEYS_AT_ONCE + 5)]
+        references = [("gsm1", f"{n}", n + 1) for n in range(REFERENCES_AT_ONCE + 5)]
         write = self.house.store._writer.executemany
-        write("insert into idempotency(scope, key, fingerprint, expires) values(?, ?, '', ?)", rows)
-        write("insert into reference(space, ref, expires) values(?, ?, ?)", rows)
+        write("insert into idempotency(scope, key, fingerprint, expires) values(?, ?, '', ?)", keys)
+        write("insert into reference(space, ref, expires) values(?, ?, ?)", references)
         left = []
         for _ in range(2):
             self.tick()
             left.append((self.count("idempotency"), self.count("reference")))
         self.assertEqual(left, [(5, 5), (0, 0)])
+
+    def test_keys_that_live_are_passed_over_and_looked_at_again(self) -> None:
+        now = self.house.store.now()
+        keys = [("http", f"{n:05}", now + (1000 if n % 2 else -1000)) for n in range(2 * KEYS_AT_ONCE + 10)]
+        write = self.house.store._writer.executemany
+        write("insert into idempotency(scope, key, fingerprint, expires) values(?, ?, '', ?)", keys)
+        for _ in range(3):
+            self.tick()
+        self.assertEqual(self.count("idempotency"), KEYS_AT_ONCE + 5)
+        self.house.clock.advance(2)
+        for _ in range(4):
+            self.tick()
+        self.assertEqual(self.count("idempotency"), 0)
 
     def test_many_expire_in_bounded_bites(self) -> None:
         for n in range(250):

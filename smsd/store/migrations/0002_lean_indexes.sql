@@ -5,3 +5,6 @@ create index delivery_message on delivery(message) where message <> id + 1;
 
 -- Reports, and what else one message led to.
 create index message_parent on message(parent) where parent is not null;
+
+-- Keys that have expired are found by walking through the table; the index held every key a second time.
+drop index idempotency_expires;
