@@ -37,6 +37,9 @@ from smsd.values.plan import Acceptance, Incoming, Settlement
 # The interpreter gives a thread that waits for it a turn after this long; the default of 5 ms would stand between
 # every COMMIT and the reactor (measured: an accept beside a busy reactor 46 ms, with this 2.4 ms).
 SWITCH_INTERVAL = 0.0005
+# Pages of 4 KiB in the write-ahead log before they move to the database file: a commit that moves them takes 20 ms, and
+# pages that changed often meanwhile move once (measured against 4000: accepts by SMTP a seventh faster). 64 MB on disk.
+CHECKPOINT = 16000
 # Milliseconds that a group waits for somebody else's transaction on the file (an administrator's tool).
 BUSY_TIMEOUT = 250
 
@@ -75,7 +78,7 @@ class SqliteStore:
         self._writer = self._connect()
         self._writer.execute("pragma journal_mode=wal")
         self._writer.execute(f"pragma synchronous={self._synchronous}")
-        self._writer.execute("pragma wal_autocheckpoint=4000")
+        self._writer.execute(f"pragma wal_autocheckpoint={CHECKPOINT}")
         migrate(self._writer, self.path)
         cursor = self._writer.execute(
             "insert into session(node, started) values(?, ?)",

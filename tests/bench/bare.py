@@ -20,7 +20,7 @@ from twisted.web.server import NOT_DONE_YET, Request, Site
 from zope.interface import implementer
 
 from smsd.store.group import GroupCommit
-from smsd.store.sqlite import SWITCH_INTERVAL
+from smsd.store.sqlite import CHECKPOINT, SWITCH_INTERVAL
 
 
 def open_group(path: str) -> GroupCommit:
@@ -29,7 +29,7 @@ def open_group(path: str) -> GroupCommit:
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     connection.execute("pragma journal_mode=wal")
     connection.execute("pragma synchronous=FULL")
-    connection.execute("pragma wal_autocheckpoint=4000")
+    connection.execute(f"pragma wal_autocheckpoint={CHECKPOINT}")
     connection.execute("create table if not exists message(id integer primary key, number text, body text)")
     return GroupCommit(connection, reactor)
 

