@@ -77,7 +77,31 @@ class Report:
     parts: int = 1
 
 
-Content = Union[Text, Binary, Report]
+@frozen
+class Call:
+    """What a rule does outside, everything filled in. `kind`: program, url or sql; `what`: the program, the URL, the name of
+    the database. `arguments`: those of the program, or the values bound to the statement. `text`: stdin, the body of a POST
+    (with `media_type`), the statement. `facts`: the message in names and values, for the environment of a program.
+
+    What comes out of it goes to `reply` as a text from `reply_from`, both written as addresses, "" for nobody. `rule` is the
+    title of the rule."""
+
+    kind: str
+    what: str
+    arguments: tuple[str, ...] = ()
+    text: str = ""
+    media_type: str = ""
+    facts: tuple[tuple[str, str], ...] = ()
+    reply: str = ""
+    reply_from: str = ""
+    rule: str = ""
+
+    def __post_init__(self) -> None:
+        for text in (self.what, self.text, *self.arguments):
+            storable(text)
+
+
+Content = Union[Text, Binary, Report, Call]
 
 
 @frozen
@@ -114,6 +138,8 @@ class Recipient:
     parameters: Parameters = DEFAULT_PARAMETERS
     wants: Wants | None = None
     original: str = ""  # ORCPT of RFC 3461, decoded, with its type: "rfc822;ann@example.org"
+    content: Content | None = None  # what a rule made of the message for this recipient alone; None: as it is
+    trace: str = ""  # how the rules came to this, see smsd.core.judging
 
     def __post_init__(self) -> None:
         storable(self.typed)

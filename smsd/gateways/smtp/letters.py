@@ -12,7 +12,7 @@ from smsd.codec.mail import from_sms, reply_address, report
 from smsd.codec.mail.sms import domain
 from smsd.values.delivery import Failure, Kind, Piece
 from smsd.values.errors import InvalidValue
-from smsd.values.message import Report
+from smsd.values.message import Call, Report
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +45,8 @@ def letter(piece: Piece, server_name: str, postmaster: str, mail_from: str = "%s
                 message_id=message_id,
                 full=piece.ticket.full if piece.ticket is not None else True,
             )
+        elif isinstance(piece.content, Call):
+            raise Failure(Kind.PERMANENT, "what a rule does outside is no mail", status="5.6.0")
         else:
             sender = postmaster
             stamp = about.get("date", "")
