@@ -106,13 +106,14 @@ class Dispatcher:
         if not committed.lanes:  # a repeat: what was planned for it is not needed
             self._give_back(acceptance)
             return committed.receipt
-        for planned in acceptance.planned:
-            lane = committed.lanes[planned.delivery]
-            self._queue.know(lane, planned.route, planned.flow)
-            if planned.gateway is not None:
-                self._queue.hand_over(_piece(acceptance, planned, lane))
-            elif planned.state is State.READY:
-                self._queue.wake(lane, planned.due, planned.parameters.priority, str(planned.target))
+        for one in (acceptance, *acceptance.children) if acceptance.children else (acceptance,):
+            for planned in one.planned:
+                lane = committed.lanes[planned.delivery]
+                self._queue.know(lane, planned.route, planned.flow)
+                if planned.gateway is not None:
+                    self._queue.hand_over(_piece(one, planned, lane))
+                elif planned.state is State.READY:
+                    self._queue.wake(lane, planned.due, planned.parameters.priority, str(planned.target))
         return committed.receipt
 
     def _failed(self, failure: Failure, acceptance: Acceptance) -> Any:
@@ -130,10 +131,12 @@ class Dispatcher:
 
 def _piece(acceptance: Acceptance, planned: Planned, lane: int) -> Piece:
     submission = acceptance.submission
+    content = submission.content if planned.content is None else planned.content
+    headers = submission.headers if planned.headers is None else planned.headers
     return Piece(
         delivery=planned.delivery, message=acceptance.message, lane=lane, gateway=planned.gateway or "",
-        target=planned.target, content=submission.content, origin=submission.origin, total=planned.parts,
-        code=planned.code, reference=planned.reference, parameters=planned.parameters, headers=submission.headers,
+        target=planned.target, content=content, origin=submission.origin, total=planned.parts,
+        code=planned.code, reference=planned.reference, parameters=planned.parameters, headers=headers,
         ticket=submission.ticket, account=submission.account, arrived=acceptance.now, expires=planned.expires,
         report=planned.report,
     )  # fmt: skip

@@ -20,7 +20,7 @@ from smsd.store.ids import Ids
 from smsd.values.address import Address
 from smsd.values.delivery import State
 from smsd.values.errors import InvalidValue, Reason, Refused
-from smsd.values.message import Binary, Declined, Parameters, Recipient, Submission, Text, Wants
+from smsd.values.message import Binary, Content, Declined, Parameters, Recipient, Submission, Text, Wants
 from smsd.values.plan import Acceptance, Limit, Planned
 
 ENCODINGS = {Alphabet.GSM7: "GSM-7", Alphabet.OCTETS: "8-bit", Alphabet.UCS2: "UCS-2"}
@@ -183,7 +183,7 @@ class _OneMessage:
         self._submission = submission
         self._account = account
         self._now = now
-        self._seen: dict[tuple[Address, Parameters], Planned] = {}
+        self._seen: dict[tuple[object, ...], Planned] = {}
         self._segmented: dict[tuple[object, ...], segment.Segmentation] = {}
 
     def recipient(self, recipient: Recipient, reserve: bool) -> Planned | Declined:
@@ -191,20 +191,22 @@ class _OneMessage:
         typed = recipient.typed or recipient.address.target
         try:
             target = self._planner.target(recipient, self._account)
-            known = self._seen.get((target, recipient.parameters)) if self._seen else None
+            key = (target, recipient.parameters, recipient.content)
+            known = self._seen.get(key) if self._seen else None
             if known is not None:
                 return known
             planned = self._delivery(recipient, target, typed, reserve)
         except Refused as refusal:
             return Declined(typed, refusal)
         if len(self._submission.recipients) > 1:
-            self._seen[target, recipient.parameters] = planned
+            self._seen[key] = planned
         return planned
 
     def _delivery(self, recipient: Recipient, target: Address, typed: str, reserve: bool) -> Planned:
         planner, policies, submission = self._planner, self._planner.policies, self._submission
         parameters = recipient.parameters
-        wanted = routes.needs(target.scheme, submission.content, parameters)
+        content = submission.content if recipient.content is None else recipient.content
+        wanted = routes.needs(target.scheme, content, parameters)
         pin = parameters.gateway or (self._account.gateway if self._account else None)
         carriers = planner.carriers(target.scheme, wanted, pin)
         route = carriers.route
@@ -218,7 +220,7 @@ class _OneMessage:
         notes: tuple[str, ...] = ()
         code, parts, reference, encoding, report = 0, 1, 0, "", False
         if target.scheme == "sms":
-            made = self._segment(parameters, carriers)
+            made = self._segment(content, parameters, carriers)
             code, parts, encoding = made.code, made.total, ENCODINGS[made.alphabet]
             reference = planner.next_reference() if parts > 1 else 0
             report = bool(wants & _SUCCESS) or policies.reports == "always"
@@ -230,11 +232,12 @@ class _OneMessage:
             state=State.SENDING if gateway else State.READY, due=self._now, deadline=deadline, expires=expires,
             wants=asked, report=report, code=code, parts=parts, reference=reference, encoding=encoding,
             parameters=parameters, original=recipient.original, gateway=gateway, notes=notes,
+            content=recipient.content, headers=recipient.headers, trace=recipient.trace,
         )  # fmt: skip
 
-    def _segment(self, parameters: Parameters, carriers: Carriers) -> segment.Segmentation:
-        content, national, width = self._submission.content, carriers.national, carriers.width
-        key = (parameters.max_parts, parameters.coding, national, width)
+    def _segment(self, content: Content, parameters: Parameters, carriers: Carriers) -> segment.Segmentation:
+        national, width = carriers.national, carriers.width
+        key = (content, parameters.max_parts, parameters.coding, national, width)
         known = self._segmented.get(key)
         if known is not None:
             return known

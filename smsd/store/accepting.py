@@ -5,9 +5,20 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 from smsd.store.lanes import Lanes
-from smsd.store.rows import DELIVERY, MESSAGE, answer_json, answer_of, delivery_row, message_row, receipt_of
+from smsd.store.rows import (
+    CONTENT,
+    DELIVERY,
+    MESSAGE,
+    answer_json,
+    answer_of,
+    content_row,
+    delivery_row,
+    message_row,
+    receipt_of,
+)
 from smsd.values.errors import Reason, Refused
 from smsd.values.frozen import frozen
 from smsd.values.message import Receipt
@@ -54,15 +65,21 @@ class Accepting:
 
     def write(self, cursor: sqlite3.Cursor, items: Sequence[Acceptance]) -> list[Committed]:
         """Insert the rows of these acceptances, without asking anything."""
-        messages, deliveries, keys = [], [], []
+        messages: list[tuple[Any, ...]] = []
+        deliveries: list[tuple[Any, ...]] = []
+        contents: list[tuple[Any, ...]] = []
+        keys = []
         results = []
         for accepted in items:
-            messages.append(message_row(accepted))
-            lanes = {}
-            for planned in accepted.planned:
-                lane = self._lanes.of(cursor, planned.route, planned.flow)
-                lanes[planned.delivery] = lane
-                deliveries.append(delivery_row(accepted, planned, lane, self._session))
+            lanes: dict[int, int] = {}
+            for one in (accepted, *accepted.children) if accepted.children else (accepted,):
+                messages.append(message_row(one))
+                for planned in one.planned:
+                    lane = self._lanes.of(cursor, planned.route, planned.flow)
+                    lanes[planned.delivery] = lane
+                    deliveries.append(delivery_row(one, planned, lane, self._session))
+                    if planned.content is not None:
+                        contents.append(content_row(planned, one.submission))
             receipt = receipt_of(accepted)
             key = accepted.submission.key
             if key is not None:
@@ -80,6 +97,8 @@ class Accepting:
         if messages:
             cursor.executemany(MESSAGE, messages)
             cursor.executemany(DELIVERY, deliveries)
+        if contents:
+            cursor.executemany(CONTENT, contents)
         if keys:
             cursor.executemany(
                 "insert into idempotency(scope,key,fingerprint,message,answer,expires) values(?,?,?,?,?,?)"

@@ -13,6 +13,7 @@ from smsd.values.delivery import Piece, State
 from smsd.values.message import (
     DEFAULT_PARAMETERS,
     Binary,
+    Call,
     Content,
     Declined,
     Parameters,
@@ -20,20 +21,23 @@ from smsd.values.message import (
     Queued,
     Receipt,
     Report,
+    Submission,
     Text,
     Ticket,
     Wants,
 )
 from smsd.values.plan import Acceptance, Planned, View
 
-TEXT, OCTETS, REPORT = 1, 2, 3
+TEXT, OCTETS, REPORT, CALL = 1, 2, 3, 4
 _compact = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
 MESSAGE = "insert into message(id,door,account,origin,ticket,kind,body,headers,hops,parent,arrived) values(?,?,?,?,?,?,?,?,?,?,?)"
 DELIVERY = (
     "insert into delivery(id,message,target,typed,lane,state,priority,due,deadline,expires,session,gateway,code,pieces,"
-    "reference,wants,report,parameters,original,reason,finished) values(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
+    "reference,wants,report,parameters,original,reason,finished,content,trace)"
+    " values(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
 )
+CONTENT = "insert into content(id,kind,body,headers) values(?,?,?,?)"
 # Written so that the index delivery_message serves it, which has no entry for the delivery with the id before its message's.
 DELIVERIES_OF = (
     "select id, finished from delivery where id = :message - 1 and message = :message"
@@ -43,8 +47,9 @@ DELIVERIES_OF = (
 LOAD = (
     "select d.id, d.message, d.target, d.typed, d.lane, d.state, d.priority, d.due, d.deadline, d.expires, d.tries, d.gateway,"
     " d.code, d.pieces, d.sent, d.reference, d.wants, d.report, d.maybe_twice, d.parameters, d.original, d.reason, d.session,"
-    " m.door, m.account, m.origin, m.ticket, m.kind, m.body, m.headers, m.arrived"
-    " from delivery d join message m on m.id = d.message "
+    " m.door, m.account, m.origin, m.ticket, m.kind as first_kind, m.body as first_body, m.headers as first_headers, m.arrived,"
+    " coalesce(c.kind, m.kind) as kind, coalesce(c.body, m.body) as body, iif(c.id, c.headers, m.headers) as headers"
+    " from delivery d join message m on m.id = d.message left join content c on c.id = d.content "
 )
 
 
@@ -52,15 +57,28 @@ def message_row(accepted: Acceptance) -> tuple[Any, ...]:
     """The columns of MESSAGE."""
     s = accepted.submission
     kind, body = body_of(s.content)
-    headers = s.headers
-    if isinstance(s.content, Binary) and s.content.header:
-        headers = (*headers, ("udh", s.content.header.hex()))
+    headers = _headers_with(s.content, s.headers)
     t = s.ticket
     return (
         accepted.message, s.door, s.account, str(s.origin),
         _compact([str(t.address), t.envelope_id, t.message_id, t.subject, t.full]) if t else None,
         kind, body, _compact(headers) if headers else None, s.hops, accepted.parent, accepted.now,
     )  # fmt: skip
+
+
+def _headers_with(content: Content, headers: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
+    """The user data header of a binary message lies among the headers."""
+    if isinstance(content, Binary) and content.header:
+        return (*headers, ("udh", content.header.hex()))
+    return headers
+
+
+def content_row(p: Planned, submission: Submission) -> tuple[Any, ...]:
+    """The columns of CONTENT."""
+    assert p.content is not None
+    kind, body = body_of(p.content)
+    headers = _headers_with(p.content, submission.headers if p.headers is None else p.headers)
+    return (p.delivery, kind, body, _compact(headers) if headers else None)
 
 
 def delivery_row(accepted: Acceptance, p: Planned, lane: int, session: int) -> tuple[Any, ...]:
@@ -71,6 +89,7 @@ def delivery_row(accepted: Acceptance, p: Planned, lane: int, session: int) -> t
         int(p.parameters.priority), p.due, p.deadline, p.expires, session if sending else None, p.gateway, p.code, p.parts,
         p.reference, int(p.wants), int(p.report), parameters_json(p.parameters), p.original or None, p.reason,
         accepted.now if p.state >= State.DELIVERED else None,
+        None if p.content is None else p.delivery, p.trace or None,
     )  # fmt: skip
 
 
@@ -80,7 +99,7 @@ def body_of(content: Content) -> tuple[int, str | bytes]:
         return TEXT, content.text
     if isinstance(content, Binary):
         return OCTETS, content.data
-    return REPORT, _compact(asdict(content))
+    return (REPORT if isinstance(content, Report) else CALL), _compact(asdict(content))
 
 
 def parameters_json(parameters: Parameters) -> str | None:
@@ -118,7 +137,12 @@ def content_of(kind: int, body: Any, headers: tuple[tuple[str, str], ...]) -> Co
         return Text(body)
     if kind == OCTETS:
         return Binary(bytes(body), bytes.fromhex(dict(headers).get("udh", "")))
-    return Report(**json.loads(body))
+    said = json.loads(body)
+    if kind == REPORT:
+        return Report(**said)
+    said["arguments"] = tuple(said["arguments"])
+    said["facts"] = tuple((name, value) for name, value in said["facts"])
+    return Call(**said)
 
 
 def ticket_of(text: str | None) -> Ticket | None:
@@ -157,7 +181,8 @@ def told_of(row: Mapping[str, Any]) -> Told:
     target = Address.parse(row["target"])
     return Told(
         message=row["message"], delivery=row["id"], target=target, typed=row["typed"] or target.target,
-        original=row["original"] or "", content=content_of(row["kind"], row["body"], headers_of(row["headers"])),
+        original=row["original"] or "",
+        content=content_of(row["first_kind"], row["first_body"], headers_of(row["first_headers"])),
         ticket=ticket_of(row["ticket"]), wants=Wants(row["wants"]), arrived=row["arrived"], expires=row["expires"],
         total=row["pieces"], account=row["account"],
     )  # fmt: skip

@@ -84,6 +84,7 @@ class Sweeping:
                 gone += [(delivery,) for delivery, _ in deliveries]
         cursor.executemany("delete from piece where delivery=?", gone)
         cursor.executemany("delete from attempt where delivery=?", gone)
+        cursor.executemany("delete from content where id=?", gone)
         cursor.executemany("delete from delivery where id=?", gone)
         cursor.executemany("delete from message where id=?", old)
         whole = len(stretch) == AT_ONCE

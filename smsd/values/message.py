@@ -139,6 +139,7 @@ class Recipient:
     wants: Wants | None = None
     original: str = ""  # ORCPT of RFC 3461, decoded, with its type: "rfc822;ann@example.org"
     content: Content | None = None  # what a rule made of the message for this recipient alone; None: as it is
+    headers: tuple[tuple[str, str], ...] | None = None  # the same for its headers; goes with `content`
     trace: str = ""  # how the rules came to this, see smsd.core.judging
 
     def __post_init__(self) -> None:

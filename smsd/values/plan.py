@@ -12,12 +12,13 @@ from typing import NamedTuple
 from smsd.values.address import Address
 from smsd.values.delivery import Accepted, Failure, Piece, State
 from smsd.values.frozen import frozen
-from smsd.values.message import DEFAULT_PARAMETERS, Declined, Parameters, Submission, Wants
+from smsd.values.message import DEFAULT_PARAMETERS, Content, Declined, Parameters, Submission, Wants
 
 
 class Planned(NamedTuple):
     """One delivery, ready to be written. `route` and `flow` name its lane; `gateway` is set only when a slot of that
-    gateway is already reserved, and then it is inserted as SENDING. `code`, `parts`, `reference` fix the segmentation."""
+    gateway is already reserved, and then it is inserted as SENDING. `code`, `parts`, `reference` fix the segmentation.
+    `content` and `headers` are what a rule made of the message for this delivery alone."""
 
     delivery: int
     target: Address
@@ -39,6 +40,9 @@ class Planned(NamedTuple):
     gateway: str | None = None
     notes: tuple[str, ...] = ()
     reason: str | None = None
+    content: Content | None = None
+    headers: tuple[tuple[str, str], ...] | None = None
+    trace: str = ""
 
 
 class Limit(NamedTuple):
@@ -50,7 +54,8 @@ class Limit(NamedTuple):
 
 
 class Acceptance(NamedTuple):
-    """A submission and its plan: what one accept writes. `order` holds, per recipient, its Planned or its Declined."""
+    """A submission and its plan: what one accept writes. `order` holds, per recipient, its Planned or its Declined;
+    `children` what rules sent besides, written by the same commit."""
 
     message: int
     submission: Submission
@@ -59,6 +64,7 @@ class Acceptance(NamedTuple):
     limit: Limit | None = None
     key_expires: int = 0
     parent: int | None = None
+    children: tuple[Acceptance, ...] = ()
 
     @property
     def planned(self) -> list[Planned]:
