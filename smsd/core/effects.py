@@ -1,0 +1,195 @@
+"""What rules do besides, as submissions: each effect of a verdict becomes a message of its own, a child of the one it came
+from, accepted by the same commit, and then queued, retried and visible like every message.
+
+Owns the reading of the addresses that rules name. A child has one hop more than its parent; too many are refused, so that
+messages that go in a circle end (feature R3).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from smsd.codec.smsuri import parse_local, read_parameters
+from smsd.policy.rules.letter import Effect, Letter, Verdict
+from smsd.policy.rules.model import Folder, Forward, Program, Respond, Send, Sql, Url
+from smsd.values.address import Address
+from smsd.values.errors import InvalidValue, Reason, Refused
+from smsd.values.message import (
+    DEFAULT_PARAMETERS,
+    Binary,
+    Call,
+    Content,
+    Parameters,
+    Recipient,
+    Submission,
+    Text,
+    Wants,
+)
+
+MOST_HOPS = 8
+DOOR = "rules"
+_SCHEMES = frozenset({"mailto", "sms", "account"})
+
+
+def submissions(
+    verdict: Verdict, submission: Submission, now: int, failed: Callable[[Effect, Refused], None]
+) -> list[Submission]:
+    """The children that a verdict asks for. `failed` is told of each that cannot be: an address that is none, too many
+    hops. Cap, Gather, Hold and Escalate are not among them; see `smsd.core.gathering`."""
+    children = []
+    for effect in verdict.effects:
+        try:
+            child = _child(effect, verdict.letter, submission, now)
+        except (InvalidValue, Refused) as error:
+            refusal = error if isinstance(error, Refused) else Refused(Reason.BAD_REQUEST, str(error))
+            failed(effect, refusal)
+            continue
+        if child is not None:
+            children.append(child)
+    return children
+
+
+def read_address(text: str) -> tuple[Address, Parameters]:
+    """An address as people write it in a rule: `mailto:ann@example.org`, `sms:+1555…?maxmsgs=2`, a bare mail address, or a
+    bare number with parameters behind a `?`. InvalidValue when it is none."""
+    text = text.strip()
+    scheme, colon, rest = text.partition(":")
+    if colon and scheme.lower() in _SCHEMES and scheme.lower() != "sms":
+        return Address(scheme.lower(), rest), DEFAULT_PARAMETERS
+    target, pairs = parse_local(text)
+    if "@" in target:
+        if colon and scheme.lower() == "sms":  # sms:+1555…@domain: whose domain it is, the number says
+            target = target.rpartition("@")[0]
+        else:
+            return Address("mailto", target), DEFAULT_PARAMETERS
+    if not any(character.isdigit() for character in target):
+        raise InvalidValue(f"{text[:80]!r} is no address: write ann@example.org or sms:+15551234567")
+    return Address("sms", target), read_parameters(pairs).parameters
+
+
+def _child(effect: Effect, letter: Letter, submission: Submission, now: int) -> Submission | None:
+    action = effect.action
+    hops = submission.hops + 1
+    if hops > MOST_HOPS:
+        raise Refused(
+            Reason.NOT_ALLOWED,
+            f"the rule {effect.rule!r} was not followed: the message has gone through {MOST_HOPS} of its kind already, in a"
+            " circle; correct the rules",
+        )
+    if isinstance(action, Forward):
+        address, parameters = read_address(action.to)
+        return _to(address, parameters, _content(letter, submission), letter, submission, hops)
+    if isinstance(action, Folder):
+        mailbox, _, folder = action.name.partition("/")
+        address, parameters = read_address(mailbox)
+        if address.scheme != "mailto" or not folder:
+            raise InvalidValue(f"{action.name[:80]!r} is no folder: write ann@example.org/SMS")
+        more = (("folder", folder),)
+        return _to(address, parameters, _content(letter, submission), letter, submission, hops, more)
+    if isinstance(action, Send):
+        address, parameters = read_address(action.to)
+        return _new(address, parameters, action.text, action.subject, submission, hops)
+    if isinstance(action, Respond):
+        back = _back(submission)
+        if back is None:
+            raise InvalidValue("there is nobody to answer: the message has no sender that can be reached")
+        return _new(back, DEFAULT_PARAMETERS, action.text, action.subject, submission, hops)
+    if isinstance(action, (Program, Url, Sql)):
+        return _call(action, effect.rule, letter, submission, hops)
+    return None
+
+
+def _content(letter: Letter, submission: Submission) -> Content:
+    return submission.content if isinstance(submission.content, Binary) else Text(letter.body)
+
+
+def _to(
+    address: Address,
+    parameters: Parameters,
+    content: Content,
+    letter: Letter,
+    submission: Submission,
+    hops: int,
+    more: tuple[tuple[str, str], ...] = (),
+) -> Submission:
+    """The same message to somebody else: it keeps who wrote it, and failures are told to the same ticket."""
+    kept = tuple((name, value) for name, value in submission.headers if name not in ("subject", "from"))
+    headers = (("subject", letter.subject), *more) if letter.subject else more
+    return Submission(
+        door=DOOR, origin=submission.origin, recipients=(Recipient(address, address.target, parameters),),
+        content=content, account=submission.account, ticket=submission.ticket,
+        wants=Wants.FAILURE if submission.ticket else Wants.NOTHING, headers=(*kept, *headers), hops=hops,
+    )  # fmt: skip
+
+
+def _new(
+    address: Address, parameters: Parameters, text: str, subject: str, submission: Submission, hops: int
+) -> Submission:
+    """A message that a rule wrote. Nobody is told when it fails: the log and the queue show it."""
+    kept = tuple((name, value) for name, value in submission.headers if name in ("gateway", "mail_from"))
+    return Submission(
+        door=DOOR, origin=submission.origin, recipients=(Recipient(address, address.target, parameters),),
+        content=Text(text), account=submission.account, headers=(*kept, ("subject", subject)) if subject else kept,
+        hops=hops,
+    )  # fmt: skip
+
+
+def _back(submission: Submission) -> Address | None:
+    """Who hears an answer to this message."""
+    if submission.ticket is not None:
+        return submission.ticket.address
+    return submission.origin if submission.origin.scheme in ("mailto", "sms") else None
+
+
+def _call(
+    action: Program | Url | Sql, rule: str, letter: Letter, submission: Submission, hops: int
+) -> Submission:
+    back = _back(submission) if action.reply else None
+    reply, reply_from = (str(back), letter.to or "") if back is not None else ("", "")
+    if isinstance(action, Program):
+        call = Call(
+            "program",
+            action.command[0],
+            action.command[1:],
+            letter.body,
+            "",
+            facts(letter, submission),
+            reply,
+            reply_from,
+            rule,
+        )
+        label = action.command[0].rpartition("/")[2]
+    elif isinstance(action, Url):
+        post = action.method.upper() == "POST"
+        call = Call(
+            "url", action.url, ("POST" if post else "GET",), action.body if post else "", action.content_type if post else "",
+            (), reply, reply_from, rule,
+        )  # fmt: skip
+        label = action.url.partition("://")[2].partition("/")[0].rpartition("@")[2] or "url"
+    else:
+        call = Call("sql", action.database, action.values, action.statement, "", (), reply, reply_from, rule)
+        label = action.database
+    return Submission(
+        door=DOOR, origin=submission.origin, recipients=(Recipient(Address(call.kind, label), rule),), content=call,
+        account=submission.account, hops=hops,
+    )  # fmt: skip
+
+
+def facts(letter: Letter, submission: Submission) -> tuple[tuple[str, str], ...]:
+    """The message in names and values, for the environment of a program."""
+    named = {
+        "SMSD_DIRECTION": "outgoing" if letter.outgoing else "incoming",
+        "SMSD_FROM": letter.sender,
+        "SMSD_TO": letter.to,
+        "SMSD_NUMBER": letter.number,
+        "SMSD_SUBJECT": letter.subject,
+        "SMSD_TEXT": letter.body,
+        "SMSD_ACCOUNT": letter.account,
+        "SMSD_GATEWAY": letter.gateway,
+        "SMSD_DOOR": letter.door,
+        "SMSD_DATE": letter.when[2],
+        "SMSD_TIME": letter.when[3],
+    }
+    if isinstance(submission.content, Binary):
+        named["SMSD_DATA"] = submission.content.data.hex()
+    return tuple((name, value.replace("\0", "")) for name, value in named.items())
