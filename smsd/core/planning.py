@@ -126,8 +126,7 @@ class Planner:
         account = self._find_account(account_name) if account_name else None
         target = self.target(recipient, account)
         wanted = routes.needs(target.scheme, content, recipient.parameters)
-        pin = recipient.parameters.gateway or (account.gateway if account else None)
-        self.carriers(target.scheme, wanted, pin)
+        self.carriers(target.scheme, wanted, pinned(recipient.parameters, account))
 
     def target(self, recipient: Recipient, account: Account | None) -> Address:
         """The recipient's address in its normal form; Refused when it is no number."""
@@ -175,6 +174,13 @@ class Planner:
         return self._reference
 
 
+def pinned(parameters: Parameters, account: Account | None) -> str | None:
+    """The id of the one gateway that may carry it: the caller's wish, else the account's."""
+    if parameters.gateway is None:
+        return account.gateway if account else None
+    return parameters.gateway or None
+
+
 class _OneMessage:
     """The plan of one submission: what its recipients share is worked out once."""
 
@@ -189,13 +195,17 @@ class _OneMessage:
     def recipient(self, recipient: Recipient, reserve: bool) -> Planned | Declined:
         """A delivery, or the refusal for this recipient; the same number twice is one delivery."""
         typed = recipient.typed or recipient.address.target
+        if recipient.refused is not None:
+            return Declined(typed, recipient.refused)
         try:
             target = self._planner.target(recipient, self._account)
             key = (target, recipient.parameters, recipient.content)
             known = self._seen.get(key) if self._seen else None
             if known is not None:
                 return known
-            planned = self._delivery(recipient, target, typed, reserve)
+            planned = self._delivery(recipient, target, typed, reserve and not recipient.dropped)
+            if recipient.dropped:
+                planned = planned._replace(state=State.CANCELLED, deadline=0, reason=recipient.dropped)
         except Refused as refusal:
             return Declined(typed, refusal)
         if len(self._submission.recipients) > 1:
@@ -207,8 +217,7 @@ class _OneMessage:
         parameters = recipient.parameters
         content = submission.content if recipient.content is None else recipient.content
         wanted = routes.needs(target.scheme, content, parameters)
-        pin = parameters.gateway or (self._account.gateway if self._account else None)
-        carriers = planner.carriers(target.scheme, wanted, pin)
+        carriers = planner.carriers(target.scheme, wanted, pinned(parameters, self._account))
         route = carriers.route
         flow = submission.account or submission.door
         expires = self._now + (parameters.expire_minutes or policies.expire_minutes) * MINUTE

@@ -108,7 +108,7 @@ Content = Union[Text, Binary, Report, Call]
 class Parameters:
     """What a caller may set per recipient (feature S2). None means: not said.
 
-    `gateway` pins; `max_parts` truncates; `coding` is a TP-DCS octet; `values` go to the destination gateway unread.
+    `gateway` pins ("": it must not be pinned, not even to the account's); `max_parts` truncates; `coding` is a TP-DCS octet; `values` go to the destination gateway unread.
     """
 
     gateway: str | None = None
@@ -141,6 +141,8 @@ class Recipient:
     content: Content | None = None  # what a rule made of the message for this recipient alone; None: as it is
     headers: tuple[tuple[str, str], ...] | None = None  # the same for its headers; goes with `content`
     trace: str = ""  # how the rules came to this, see smsd.core.judging
+    refused: Refused | None = None  # a rule does not take it
+    dropped: str = ""  # a rule takes it and sends it nowhere: why
 
     def __post_init__(self) -> None:
         storable(self.typed)
@@ -180,7 +182,8 @@ class IdempotencyKey:
 
 @frozen
 class Submission:
-    """One message as a door took it. `door` is the listener's or gateway's id; `origin` is who wrote it."""
+    """One message as a door took it. `door` is the listener's or gateway's id; `origin` is who wrote it. `peer` (the client's
+    IP address), `head` (the header of a mail as it came) and `attachments` are for rules to look at and are not kept."""
 
     door: str
     origin: Address
@@ -194,6 +197,9 @@ class Submission:
     ] = ()  # what the content brought along: ("subject", ...), ("date", ...)
     key: IdempotencyKey | None = None
     hops: int = 0
+    peer: str = ""
+    head: bytes = field(default=b"", repr=False)
+    attachments: int = 0
 
     def __post_init__(self) -> None:
         for name, value in self.headers:

@@ -18,6 +18,7 @@ from smsd.codec.mail.charsets import decode
 FIELD_LIMIT = 4096
 """Characters of one field value that are looked at."""
 
+_ANY_FIELD = re.compile(rb"^([!-9;-~]{1,76})[ \t]*:([^\n]*(?:\n[ \t][^\n]*)*)", re.M)
 _WORD = re.compile(r"=\?([!-<>@-~]{1,60})\?([bBqQ])\?([^?\s]*)\?=")
 _FOLD = re.compile(r"\r?\n(?=[ \t])|[\r\n]+")
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f\x80-\x9f\u2028\u2029]+")
@@ -113,6 +114,16 @@ def _continued(parts: list[tuple[int, bool, str]]) -> str:
             charset, _, content = content.split("'", 2)
         octets += unquote_to_bytes(content) if encoded else content.encode("utf-8", "replace")
     return decode(octets, charset, "cp1252")[0]
+
+
+def all_fields(head: bytes) -> tuple[tuple[str, str], ...]:
+    """Every field of a header block in order, as (name, text for people); at most 200 of them."""
+    found = []
+    for match in _ANY_FIELD.finditer(head[:65536]):
+        found.append((match[1].decode("ascii"), words(match[2])))
+        if len(found) == 200:
+            break
+    return tuple(found)
 
 
 def mailbox(value: bytes) -> str:

@@ -54,6 +54,7 @@ class MailText:
     sent: bytes = b""
     automatic: bool = False
     notes: tuple[str, ...] = ()
+    attachments: int = 0
 
     @property
     def date(self) -> int | None:
@@ -105,6 +106,7 @@ def to_text(raw: bytes, options: MailOptions = DEFAULT_OPTIONS) -> MailText:
         sent=fields.get(b"date", b""),
         automatic=_automatic(root),
         notes=tuple(dict.fromkeys(found.notes)),
+        attachments=found.attachments,
     )
 
 

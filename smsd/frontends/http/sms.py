@@ -149,6 +149,7 @@ class _Call:
             ticket=None if reply is None else Ticket(reply),
             wants=Wants.NOTHING if reply is None else Wants.FAILURE,
             key=self._key(name),
+            peer=self._request.peer,
         )
 
     def _key(self, account: str | None) -> IdempotencyKey | None:

@@ -127,28 +127,30 @@ class Transaction:
             return self.door.in_thread(self._read, body).addCallback(self._take)
         return self._take(self._read(body))
 
-    def _read(self, body: Body) -> tuple[mails.MailText, bytes]:
-        """The mail's text, and the digest of its body; runs in a thread for big mails."""
+    def _read(self, body: Body) -> tuple[mails.MailText, bytes, bytes]:
+        """The mail's text, its header, and the digest of its body; runs in a thread for big mails."""
         raw = body.read()
         head, _, rest = raw.partition(b"\r\n\r\n")
         if (b"\r\n" + head.lower()).count(b"\r\nreceived:") > MOST_RECEIVED:
             raise CommandError(554, "5.4.6", f"mail loop: more than {MOST_RECEIVED} Received lines")
         try:
-            return mails.to_text(raw, self.door.options), hashlib.sha256(rest).digest()
+            return mails.to_text(raw, self.door.options), head, hashlib.sha256(rest).digest()
         except DecodeError as error:
             if self.mail.sender is None:
-                return mails.MailText(f"({error})"), b""
+                return mails.MailText(f"({error})"), b"", b""
             raise CommandError(554, "5.6.0", str(error)) from None
 
-    def _take(self, read: tuple[mails.MailText, bytes]) -> Deferred[str]:
-        text, digest = read
+    def _take(self, read: tuple[mails.MailText, bytes, bytes]) -> Deferred[str]:
+        text, head, digest = read
         if text.automatic or self.mail.sender is None:
             return self._discard(text)
         groups: dict[Group, list[Recipient]] = {}
         for group, recipient in self.recipients:
             groups.setdefault(group, []).append(recipient)
         try:
-            submissions = [self._submission(group, found, text, digest) for group, found in groups.items()]
+            submissions = [
+                self._submission(group, found, text, head, digest) for group, found in groups.items()
+            ]
         except InvalidValue as error:
             raise CommandError(554, "5.6.0", str(error)) from None
         if len(submissions) == 1:
@@ -178,7 +180,7 @@ class Transaction:
         return recorded.addCallback(lambda _: "discarded: automatic answer")
 
     def _submission(
-        self, group: Group, recipients: list[Recipient], text: mails.MailText, digest: bytes
+        self, group: Group, recipients: list[Recipient], text: mails.MailText, head: bytes, digest: bytes
     ) -> Submission:
         sender = str(self.mail.sender)
         if "@" not in sender:
@@ -202,6 +204,9 @@ class Transaction:
             wants=DEFAULT_WANTS,
             headers=tuple(header for header in headers if header[1]),
             key=self._key(group, recipients, text.message_id, digest),
+            peer=self.session.peer,
+            head=head,
+            attachments=text.attachments,
         )
 
     def _key(
