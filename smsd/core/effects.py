@@ -93,7 +93,8 @@ def _child(effect: Effect, letter: Letter, submission: Submission, now: int) -> 
         back = _back(submission)
         if back is None:
             raise InvalidValue("there is nobody to answer: the message has no sender that can be reached")
-        return _new(back, DEFAULT_PARAMETERS, action.text, action.subject, submission, hops)
+        through = Parameters(gateway=letter.gateway) if _by_phone(back, letter) else DEFAULT_PARAMETERS
+        return _new(back, through, action.text, action.subject, submission, hops)
     if isinstance(action, (Program, Url, Sql)):
         return _call(action, effect.rule, letter, submission, hops)
     return None
@@ -141,33 +142,30 @@ def _back(submission: Submission) -> Address | None:
     return submission.origin if submission.origin.scheme in ("mailto", "sms") else None
 
 
+def _by_phone(back: Address, letter: Letter) -> bool:
+    """Whether an answer goes back through the gateway that the message came by: to a phone the number should be the same."""
+    return back.scheme == "sms" and not letter.outgoing and bool(letter.gateway)
+
+
 def _call(
     action: Program | Url | Sql, rule: str, letter: Letter, submission: Submission, hops: int
 ) -> Submission:
     back = _back(submission) if action.reply else None
-    reply, reply_from = (str(back), letter.to or "") if back is not None else ("", "")
+    reply = "" if back is None else str(back)
+    gateway = "" if letter.outgoing else letter.gateway
     if isinstance(action, Program):
-        call = Call(
-            "program",
-            action.command[0],
-            action.command[1:],
-            letter.body,
-            "",
-            facts(letter, submission),
-            reply,
-            reply_from,
-            rule,
-        )
-        label = action.command[0].rpartition("/")[2]
+        program, *arguments = action.command
+        named = facts(letter, submission)
+        call = Call("program", program, tuple(arguments), letter.body, "", named, reply, gateway, rule)
+        label = program.rpartition("/")[2]
     elif isinstance(action, Url):
         post = action.method.upper() == "POST"
-        call = Call(
-            "url", action.url, ("POST" if post else "GET",), action.body if post else "", action.content_type if post else "",
-            (), reply, reply_from, rule,
-        )  # fmt: skip
+        body, media_type = (action.body, action.content_type) if post else ("", "")
+        method = ("POST" if post else "GET",)
+        call = Call("url", action.url, method, body, media_type, (), reply, gateway, rule)
         label = action.url.partition("://")[2].partition("/")[0].rpartition("@")[2] or "url"
     else:
-        call = Call("sql", action.database, action.values, action.statement, "", (), reply, reply_from, rule)
+        call = Call("sql", action.database, action.values, action.statement, "", (), reply, gateway, rule)
         label = action.database
     return Submission(
         door=DOOR, origin=submission.origin, recipients=(Recipient(Address(call.kind, label), rule),), content=call,

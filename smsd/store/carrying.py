@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
+from smsd.policy.answer import answer
 from smsd.policy.notice import notice
 from smsd.policy.step import REPORT_PATIENCE, after_crash, after_outcome, after_report
 from smsd.store.accepting import Accepting
@@ -13,7 +14,7 @@ from smsd.store.lanes import Lanes
 from smsd.store.rows import LOAD, piece_of, told_of, view_of
 from smsd.values.delivery import Accepted, NetworkReport, Piece, State
 from smsd.values.frozen import frozen
-from smsd.values.message import Submission
+from smsd.values.message import Call, Submission
 from smsd.values.plan import Acceptance, Settlement, Step, View
 
 # A report that came before its submission was answered waits this long; modem references are one octet and come again soon.
@@ -158,6 +159,8 @@ class Carrying:
             woken = self._tell(cursor, delivery, step, item.now)
             if isinstance(item.outcome, Accepted) and item.reference_key is not None:
                 woken += self._remember(cursor, item)
+            if isinstance(item.piece.content, Call):
+                woken += self._answer(cursor, item)
             results.append(Settled(step, lanes[delivery], tuple(woken)))
         return results
 
@@ -290,6 +293,18 @@ class Carrying:
         if submission is None or self.plan is None:
             return []
         accepted = self.plan(submission, row["message"])
+        if accepted is None:
+            return []
+        (committed,) = self._accepting.write(cursor, [accepted])
+        return list(committed.lanes.values())
+
+    def _answer(self, cursor: sqlite3.Cursor, item: Settlement) -> list[int]:
+        """Submit what a rule's program, URL or statement answered, if somebody is to hear it; gives the lanes to wake."""
+        piece, outcome = item.piece, item.outcome
+        if not isinstance(piece.content, Call) or not isinstance(outcome, Accepted) or self.plan is None:
+            return []
+        submission = answer(piece.content, outcome.output, piece.origin, piece.account, 1)
+        accepted = None if submission is None else self.plan(submission, piece.message)
         if accepted is None:
             return []
         (committed,) = self._accepting.write(cursor, [accepted])

@@ -74,9 +74,11 @@ class Failure(Exception):
 
 @frozen
 class Accepted:
-    """The next hop took the piece. `reference` is what its reports will name (modem: the TP-MR as text)."""
+    """The next hop took the piece. `reference` is what its reports will name (modem: the TP-MR as text); `output` is what a
+    program, a URL or a statement answered."""
 
     reference: str | None = None
+    output: str = ""
 
 
 @frozen

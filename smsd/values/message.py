@@ -83,8 +83,8 @@ class Call:
     the database. `arguments`: those of the program, or the values bound to the statement. `text`: stdin, the body of a POST
     (with `media_type`), the statement. `facts`: the message in names and values, for the environment of a program.
 
-    What comes out of it goes to `reply` as a text from `reply_from`, both written as addresses, "" for nobody. `rule` is the
-    title of the rule."""
+    What comes out of it goes as a text to `reply`, written as an address ("" for nobody), to a phone through `gateway`.
+    `rule` is the title of the rule."""
 
     kind: str
     what: str
@@ -93,7 +93,7 @@ class Call:
     media_type: str = ""
     facts: tuple[tuple[str, str], ...] = ()
     reply: str = ""
-    reply_from: str = ""
+    gateway: str = ""
     rule: str = ""
 
     def __post_init__(self) -> None:

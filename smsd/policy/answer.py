@@ -1,0 +1,24 @@
+"""What a program, a URL or a database answered, as a message to whoever is to hear it. Pure; the settlement that brought the
+answer writes it in the same commit."""
+
+from __future__ import annotations
+
+from smsd.values.address import Address
+from smsd.values.message import DEFAULT_PARAMETERS, Call, Parameters, Recipient, Submission, Text
+
+LONGEST = 2000
+"""Characters of an answer that are passed on."""
+
+
+def answer(call: Call, output: str, origin: Address, account: str | None, hops: int) -> Submission | None:
+    """The message that carries `output` to `call.reply`; None when there is nobody to tell, or nothing."""
+    text = output.strip()[:LONGEST]
+    if not call.reply or not text:
+        return None
+    address = Address.parse(call.reply)
+    pinned = address.scheme == "sms" and call.gateway
+    parameters = Parameters(gateway=call.gateway) if pinned else DEFAULT_PARAMETERS
+    return Submission(
+        door="rules", origin=origin, recipients=(Recipient(address, address.target, parameters),), content=Text(text),
+        account=account, hops=hops,
+    )  # fmt: skip
