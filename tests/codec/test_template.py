@@ -276,7 +276,7 @@ class RefusalTests(SynchronousTestCase):
                 "%data;charset=klingon%": "at character 7: there is no charset 'klingon'",
                 "%data;charset=rot13%": "there is no charset",
                 "%data;charset=idna%": "there is no charset",
-                "%data;charset=a\0b%": "there is no charset",
+                "%data;charset=a\x01b%": "there is no charset",
             }
         )
 
