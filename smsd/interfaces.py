@@ -93,6 +93,61 @@ class IDispatcher(Interface):
         that can only answer for all of them at once; fires after the commit. Asked again, it tells nobody twice."""
 
 
+@dataclass(frozen=True, slots=True)
+class MailIn:
+    """A whole mail as a door took it, for an address that is no phone number. `sender` is the envelope's ("" for none),
+    `from_` the address in From, `head` the header as it came. `text` is what the mail says, `sms` the same as this door makes an
+    SMS of it; `titled`: the subject stands in front of that. `sent` is its Date (milliseconds), None without one; `size` counts
+    octets. `scope` and `digest` (of what follows the header) belong to its idempotency key, together with `message_id`;
+    without a scope it has none. `anonymous`: who has not logged in may send here."""
+
+    session: Session
+    sender: str
+    text: str
+    sms: str
+    subject: str = ""
+    message_id: str = ""
+    from_: str = ""
+    head: bytes = b""
+    titled: bool = False
+    sent: int | None = None
+    size: int = 0
+    attachments: int = 0
+    scope: str = ""
+    digest: bytes = b""
+    anonymous: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """What a postbox did with a mail: the ids of the messages made of it (at least one), how many recipients got one, and of
+    how many."""
+
+    messages: tuple[int, ...]
+    queued: int
+    total: int
+
+
+class IPostOffice(Interface):
+    """The addresses of this server that are no phone numbers: notifications, mailing lists, programs."""
+
+    def find(local: str, domain: str, ours: bool) -> IPostbox | None:
+        """What `local@domain` is, None when it is nothing here; `ours`: the domain (or its absence) means this server."""
+
+
+class IPostbox(Interface):
+    """One such address."""
+
+    address = Attribute("The whole address (str).")
+
+    def admit(session: Session, sender: str, anonymous: bool) -> Deferred[None]:
+        """Early: fires None, or fails with Refused when a mail of this sender would be refused. `anonymous` as in MailIn."""
+
+    def deliver(mail: MailIn) -> Deferred[Posted]:
+        """Fires after the last commit; fails with Refused when nothing was taken, or when the rest has to wait and the mail may
+        safely come again: what was taken before is known then, and is not sent twice."""
+
+
 class IInbound(Interface):
     """What comes in from networks; both fire after the commit, so that the network may be told to forget it."""
 
@@ -189,3 +244,4 @@ class FrontendContext:
     deliver_pins: dict[str, str] | None = None
     country: str | None = None
     percent_logins: bool = False
+    post_office: Any = None  # IPostOffice, or None
