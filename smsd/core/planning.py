@@ -203,7 +203,9 @@ class _OneMessage:
             known = self._seen.get(key) if self._seen else None
             if known is not None:
                 return known
-            planned = self._delivery(recipient, target, typed, reserve and not recipient.dropped)
+            planned = self._delivery(
+                recipient, target, typed, reserve and not (recipient.dropped or recipient.gather)
+            )
             if recipient.dropped:
                 planned = planned._replace(state=State.CANCELLED, deadline=0, reason=recipient.dropped)
         except Refused as refusal:
@@ -241,7 +243,7 @@ class _OneMessage:
             state=State.SENDING if gateway else State.READY, due=self._now, deadline=deadline, expires=expires,
             wants=asked, report=report, code=code, parts=parts, reference=reference, encoding=encoding,
             parameters=parameters, original=recipient.original, gateway=gateway, notes=notes,
-            content=recipient.content, headers=recipient.headers, trace=recipient.trace,
+            content=recipient.content, headers=recipient.headers, trace=recipient.trace, gather=recipient.gather,
         )  # fmt: skip
 
     def _segment(self, content: Content, parameters: Parameters, carriers: Carriers) -> segment.Segmentation:

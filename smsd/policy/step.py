@@ -21,6 +21,9 @@ IN_DOUBT_WAIT = 15_000
 # How long a sent message waits for its delivery report before nobody expects one any more.
 REPORT_PATIENCE = 3 * 24 * 60 * MINUTE
 
+# What an operator cannot send again.
+_GONE = frozenset({State.SENDING, State.SENT, State.DELIVERED, State.REJECTED, State.MERGED})
+
 
 def back_off(tries: int) -> int:
     """Milliseconds to wait after the `tries`-th failed try (1-based)."""
@@ -112,10 +115,10 @@ def after_deadline(view: View, now: int) -> Step | None:
 def after_operator(view: View, verb: str, who: str, now: int) -> Step | None:
     """`retry`: now, whatever became of it; what was sent whole and failed afterwards begins anew. `cancel`: what waits is not
     sent, and its sender is told. None when it is too late for that."""
-    if verb == "retry" and view.state not in (State.SENDING, State.SENT, State.DELIVERED, State.REJECTED):
+    if verb == "retry" and view.state not in _GONE:
         sent = view.sent if view.sent < view.total else 0
         return _step(view, State.READY, due=now, sent=sent, reason=f"retried by {who}")
-    if verb == "cancel" and view.state in (State.READY, State.SCHEDULED, State.HELD):
+    if verb == "cancel" and view.state in (State.READY, State.SCHEDULED, State.HELD, State.GATHERED):
         return _step(
             view,
             State.CANCELLED,

@@ -14,18 +14,21 @@ from smsd.values.message import DEFAULT_PARAMETERS, Content, Parameters, Ticket
 
 
 class State(enum.IntEnum):
-    """States of a delivery. Up to HELD it can still change; SENT is final when no report is awaited."""
+    """States of a delivery. Up to GATHERED it can still change; SENT is final when no report is awaited. GATHERED waits to leave
+    with others as one digest, MERGED has left in one."""
 
     READY = 0
     SENDING = 1
     SENT = 2
     SCHEDULED = 4
     HELD = 5
+    GATHERED = 6
     DELIVERED = 10
     FAILED = 11
     EXPIRED = 12
     CANCELLED = 13
     REJECTED = 14
+    MERGED = 15
 
 
 class Kind(enum.Enum):

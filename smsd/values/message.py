@@ -130,6 +130,40 @@ DEFAULT_PARAMETERS = Parameters()
 
 
 @frozen
+class Window:
+    """Storm protection of a rule: of what comes for one recipient within `length` ms, the first `most` messages leave at once
+    (0: none), the others as one digest when the window ends. `text` is the digest's, with %count%, %first% and %last%."""
+
+    rule: str
+    most: int
+    length: int
+    text: str
+
+
+@frozen
+class Pause:
+    """A rule keeps the message until a time (ms), unless it is urgent."""
+
+    rule: str
+    until: int
+
+
+@frozen
+class Escalation:
+    """A rule asks one after the other, `wait` ms apart, until somebody answers with one of `answers`. `to`: who is asked after
+    the recipient."""
+
+    rule: str
+    to: tuple[tuple[Address, Parameters], ...]
+    wait: int
+    answers: tuple[str, ...]
+
+
+Care = Union[Window, Pause, Escalation]
+"""How a rule wants a message to one recipient to leave."""
+
+
+@frozen
 class Recipient:
     """One recipient: the address (as typed until the dispatcher has normalised it) and its own wishes."""
 
@@ -143,6 +177,7 @@ class Recipient:
     trace: str = ""  # how the rules came to this, see smsd.core.judging
     refused: Refused | None = None  # a rule does not take it
     dropped: str = ""  # a rule takes it and sends it nowhere: why
+    gather: tuple[Care, ...] = ()  # rules let it wait, or want an answer
 
     def __post_init__(self) -> None:
         storable(self.typed)

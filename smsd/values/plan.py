@@ -12,13 +12,13 @@ from typing import NamedTuple
 from smsd.values.address import Address
 from smsd.values.delivery import Accepted, Failure, Piece, State
 from smsd.values.frozen import frozen
-from smsd.values.message import DEFAULT_PARAMETERS, Content, Declined, Parameters, Submission, Wants
+from smsd.values.message import DEFAULT_PARAMETERS, Care, Content, Declined, Parameters, Submission, Wants
 
 
 class Planned(NamedTuple):
     """One delivery, ready to be written. `route` and `flow` name its lane; `gateway` is set only when a slot of that
     gateway is already reserved, and then it is inserted as SENDING. `code`, `parts`, `reference` fix the segmentation.
-    `content` and `headers` are what a rule made of the message for this delivery alone."""
+    `content` and `headers` are what a rule made of the message for this delivery alone; `gather` is how rules want it to leave."""
 
     delivery: int
     target: Address
@@ -43,6 +43,7 @@ class Planned(NamedTuple):
     content: Content | None = None
     headers: tuple[tuple[str, str], ...] | None = None
     trace: str = ""
+    gather: tuple[Care, ...] = ()
 
 
 class Limit(NamedTuple):
