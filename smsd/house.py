@@ -52,7 +52,7 @@ class House:
         find: Any = self.accounts.find
         self.planner = Planner(self.store.ids, self.store.now, self.queue, find)
         self.dispatcher = Dispatcher(self.store, self.planner, self.queue)
-        self.inbound = Inbound(self.store, self.planner, self.dispatcher, self.queue)
+        self.inbound = Inbound(self.store, self.planner, self.queue)
         self.sweeper = Sweeper(self.store, self.queue, self._reactor)
 
         def close() -> Any:
@@ -82,8 +82,9 @@ class House:
             queue.expire_minutes, queue.warn_minutes, server.country, queue.reports
         )
         self.sweeper.keep_days = queue.keep_days
-        self.inbound.postmaster = postmaster(configuration)
-        self.inbound.arrivals = {
+        arriving = self.inbound.arriving
+        arriving.server_name, arriving.postmaster = server.name, postmaster(configuration)
+        arriving.arrivals = {
             gateway.id: Arrivals(gateway.deliver_to or "", gateway.mail_from, gateway.country)
             for gateway in configuration.gateways
         }

@@ -108,8 +108,8 @@ class House:
         self.accounts: dict[str, Any] = {}
         self.planner = Planner(self.store.ids, self.store.now, self.queue, self.accounts.get)
         self.dispatcher = Dispatcher(self.store, self.planner, self.queue)
-        self.inbound = Inbound(self.store, self.planner, self.dispatcher, self.queue)
-        self.inbound.arrivals["gsm1"] = Arrivals("ann@example.org", "%s@sms.example.org", "IT")
+        self.inbound = Inbound(self.store, self.planner, self.queue)
+        self.inbound.arriving.arrivals["gsm1"] = Arrivals("ann@example.org", "%s@sms.example.org", "IT")
         self.sweeper = Sweeper(self.store, self.queue, self.clock)
         self.gsm = self.gateway("gsm1", MODEM)
         self.mail = self.gateway("mail", RELAY)

@@ -1,59 +1,63 @@
 """What comes in: octets from a network become parts, parts become messages, messages become deliveries to people.
 
-Everything happens in the store's one transaction (`Receiving`): this module gives it the pure function that turns the TPDUs
-of a whole message into an acceptance, and wakes the lanes afterwards. Until rules decide, an incoming message goes to the
-mailbox of its gateway (`deliver_to`); without one it is held, never lost.
+Everything happens in the store's one transaction (`Receiving`): this module gives it the pure functions that join the TPDUs
+of a whole message and decide who gets it (`arriving`), asks what rules have to know first, and wakes the lanes afterwards.
 """
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable
+from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from smsd.codec.number import normalise
 from smsd.codec.reassemble import UserContent, assemble, part_key
 from smsd.codec.tpdu import Deliver, decode_mt
-from smsd.core.dispatcher import Dispatcher
-from smsd.core.planning import Planner, held
+from smsd.core.arriving import Arrivals, Arriving, Rulebook
+from smsd.core.asking import Asker, asked
+from smsd.core.planning import Planner
 from smsd.core.queue import Queue
 from smsd.interfaces import IInbound, MessageIn, PartIn
-from smsd.store.receiving import Received
+from smsd.policy.reply import Replying
+from smsd.policy.rules.letter import Facts
+from smsd.store import replies
+from smsd.store.receiving import Arrival, Received
 from smsd.store.sqlite import SqliteStore
-from smsd.values.address import Address, masked
-from smsd.values.delivery import State
-from smsd.values.errors import DecodeError, InvalidValue
-from smsd.values.message import Binary, Content, IdempotencyKey, Receipt, Recipient, Submission, Text
-from smsd.values.plan import Acceptance, Incoming
+from smsd.values.errors import DecodeError, Reason, Refused
+from smsd.values.message import Binary, Content, IdempotencyKey, Text
+from smsd.values.plan import Incoming
 
+__all__ = ["Arrivals", "Inbound", "Replying", "Rulebook"]
 
-class Arrivals:
-    """Where a gateway's incoming messages go: its mailbox, and the From: pattern of the mail."""
-
-    def __init__(self, deliver_to: str, mail_from: str, country: str | None) -> None:
-        self.deliver_to = deliver_to
-        self.mail_from = mail_from
-        self.country = country
+MOST_ROUNDS = 20
+"""How often one message may have questions; then defaults count."""
 
 
 @implementer(IInbound)
 class Inbound:
-    """See `IInbound`. `arrivals` maps gateway ids; the service replaces it on reload."""
+    """See `IInbound`. `arriving` decides who gets what; `ask` answers the questions of rules (None: nobody does)."""
 
     log = Logger()
 
-    def __init__(self, store: SqliteStore, planner: Planner, dispatcher: Dispatcher, queue: Queue) -> None:
+    def __init__(self, store: SqliteStore, planner: Planner, queue: Queue) -> None:
         self._store = store
-        self._planner = planner
-        self._dispatcher = dispatcher
         self._queue = queue
-        self.arrivals: dict[str, Arrivals] = {}
-        self.postmaster = "postmaster@localhost"
+        self.ask: Asker | None = None
+        self.arriving = Arriving(planner, self._carried)
         store.receiving.whole = self._whole
+        store.receiving.decide = self.arriving.decide
+
+    def use(self, replying: Replying) -> None:
+        """Take the settings of replies: the log's writing and reading are the store's."""
+        self.arriving.replying = replying
+        self._store.replies.keep = replying.keep
+
+    def _carried(self, scheme: str) -> bool:
+        """Whether answers reach such an address; mail always does, if not at once."""
+        return scheme == "mailto" or any(scheme in way.abilities.schemes for way in self._queue.ways())
 
     # -- one SMS
 
@@ -68,7 +72,7 @@ class Inbound:
                 "gateway {gateway}: an incoming SMS of {n} octets cannot be read ({error}); kept as it is",
                 gateway=incoming.gateway, n=len(incoming.octets), error=error,
             )  # fmt: skip
-            return self._store.receive(item).addCallback(self._received, incoming.gateway)
+            value = None
         if isinstance(value, Deliver):
             key = part_key("", value)
             concat = value.user_data.concat
@@ -77,17 +81,18 @@ class Inbound:
                     incoming.gateway, incoming.octets, identity, key.sender, item.now,
                     join=f"{key.sender}|{key.width}|{key.reference}|{key.total}", seq=concat.seq, total=key.total,
                 )  # fmt: skip
-        return self._store.receive(item).addCallback(self._received, incoming.gateway)
 
-    def _received(self, received: Received, gateway: str) -> int | None:
-        for lane in received.woken:
-            self._queue.wake(lane)
-        if received.repeated:
-            self.log.info("gateway {gateway}: an SMS came again and was already here", gateway=gateway)
-        return received.message
+        def known(received: Received) -> int | None:
+            if received.repeated:
+                self.log.info(
+                    "gateway {gateway}: an SMS came again and was already here", gateway=incoming.gateway
+                )
+            return received.message
 
-    def _whole(self, first: Incoming, octets: list[bytes]) -> Acceptance | None:
-        """The acceptance of a message whose parts are all here (or will not come any more)."""
+        return self._through(lambda facts: self._store.receive(item, facts)).addCallback(known)
+
+    def _whole(self, first: Incoming, octets: list[bytes]) -> Arrival:
+        """The message whose parts are all here (or will not come any more)."""
         delivers: list[Deliver] = []
         for part in octets:
             try:
@@ -97,77 +102,64 @@ class Inbound:
             if isinstance(value, Deliver):
                 delivers.append(value)
         if not delivers:
-            return self._acceptance(
-                first.gateway, "", Binary(b"".join(octets)), (("unreadable", "1"),), first.now
-            )
+            content = Binary(b"".join(octets))
+            return Arrival(first.gateway, "", content, first.now, (("unreadable", "1"),))
         whole = assemble(delivers)
         stamp = delivers[0].at
         headers = [("date", str(stamp.at))] if stamp is not None else []
         if whole.missing:
             headers.append(("missing-parts", ",".join(str(seq) for seq in whole.missing)))
-        return self._acceptance(
-            first.gateway, delivers[0].sender.text, _content(whole), tuple(headers), first.now
-        )
+        return Arrival(first.gateway, delivers[0].sender.text, _content(whole), first.now, tuple(headers))
 
     # -- a whole message
 
     def message(self, incoming: MessageIn) -> Deferred[int]:
         """See `IInbound`."""
-        key = None
-        if incoming.id:
-            key = IdempotencyKey(f"mo:{incoming.gateway}", incoming.id)
-        acceptance = self._acceptance(
-            incoming.gateway, incoming.sender, incoming.content, (), self._store.now(), key, incoming.own
+        key = IdempotencyKey(f"mo:{incoming.gateway}", incoming.id) if incoming.id else None
+        arrival = Arrival(
+            incoming.gateway, incoming.sender, incoming.content, self._store.now(), own=incoming.own, key=key
         )
 
-        def known(receipt: Receipt) -> int:
-            return receipt.message
+        def known(received: Received) -> int:
+            return received.message or 0
 
-        return self._dispatcher.commit(acceptance).addCallback(known)
-
-    def _acceptance(
-        self,
-        gateway: str,
-        sender: str,
-        content: Content,
-        headers: Sequence[tuple[str, str]],
-        now: int,
-        key: IdempotencyKey | None = None,
-        own: str = "",
-    ) -> Acceptance:
-        arrivals = self.arrivals.get(gateway) or Arrivals("", "%s", None)
-        with contextlib.suppress(InvalidValue):  # networks let many things be a sender; kept as it came
-            sender = normalise(sender, arrivals.country).value
-        mailbox = arrivals.deliver_to or self.postmaster
-        named = [("gateway", gateway), ("mail_from", arrivals.mail_from), *headers]
-        if own:
-            named.append(("own", own))
-        submission = Submission(
-            door=gateway,
-            origin=Address("sms", sender or "unknown"),
-            recipients=(Recipient(Address("mailto", mailbox), mailbox),),
-            content=content,
-            headers=tuple(named),
-            key=key,
-        )
-        self.log.info("gateway {gateway}: SMS from {sender}", gateway=gateway, sender=masked(sender))
-        return self._plan(submission, arrivals)
-
-    def _plan(self, submission: Submission, arrivals: Arrivals) -> Acceptance:
-        content = submission.content
-        if isinstance(content, Text) and not content.text:
-            # Feature I5: a message with no body goes to the trash; on record, told to nobody.
-            return held(self._planner.unrouted(submission), "a message with no body", State.CANCELLED)
-        acceptance = self._planner.plan(submission, reserve=False)
-        if not acceptance.planned:
-            # Nothing carries mail just now (a reload may be under way): it waits for what will.
-            self.log.warn(
-                "gateway {gateway}: no gateway carries mail; the message waits", gateway=submission.door
+        def failed(failure: Any) -> Any:
+            if failure.check(Refused):
+                return failure
+            self.log.error(
+                "an incoming message was not kept because the store failed: {e!r}", e=failure.value
             )
-            acceptance = self._planner.unrouted(submission)
-        if arrivals.deliver_to:
-            return acceptance
-        return held(acceptance, "nobody is configured to get this gateway's messages: set deliver_to")
+            raise Refused(
+                Reason.UNAVAILABLE, "the message could not be stored: please try again later"
+            ) from None
+
+        return self._through(lambda facts: self._store.arrive(arrival, facts)).addCallbacks(known, failed)
+
+    # -- both
+
+    def _through(self, call: Callable[[Facts | None], Deferred[Received]]) -> Deferred[Received]:
+        """Fires when the message is in the store, after as many rounds of questions as its rules have."""
+        return self._round(call, self.arriving.facts(), MOST_ROUNDS)
+
+    def _round(
+        self, call: Callable[[Facts | None], Deferred[Received]], facts: Facts, left: int
+    ) -> Deferred[Received]:
+        def told(received: Received) -> Received | Deferred[Received]:
+            if received.questions:
+                answers = asked(self.ask, received.questions, facts)
+                return answers.addCallback(lambda known: self._round(call, known, left - 1))
+            for lane in received.woken:
+                self._queue.wake(lane)
+            return received
+
+        return call(facts if left else None).addCallback(told)
+
+    # -- answers by mail
+
+    def peer_of(self, message_id: str) -> Deferred[str | None]:
+        """The phone whose SMS became the mail with this Message-ID, so that a mail in answer to it finds the phone whatever
+        became of its address; None when it is unknown."""
+        return self._store.ask(replies.peer_of, message_id)
 
 
 def _content(whole: UserContent) -> Content:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from smsd.store.lanes import Lanes
+from smsd.store.replies import Replies
 from smsd.store.rows import (
     CONTENT,
     DELIVERY,
@@ -36,9 +37,14 @@ class Committed:
 class Accepting:
     """The accept handler; `write` is also what follow-ups (reports, incoming messages) go through."""
 
-    def __init__(self, lanes: Lanes, session: int) -> None:
+    def __init__(self, lanes: Lanes, session: int, replies: Replies) -> None:
         self._lanes = lanes
         self._session = session
+        self._replies = replies
+
+    def forget_lanes(self) -> None:
+        """Lanes that were made since the transaction (or a part of it) began are gone again."""
+        self._lanes.forget()
 
     def accept(self, cursor: sqlite3.Cursor, items: Sequence[Acceptance]) -> list[Committed | Exception]:
         """Handler: one Committed or Refused per acceptance."""
@@ -97,6 +103,7 @@ class Accepting:
         if messages:
             cursor.executemany(MESSAGE, messages)
             cursor.executemany(DELIVERY, deliveries)
+            self._replies.record(cursor, items)
         if contents:
             cursor.executemany(CONTENT, contents)
         if keys:

@@ -21,13 +21,15 @@ from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 from twisted.python.threadpool import ThreadPool
 
+from smsd.policy.rules.letter import Facts
 from smsd.store import operating
 from smsd.store.accepting import Accepting, Committed
 from smsd.store.carrying import Carrying, Reported, Settled, Take, Taken
 from smsd.store.group import GroupCommit
 from smsd.store.ids import Ids
 from smsd.store.lanes import Lanes
-from smsd.store.receiving import Received, Receiving
+from smsd.store.receiving import Arrival, Received, Receiving
+from smsd.store.replies import Replies
 from smsd.store.schema import migrate
 from smsd.store.sweeping import Sweeping, Swept, Tick
 from smsd.values.delivery import Piece
@@ -96,11 +98,12 @@ class SqliteStore:
         # From here on statements run on the reactor: a stranger who holds the file must not stop everything for long.
         self._writer.execute(f"pragma busy_timeout={BUSY_TIMEOUT}")
         lanes = Lanes()
-        self.accepting = Accepting(lanes, self.session)
+        self.replies = Replies()
+        self.accepting = Accepting(lanes, self.session, self.replies)
         self.carrying = Carrying(lanes, self.session, self.accepting)
-        self.receiving = Receiving(self.accepting)
+        self.receiving = Receiving(self.accepting, self.replies)
         self._operating = operating.Operating(self.carrying)
-        self._sweeping = Sweeping(self.carrying, self.receiving)
+        self._sweeping = Sweeping(self.carrying, self.receiving, self.replies)
         self._group = GroupCommit(self._writer, self._reactor, undone=lanes.forget)
 
     def close(self) -> Deferred[None]:
@@ -146,9 +149,13 @@ class SqliteStore:
         """Write a network's report."""
         return self._group.call(self.carrying.reported, reported)
 
-    def receive(self, incoming: Incoming) -> Deferred[Received]:
-        """Keep an incoming SMS."""
-        return self._group.call(self.receiving.receive, incoming)
+    def receive(self, incoming: Incoming, facts: Facts | None = None) -> Deferred[Received]:
+        """Keep an incoming SMS; with facts it may fire with questions instead, and has to be called again."""
+        return self._group.call(self.receiving.receive, (incoming, facts))
+
+    def arrive(self, arrival: Arrival, facts: Facts | None = None) -> Deferred[Received]:
+        """The same for a message that came whole."""
+        return self._group.call(self.receiving.arrive, (arrival, facts))
 
     def tick(self, tick: Tick) -> Deferred[Swept]:
         """One bounded sweep over deadlines and old rows."""

@@ -1,4 +1,6 @@
-"""What time does to rows: warnings, expiry, reports that never came, stale parts, and the purge of what is finished."""
+"""What time does to rows: warnings, expiry, reports that never came, stale parts, and the purge of what is finished.
+
+What has no body is purged after `TRASH`, and links between phones and those who wrote to them when they have expired."""
 
 from __future__ import annotations
 
@@ -6,15 +8,17 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from smsd.policy.step import after_deadline
+from smsd.policy.step import MINUTE, after_deadline
 from smsd.store.carrying import Carrying
 from smsd.store.ids import first_at
 from smsd.store.receiving import Receiving
+from smsd.store.replies import Replies
 from smsd.store.rows import DELIVERIES_OF, LOAD, view_of
 
 AT_ONCE = 200
 KEYS_AT_ONCE = 1000
 REFERENCES_AT_ONCE = 2000
+TRASH = 7 * 86_400_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +41,10 @@ class Swept:
 class Sweeping:
     """The tick handler: a bounded number of rows each time, so that a million expiring messages stop nothing."""
 
-    def __init__(self, carrying: Carrying, receiving: Receiving) -> None:
+    def __init__(self, carrying: Carrying, receiving: Receiving, replies: Replies) -> None:
         self._carrying = carrying
         self._receiving = receiving
+        self._replies = replies
         self._purged = 0  # the last message that the purge has looked at
         self._last_key: tuple[str, str] = ("", "")
 
@@ -63,7 +68,9 @@ class Sweeping:
         for received in stale:
             woken += received.woken
         purged, more = self._purge(cursor, item)
+        purged += _empty_trash(cursor, item.now)
         self._forget_keys(cursor, item.now)
+        self._replies.forget(cursor, item.now)
         _forget_references(cursor, item.now)
         return Swept(len(rows) + len(stale) + purged, tuple(woken), len(rows) == AT_ONCE or more)
 
@@ -76,20 +83,10 @@ class Sweeping:
             "select id from message where id > ? and id < ? order by id limit ?",
             (self._purged, first_at(until), AT_ONCE),
         ).fetchall()
-        old, gone = [], []
-        for (message,) in stretch:
-            deliveries = cursor.execute(DELIVERIES_OF, {"message": message}).fetchall()
-            if all(finished is not None and finished <= until for _, finished in deliveries):
-                old.append((message,))
-                gone += [(delivery,) for delivery, _ in deliveries]
-        cursor.executemany("delete from piece where delivery=?", gone)
-        cursor.executemany("delete from attempt where delivery=?", gone)
-        cursor.executemany("delete from content where id=?", gone)
-        cursor.executemany("delete from delivery where id=?", gone)
-        cursor.executemany("delete from message where id=?", old)
+        purged = _purged(cursor, [message for (message,) in stretch], until)
         whole = len(stretch) == AT_ONCE
         self._purged = stretch[-1][0] if whole else 0
-        return len(old), whole and bool(old)
+        return purged, whole and bool(purged)
 
     def _forget_keys(self, cursor: sqlite3.Cursor, now: int) -> None:
         """Delete those of the next stretch of idempotency keys that have expired, round and round: one that is still there
@@ -111,3 +108,34 @@ def _forget_references(cursor: sqlite3.Cursor, now: int) -> None:
     ).fetchone()
     if until is not None:
         cursor.execute("delete from reference where expires <= ?", (until,))
+
+
+def _purged(cursor: sqlite3.Cursor, messages: Sequence[int], until: int) -> int:
+    """Forget those of these messages of which every delivery was finished by `until`; how many they were."""
+    old, gone = [], []
+    for message in messages:
+        deliveries = cursor.execute(DELIVERIES_OF, {"message": message}).fetchall()
+        if all(finished is not None and finished <= until for _, finished in deliveries):
+            old.append((message,))
+            gone += [(delivery,) for delivery, _ in deliveries]
+    cursor.executemany("delete from piece where delivery=?", gone)
+    cursor.executemany("delete from attempt where delivery=?", gone)
+    cursor.executemany("delete from content where id=?", gone)
+    cursor.executemany("delete from delivery where id=?", gone)
+    cursor.executemany("delete from message where id=?", old)
+    return len(old)
+
+
+def _empty_trash(cursor: sqlite3.Cursor, now: int) -> int:
+    """Forget what has lain in the trash for long enough; what an operator has taken out of it (a retry) is left alone."""
+    until = now - TRASH
+    messages = [
+        message
+        for (message,) in cursor.execute(
+            "select message from trash where message < ? order by message limit ?", (first_at(until), AT_ONCE)
+        )
+    ]
+    if not messages:
+        return 0
+    cursor.executemany("delete from trash where message=?", [(message,) for message in messages])
+    return _purged(cursor, messages, until + MINUTE)

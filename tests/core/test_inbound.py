@@ -101,7 +101,7 @@ class OnePart(InboundCase):
 
 class Nobody(InboundCase):
     def test_without_a_mailbox_it_is_held(self) -> None:
-        self.house.inbound.arrivals["gsm1"] = Arrivals("", "%s", None)
+        self.house.inbound.arriving.arrivals["gsm1"] = Arrivals("", "%s", None)
         self.receive(parts("ciao")[0])
         (row,) = self.house.rows()
         self.assertEqual(row["state"], "held")
@@ -144,7 +144,7 @@ class LongMessages(InboundCase):
         self.receive(octets[2])
         self.receive(octets[0])
         self.house = self.house.crash()
-        self.house.inbound.arrivals["gsm1"] = Arrivals("ann@example.org", "%s", None)
+        self.house.inbound.arriving.arrivals["gsm1"] = Arrivals("ann@example.org", "%s", None)
         self.house.open()
         self.receive(octets[1])
         self.receive(octets[3])

@@ -1,0 +1,187 @@
+"""Who gets what a phone wrote, before any rule is asked: the address in its text, else whoever wrote to that phone (features
+I2 to I4).
+
+Pure. A link says that an origin wrote to a phone and until when its answer is awaited; of several links those count that
+left by the gateway (and the number) on which the answer came, else those that left at all. What is still undecided then is
+a conflict. Links to phones are never made: two answering phones would talk to each other at our cost, without end.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+
+from smsd.codec.mail.sms import domain
+from smsd.values.address import Address
+from smsd.values.errors import InvalidValue
+from smsd.values.frozen import frozen
+from smsd.values.message import Submission
+
+CONFLICT = "Cannot deliver message, more potential recipients, use #email# in your reply."
+"""What a phone is told when its answer may be for several people (feature I4)."""
+
+# Neither part may have what an address would have to quote. The last # may be the first of the next tag, so it is only seen.
+_TAG = re.compile(r"#[ \t]{0,3}([^\s#@<>()\[\],;:\\\"]{1,64}@[^\s#@<>()\[\],;:\\\"]{1,255})[ \t]{0,3}(?=#)")
+# A sender as some mail servers mark it anew each day (BATV): the person is the same.
+_BATV = re.compile(r"prvs=[0-9a-z]{10}=(?=.)", re.I)
+
+
+@frozen
+class Replying:
+    """The settings. `keep`: how long a link lives (ms; 0 keeps none). A tag may name a mailbox in `domains`, or one of
+    `mailboxes` (lower case both); in `phones` the local parts are numbers, and no mailboxes."""
+
+    by_tag: bool = True
+    keep: int = 0
+    conflict: str = CONFLICT
+    domains: frozenset[str] = frozenset()
+    mailboxes: frozenset[str] = frozenset()
+    phones: frozenset[str] = frozenset()
+
+
+# -- #address@domain#
+
+
+@frozen
+class Tagged:
+    """The address that a text names, and the text without it."""
+
+    address: str
+    text: str
+
+
+def tag(text: str, settings: Replying) -> Tagged | None:
+    """The first address between hashes that may be written to; None when there is none. A phone must not make us send
+    mail to strangers, so others are left in the text as they are."""
+    if "#" not in text or not settings.by_tag:
+        return None
+    for match in _TAG.finditer(text):
+        if _may(match[1], settings):
+            before, after = text[: match.start()].rstrip(" \t"), text[match.end() + 1 :].lstrip(" \t")
+            gap = " " if before and after and before[-1] != "\n" and after[0] not in "\r\n,.;:!?" else ""
+            return Tagged(match[1], (before + gap + after).strip())
+    return None
+
+
+def _may(address: str, settings: Replying) -> bool:
+    local, _, where = address.rpartition("@")
+    if local.startswith(".") or local.endswith(".") or ".." in local:
+        return False
+    try:
+        where = domain(where).lower().rstrip(".")
+    except InvalidValue:
+        return False
+    if f"{local}@{where}".lower() in settings.mailboxes:
+        return True
+    if where in settings.phones and not any(letter.isalpha() for letter in local):
+        return False
+    return where in settings.domains
+
+
+# -- links
+
+
+@frozen
+class Sent:
+    """A message of a link. `left`: whether it reached its gateway, None when nobody knows any more. `sender`: the number it
+    was to show, if one was asked for. `address`, `message_id` and `subject` are those of its ticket."""
+
+    delivery: int
+    left: bool | None = None
+    gateway: str = ""
+    sender: str = ""
+    address: str = ""
+    message_id: str = ""
+    subject: str = ""
+
+
+@frozen
+class Link:
+    """An origin (an address as `origin` wrote it) that awaits an answer, its messages newest first, and whether there were
+    `more` of them than are known."""
+
+    origin: str
+    sent: tuple[Sent, ...]
+    more: bool = False
+
+
+@frozen
+class Found:
+    """One origin gets the answer, and which message it answers."""
+
+    origin: Address
+    sent: Sent
+
+
+@frozen
+class Conflict:
+    """Several origins might be meant."""
+
+    origins: tuple[str, ...]
+
+
+def origin(submission: Submission) -> Address | None:
+    """Who gets the answers to a message; None when nobody can. A mailbox is written in lower case, so that one person is one."""
+    address = submission.origin if submission.ticket is None else submission.ticket.address
+    if address.scheme in ("sms", "door"):
+        return None
+    if address.scheme == "account":
+        return address if address.target == submission.account else None
+    if address.scheme == "mailto":
+        target = _BATV.sub("", address.target.lower(), count=1)
+        return Address("mailto", target) if "@" in target else None
+    return address
+
+
+def choose(
+    links: Sequence[Link], gateway: str, own: str, reached: Callable[[str], bool] = lambda scheme: True
+) -> Found | Conflict | None:
+    """Whose answer it is that came by `gateway` to the number `own` ("" when unknown). `reached`: whether anything carries
+    an address scheme; links of others are passed over."""
+    ranked = []
+    for link in links:
+        if reached(link.origin.partition(":")[0]):
+            rank, sent = _rank(link, gateway, own)
+            ranked.append((rank, link, sent))
+    best = max((rank for rank, _, _ in ranked), default=0)
+    wanted = [(link, sent) for rank, link, sent in ranked if rank == best]
+    if not wanted:
+        return None
+    if len(wanted) > 1:
+        return Conflict(tuple(link.origin for link, _ in wanted))
+    ((link, sent),) = wanted
+    return Found(_as_written(Address.parse(link.origin), sent), sent)
+
+
+def _rank(link: Link, gateway: str, own: str) -> tuple[int, Sent]:
+    """3: left by this gateway and number, or may have; 2: left; 1: never left. And the newest message of that rank."""
+    if not link.sent:
+        return 2, Sent(0)
+    best = (0, Sent(0))
+    for sent in link.sent:
+        if sent.left is False:
+            rank = 1
+        else:
+            # 0039…, +39… and 39… are one number; a name is none of ours.
+            other = own and sent.sender and own.lstrip("+0") != sent.sender.lstrip("+0")
+            here = sent.gateway == gateway and not other
+            rank = 3 if here else 2
+        if rank > best[0]:
+            best = (rank, sent)
+    if link.more and best[0] < 3:
+        return 3, best[1]
+    return best
+
+
+def _as_written(address: Address, sent: Sent) -> Address:
+    """The mailbox with the capitals that its owner writes."""
+    if address.scheme == "mailto" and sent.address.lower() == f"mailto:{address.target}":
+        return Address("mailto", sent.address[7:])
+    return address
+
+
+def answered(subject: str) -> str:
+    """The subject of an answer: `Re: ` in front, once."""
+    if not subject or re.match(r"\s*(re|aw|sv|antw|r|rif)\s*(\[\d+\])?\s*:", subject, re.I):
+        return subject
+    return f"Re: {subject}"
