@@ -87,9 +87,11 @@ class Effect:
 
 @frozen
 class Trace:
-    """How it went. `decided`: for every rule of the list that was looked at, in order, the number of the condition (in the
-    order they are written, depth first) that decided; 255 for one that was passed over by the index. `steps`: a line for
-    people for each rule that matched and each change. `stopped`: the title of the rule that ended it, or ""."""
+    """How it went. `decided`: for every rule that was looked at, in order, how many were passed over since the last one (switched
+    off, or left out by the index because they cannot match), times two, plus one if it matched, as a LEB128 integer; then an
+    octet, the number of the condition that decided, in the order they are written, depth first, from 0 (255: that or more).
+    `trace.unpack` reads it. `steps`: a line for people for each rule that matched and each change. `stopped`: the title of the
+    rule that ended it, or ""."""
 
     decided: bytes = b""
     steps: tuple[str, ...] = ()

@@ -49,6 +49,7 @@ class TextTest:
     file: str = ""
     case: bool = False
     each: Each = Each.ANY
+    compare: str = "text"
 
 
 # -- conditions
