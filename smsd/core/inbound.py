@@ -139,7 +139,7 @@ class Inbound:
 
     def _through(self, call: Callable[[Facts | None], Deferred[Received]]) -> Deferred[Received]:
         """Fires when the message is in the store, after as many rounds of questions as its rules have."""
-        return self._round(call, self.arriving.facts(), MOST_ROUNDS)
+        return self._round(call, self.arriving.rules.facts(), MOST_ROUNDS)
 
     def _round(
         self, call: Callable[[Facts | None], Deferred[Received]], facts: Facts, left: int

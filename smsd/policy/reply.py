@@ -84,7 +84,8 @@ def _may(address: str, settings: Replying) -> bool:
 @frozen
 class Sent:
     """A message of a link. `left`: whether it reached its gateway, None when nobody knows any more. `sender`: the number it
-    was to show, if one was asked for. `address`, `message_id` and `subject` are those of its ticket."""
+    was to show, if one was asked for. `address`, `message_id` and `subject` are those of its ticket; `references` are the
+    messages that it answered itself."""
 
     delivery: int
     left: bool | None = None
@@ -93,6 +94,7 @@ class Sent:
     address: str = ""
     message_id: str = ""
     subject: str = ""
+    references: str = ""
 
 
 @frozen

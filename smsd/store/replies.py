@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 
 from smsd.policy.reply import Link, Sent, origin
 from smsd.store.ids import first_at
-from smsd.store.rows import parameters_of
+from smsd.store.rows import headers_of, parameters_of
 from smsd.values.address import Address
 from smsd.values.delivery import State
 from smsd.values.plan import Acceptance
@@ -166,7 +166,7 @@ def _sent(cursor: sqlite3.Cursor, deliveries: list[int]) -> dict[int, Sent]:
     marks = ",".join("?" * len(deliveries))
     found = {}
     for row in cursor.execute(
-        "select d.id, d.state, d.sent, d.gateway, d.maybe_twice, d.parameters, m.ticket from delivery d"
+        "select d.id, d.state, d.sent, d.gateway, d.maybe_twice, d.parameters, m.ticket, m.headers from delivery d"
         f" join message m on m.id = d.message where d.id in ({marks})",
         deliveries,
     ):
@@ -174,6 +174,7 @@ def _sent(cursor: sqlite3.Cursor, deliveries: list[int]) -> dict[int, Sent]:
         found[row["id"]] = Sent(
             row["id"], _left(row), row["gateway"] or "", parameters_of(row["parameters"]).sender or "",
             address=ticket[0], message_id=ticket[2], subject=ticket[3],
+            references=dict(headers_of(row["headers"])).get("references", ""),
         )  # fmt: skip
     return found
 

@@ -15,6 +15,7 @@ from urllib.parse import unquote_to_bytes
 
 from smsd.codec.mail.charsets import decode
 
+MOST_REFERENCES = 12
 FIELD_LIMIT = 4096
 """Characters of one field value that are looked at."""
 
@@ -140,6 +141,17 @@ def message_id(value: bytes) -> str:
     """The first message id in a field, with its brackets, or ""."""
     match = _ID.search(plain(value))
     return match[0] if match else ""
+
+
+def references(value: str, answered: str = "") -> str:
+    """The message ids of a References: field, the one that is answered behind them: the first and the newest where they
+    are too many (RFC 5322 3.6.4 lets a thread grow without end)."""
+    ids = [one for one in _ID.findall(value[:FIELD_LIMIT]) if one.isascii() and one != answered]
+    if answered:
+        ids.append(answered)
+    if len(ids) > MOST_REFERENCES:
+        ids = ids[:1] + ids[1 - MOST_REFERENCES :]
+    return "\r\n ".join(dict.fromkeys(ids))
 
 
 def moment(value: bytes) -> int | None:

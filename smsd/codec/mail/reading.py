@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import enum
 import re
+from collections.abc import Mapping
 
 from smsd.codec.mail import headers, html, mime, plain
 from smsd.codec.mail.charsets import decode
@@ -50,6 +51,7 @@ class MailText:
     subject: str = ""
     message_id: str = ""
     in_reply_to: str = ""
+    references: str = ""
     from_: str = ""
     sent: bytes = b""
     automatic: bool = False
@@ -102,12 +104,19 @@ def to_text(raw: bytes, options: MailOptions = DEFAULT_OPTIONS) -> MailText:
         subject=subject,
         message_id=headers.message_id(fields.get(b"message-id", b"")),
         in_reply_to=headers.message_id(fields.get(b"in-reply-to", b"")),
+        references=_references(fields),
         from_=headers.mailbox(fields.get(b"from", b"")),
         sent=fields.get(b"date", b""),
         automatic=_automatic(root),
         notes=tuple(dict.fromkeys(found.notes)),
         attachments=found.attachments,
     )
+
+
+def _references(fields: Mapping[bytes, bytes]) -> str:
+    """The thread that a mail continues, as an answer to it has to name it (RFC 5322 3.6.4); blanks between."""
+    field = fields.get(b"references") or fields.get(b"in-reply-to")
+    return headers.references(headers.plain(field)).replace("\r\n", "") if field else ""
 
 
 def _automatic(root: mime.Part) -> bool:

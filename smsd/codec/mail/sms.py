@@ -9,6 +9,7 @@ from __future__ import annotations
 import binascii
 import hashlib
 import re
+from collections.abc import Sequence
 from urllib.parse import quote
 
 from smsd.codec.mail import headers
@@ -21,6 +22,10 @@ LOCAL_PART_LIMIT = 512
 _DOT_ATOM = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
 _DOMAIN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,253}[A-Za-z0-9])?|\[[0-9A-Za-z:.]{1,100}\]")
 _NAMED = re.compile(r"\s*(.*?)\s*<([^<>]+)>\s*")
+_FIELD_NAME = re.compile(r"[!-9;-~]{1,60}")
+_OWN = frozenset(
+    {"bcc", "received", "return-path", "delivered-to", "sender", "auto-submitted", "dkim-signature"}
+)
 _UNSAFE_TEXT = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]|[ \t](?:\n|$)")
 
 
@@ -108,27 +113,32 @@ def from_sms(
     date: int,
     gateway: str = "",
     in_reply_to: str = "",
+    references: str = "",
     subject: str = "",
     own: str = "",
     missing: str = "",
+    to: str = "",
+    extra: Sequence[tuple[str, str]] = (),
 ) -> bytes:
     """A mail (octets, CRLF, 7 bit but for a UTF-8 recipient) from `number` to the mailbox `recipient`.
 
-    `date` is milliseconds UTC (the SMSC's time stamp), `message_id` has its brackets. `in_reply_to` and `subject` are
-    those of the mail that the SMS answers, when it is known; otherwise mails are threaded on the number. `own` is the
-    number that was written to; `missing` lists the parts of a long message that never came ("2,3"), and is told.
+    `date` is milliseconds UTC (the SMSC's time stamp), `message_id` has its brackets. `in_reply_to` is the message id of
+    the mail that the SMS answers, `references` what that one refers to, `subject` its subject; when no such mail is known,
+    mails are threaded on the number, and `subject` is shown as it is. `own` is the number that was written to; `missing`
+    lists the parts of a long message that never came ("2,3"), and is told. `to` is shown instead of the recipient; `extra`
+    are fields that a rule adds, without those that make the mail what it is.
     """
     number = headers.line(number) or "unknown"
     thread = thread_id(number, recipient, server_name)
     answered = headers.message_id(in_reply_to.encode("utf-8", "replace"))
     fields = [
         ("From", reply_address(pattern, number, server_name).header),
-        ("To", headers.line(recipient)),
-        ("Subject", _subject(subject, number)),
+        ("To", _shown_to(to) or headers.line(recipient)),
+        ("Subject", _subject(subject, number, bool(answered))),
         ("Date", headers.date(date)),
         ("Message-ID", message_id),
         ("In-Reply-To", answered or thread),
-        ("References", f"{thread} {answered}" if answered else thread),
+        ("References", headers.references(references, answered) if answered else thread),
         ("X-SMS-Sender", headers.unstructured(number)),
     ]
     if gateway:
@@ -140,6 +150,7 @@ def from_sms(
     # Holiday notices would come back as paid SMS if they were sent to the From: address; some servers do that.
     fields.append(("X-Auto-Response-Suppress", "OOF, AutoReply"))
     fields.append(("MIME-Version", "1.0"))
+    fields += _added(extra, fields)
     if isinstance(content, Text):
         note = (
             f"\n\n[Not all of this message arrived: missing part {headers.line(missing)}]" if missing else ""
@@ -149,12 +160,34 @@ def from_sms(
     return _binary(fields, content, number)
 
 
-def _subject(subject: str, number: str) -> str:
+def _subject(subject: str, number: str, answer: bool) -> str:
     if not subject:
         return headers.unstructured(f"SMS from {number}")
-    return headers.unstructured(
-        subject if re.match(r"(re|aw|sv|antw|r)\s*:", subject, re.I) else f"Re: {subject}"
-    )
+    if answer and not re.match(r"(re|aw|sv|antw|r)\s*:", subject, re.I):
+        subject = f"Re: {subject}"
+    return headers.unstructured(subject)
+
+
+def _shown_to(to: str) -> str:
+    """A To: that a rule wrote, as a header may show it; "" when it cannot."""
+    shown = headers.line(to)
+    named = _NAMED.fullmatch(shown)
+    if named:
+        name = named[1].strip('"')
+        shown = f"{display(name)} <{named[2]}>" if name else named[2]
+    return shown if shown.isascii() and len(shown) <= 900 else ""
+
+
+def _added(extra: Sequence[tuple[str, str]], fields: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Fields that are not the mail's own: none that it has already, none that says how it is written or where it has been."""
+    have = {name.lower() for name, _ in fields} | _OWN
+    return [
+        (name, headers.unstructured(value))
+        for name, value in extra
+        if _FIELD_NAME.fullmatch(name)
+        and name.lower() not in have
+        and not name.lower().startswith("content-")
+    ]
 
 
 def text_entity(text: str) -> tuple[list[tuple[str, str]], bytes]:

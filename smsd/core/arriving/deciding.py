@@ -1,0 +1,255 @@
+"""What is written of an incoming message: a delivery to whoever gets it, or a record that says why nobody does."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from twisted.logger import Logger
+
+from smsd.core.arriving import ruling
+from smsd.core.arriving.known import Arrivals, Known, know
+from smsd.core.planning import Planner, held
+from smsd.policy import reply
+from smsd.policy.rules.letter import Ask, Effect, Facts, Letter, Trace, Verdict
+from smsd.policy.rules.model import Respond
+from smsd.store.receiving import Arrival, Decided
+from smsd.store.replies import Desk
+from smsd.values.address import Address, masked
+from smsd.values.delivery import State
+from smsd.values.errors import Reason, Refused
+from smsd.values.message import Declined, Parameters, Recipient, Submission, Text
+from smsd.values.plan import Acceptance, Planned
+
+SELF = Address("account", "smsd")
+DOOR = "answers"
+ANSWER_MINUTES = 60
+"""How long the server's own word to a phone is worth sending."""
+MOST_ANSWERS = 20
+"""Answers of rules to one phone within an hour: two machines that answer each other come to rest."""
+_NO_LETTER = Letter(False, "", "", "")
+
+
+class Arriving:
+    """Decides. `arrivals` maps gateway ids; the service replaces what is public on reload."""
+
+    log = Logger()
+
+    def __init__(self, planner: Planner, carried: Callable[[str], bool]) -> None:
+        self._planner = planner
+        self._carried = carried
+        self.arrivals: dict[str, Arrivals] = {}
+        self.postmaster = "postmaster@localhost"
+        self.server_name = "localhost"
+        self.replying = reply.Replying()
+        self.rules = ruling.Rulebook()
+
+    def decide(self, arrival: Arrival, desk: Desk, facts: Facts | None) -> Decided | Ask:
+        """What becomes of an incoming message. Without facts nothing can be asked, and defaults count."""
+        known = know(arrival, self.arrivals.get(arrival.gateway), self.replying)
+        self.log.info(
+            "gateway {gateway}: SMS from {sender}", gateway=arrival.gateway, sender=masked(known.peer)
+        )
+        if known.blank:  # told to nobody
+            return Decided(self._on_record(known, State.CANCELLED, "a message with no body"), trash=True)
+        if not known.address:
+            links = desk.links(known.peer, arrival.now)
+            found = reply.choose(links, arrival.gateway, known.own, self._carried) if links else None
+            if isinstance(found, reply.Found):
+                return Decided(self._answer(known, found))
+            if isinstance(found, reply.Conflict):
+                return Decided(self._conflict(known, found, desk))
+        return self._judged(known, desk, facts)
+
+    # -- the reply log
+
+    def _answer(self, known: Known, found: reply.Found) -> Acceptance:
+        """It goes to whoever wrote to this phone; no rule is asked (feature I3)."""
+        sent, to = found.sent, found.origin
+        submission = known.submission(Recipient(to, to.target))
+        about = (
+            ("in_reply_to", sent.message_id),
+            ("references", sent.references),
+            ("subject", reply.answered(sent.subject)),
+            ("answers", str(sent.delivery or "")),
+        )
+        submission = replace(submission, headers=(*submission.headers, *(pair for pair in about if pair[1])))
+        step = f"reply log: {to} wrote to this phone (delivery {sent.delivery}) and gets its answer; no rule is asked"
+        return self._traced(self._delivered(submission), (step,))
+
+    def _conflict(self, known: Known, conflict: reply.Conflict, desk: Desk) -> Acceptance:
+        """Several people may be meant: the phone is told how to say who, and the message stays on record."""
+        text, told = self.replying.conflict, None
+        words = known.text.strip().casefold()
+        if not known.phone or not text.strip():
+            asked = "the phone was not asked who is meant"
+        elif words in (text.strip().casefold(), reply.CONFLICT.casefold()):
+            asked = "it is such a question itself, and not answered"
+        else:
+            told = self._tell(known, "conflict", text, desk)
+            asked = "the phone was asked who is meant" + ("" if told else " within the last hour")
+        who = ", ".join(conflict.origins[:5]) + (", …" if len(conflict.origins) > 5 else "")
+        reason = f"an answer to any of {len(conflict.origins)} ({who}): {asked}"
+        acceptance = _with(self._on_record(known, State.HELD, reason), [told] if told else [])
+        return self._traced(acceptance, (f"reply log: {reason}",))
+
+    def _tell(self, known: Known, what: str, text: str, desk: Desk) -> Acceptance | None:
+        """The server's own word to a phone, once an hour, through the gateway that the phone wrote to. Nobody is told when it
+        fails, and nobody awaits an answer to it."""
+        if not known.phone or not text.strip() or not desk.hush(known.peer, what, known.arrival.now):
+            return None
+        for gateway in (known.arrival.gateway, None):
+            parameters = Parameters(gateway=gateway, expire_minutes=ANSWER_MINUTES)
+            to = Recipient(Address("sms", known.peer), known.peer, parameters)
+            child = self._plan(Submission(DOOR, SELF, (to,), Text(text), hops=1))
+            if isinstance(child, Acceptance):
+                return child
+        self.log.warn(
+            "gateway {gateway}: {peer} cannot be told {what!r}: no gateway carries SMS",
+            gateway=known.arrival.gateway, peer=masked(known.peer), what=what,
+        )  # fmt: skip
+        return None
+
+    # -- the rules
+
+    def _judged(self, known: Known, desk: Desk, facts: Facts | None) -> Decided | Ask:
+        made = ruling.letter(known, self.server_name, self.rules.when(known.arrival.now))
+        verdict = self.rules.verdict(made, facts)
+        if isinstance(verdict, Ask):
+            return verdict
+        main = known.submission(ruling.recipient(known, verdict, known.address or self._mailbox(known)))
+        further = self._further(known, verdict, main, desk, facts)
+        if isinstance(further, Ask):
+            return further
+        children, handed_on_by = further
+        title = verdict.trace.stopped
+        if verdict.fate == "reject":
+            told = self._tell(known, "reject", verdict.text, desk)
+            children += [told] if told else []
+            acceptance = self._on_record(known, State.REJECTED, f"rejected by the rule {title!r}")
+        elif verdict.fate == "delete":
+            acceptance = self._on_record(known, State.CANCELLED, f"deleted by the rule {title!r}")
+        elif handed_on_by:
+            acceptance = self._on_record(known, State.DELIVERED, f"handed on by the rule {handed_on_by!r}")
+        elif known.address or known.arrivals.deliver_to or "to" in verdict.changed:
+            acceptance = self._delivered(main)
+        else:
+            acceptance = held(
+                self._delivered(main),
+                "nobody is configured to get this gateway's messages: set deliver_to",
+            )
+        steps = (f"the text names {known.address}; the reply log is not asked",) if known.address else ()
+        return Decided(self._traced(_with(acceptance, children), steps, verdict))
+
+    def _further(
+        self, known: Known, verdict: Verdict, main: Submission, desk: Desk, facts: Facts | None
+    ) -> tuple[list[Acceptance], str] | Ask:
+        """The messages that effects became, and the title of the rule that handed the message on ("" for none)."""
+        planned: list[Acceptance] = []
+        handed_on_by = ""
+        failed = self._not_done(known)
+        for effect in verdict.effects:
+            if isinstance(effect.action, Respond) and not self._may_respond(known, effect.action.text, desk):
+                continue
+            for child in ruling.children(effect, known, verdict, main, failed):
+                ruled = self.rules.ruled(child, facts)
+                if isinstance(ruled, Ask):
+                    return ruled
+                done = [self._plan(one) for one in ruled]
+                for one in done:
+                    if isinstance(one, Refused):
+                        failed(effect, one)
+                    else:
+                        planned.append(one)
+                        handed_on_by = effect.rule if ruling.hands_on(effect) else handed_on_by
+        return planned, handed_on_by
+
+    def _may_respond(self, known: Known, text: str, desk: Desk) -> bool:
+        """A phone (no code, no name) gets the same answer of a rule once an hour, and not too many different ones."""
+        if not known.phone:
+            return False
+        now, digest = known.arrival.now, hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:16]
+        return desk.hush(known.peer, f"respond:{digest}", now) and desk.hush(
+            known.peer, "respond", now, MOST_ANSWERS
+        )
+
+    def _not_done(self, known: Known) -> Callable[[Effect, Refused], None]:
+        def told(effect: Effect, refusal: Refused) -> None:
+            self.log.warn(
+                "gateway {gateway}: the rule {rule!r} could not do what it says with a message from {peer}: {why}",
+                gateway=known.arrival.gateway, rule=effect.rule, peer=masked(known.peer), why=refusal.text,
+            )  # fmt: skip
+
+        return told
+
+    # -- plans
+
+    def _mailbox(self, known: Known) -> str:
+        return known.arrivals.deliver_to or self.postmaster
+
+    def _plan(self, submission: Submission) -> Acceptance | Refused:
+        """Its plan, or why nothing carries it."""
+        try:
+            acceptance = self._planner.plan(submission, reserve=False)
+        except Refused as refusal:
+            return refusal
+        if acceptance.planned:
+            return acceptance
+        declined = [entry for entry in acceptance.order if isinstance(entry, Declined)]
+        return declined[0].refusal if declined else Refused(Reason.NO_GATEWAY, "it has no recipient")
+
+    def _delivered(self, submission: Submission) -> Acceptance:
+        """Its plan; when nothing carries it just now (a reload may be under way, a rule may name what is not there), it waits
+        or is held, and is not lost."""
+        acceptance = self._plan(submission)
+        if isinstance(acceptance, Acceptance):
+            return acceptance
+        (recipient,) = submission.recipients
+        waiting = _replaced(
+            self._planner.unrouted(submission), content=recipient.content, headers=recipient.headers
+        )
+        if recipient.address.scheme != "mailto":
+            return held(waiting, f"it cannot be sent to {recipient.address}: {acceptance.text}")
+        self.log.warn(
+            "gateway {gateway}: no gateway carries mail; the message waits", gateway=submission.door
+        )
+        return waiting
+
+    def _on_record(self, known: Known, state: State, reason: str) -> Acceptance:
+        """The message as it came, sent nowhere."""
+        to = known.address or self._mailbox(known)
+        submission = known.submission(Recipient(Address("mailto", to), to))
+        return held(self._planner.unrouted(submission), reason, state)
+
+    def _traced(
+        self, acceptance: Acceptance, steps: tuple[str, ...], verdict: Verdict | None = None
+    ) -> Acceptance:
+        """With how it was decided, for the operator who asks why."""
+        made = Verdict("accept", _NO_LETTER) if verdict is None else verdict
+        trace = Trace(made.trace.decided, (*steps, *made.trace.steps), made.trace.stopped)
+        if self.rules.trace is None or trace == _NO_TRACE:
+            return acceptance
+        return _replaced(acceptance, trace=self.rules.trace(replace(made, trace=trace)))
+
+
+_NO_TRACE = Trace()
+
+
+def _with(acceptance: Acceptance, children: list[Acceptance]) -> Acceptance:
+    """With what is sent besides, in the same commit."""
+    if not children:
+        return acceptance
+    return acceptance._replace(
+        children=tuple(child._replace(parent=acceptance.message) for child in children)
+    )
+
+
+def _replaced(acceptance: Acceptance, **changes: Any) -> Acceptance:
+    """With these fields of each delivery replaced."""
+    return acceptance._replace(
+        order=tuple(
+            entry._replace(**changes) if isinstance(entry, Planned) else entry for entry in acceptance.order
+        )
+    )
