@@ -187,7 +187,12 @@ class Transaction:
             sender = f"{sender}@{self.door.hostname}"
         wishes = smsuri.Wishes(reply=group.reply, binary=group.binary, udh=group.udh)
         origin = Address("mailto", sender)
-        headers = (("subject", text.subject), ("message-id", text.message_id), ("from", text.from_))
+        headers = (
+            ("subject", text.subject),
+            ("message-id", text.message_id),
+            ("from", text.from_),
+            ("references", text.references),  # so that the answer stands in the same thread
+        )
         return Submission(
             door=self.session.door,
             origin=origin,
