@@ -158,7 +158,7 @@ def choose(
 def _rank(link: Link, gateway: str, own: str) -> tuple[int, Sent]:
     """3: left by this gateway and number, or may have; 2: left; 1: never left. And the newest message of that rank."""
     if not link.sent:
-        return 2, Sent(0)
+        return (3 if link.more else 2), Sent(0)
     best = (0, Sent(0))
     for sent in link.sent:
         if sent.left is False:
@@ -166,7 +166,7 @@ def _rank(link: Link, gateway: str, own: str) -> tuple[int, Sent]:
         else:
             # 0039…, +39… and 39… are one number; a name is none of ours.
             other = own and sent.sender and own.lstrip("+0") != sent.sender.lstrip("+0")
-            here = sent.gateway == gateway and not other
+            here = sent.left is None or (sent.gateway == gateway and not other)
             rank = 3 if here else 2
         if rank > best[0]:
             best = (rank, sent)
