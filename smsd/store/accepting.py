@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -23,7 +23,9 @@ from smsd.store.rows import (
 from smsd.values.errors import Reason, Refused
 from smsd.values.frozen import frozen
 from smsd.values.message import Receipt
-from smsd.values.plan import Acceptance, Limit
+from smsd.values.plan import Acceptance, Limit, Planned
+
+Care = Callable[[sqlite3.Cursor, Acceptance, Planned], "tuple[Planned, int | None]"]
 
 
 @frozen
@@ -35,12 +37,14 @@ class Committed:
 
 
 class Accepting:
-    """The accept handler; `write` is also what follow-ups (reports, incoming messages) go through."""
+    """The accept handler; `write` is also what follow-ups (reports, incoming messages) go through. `care` says how a delivery
+    leaves for which rules have wishes, and which window it waits in (`store.gathering`)."""
 
     def __init__(self, lanes: Lanes, session: int, replies: Replies) -> None:
         self._lanes = lanes
         self._session = session
         self._replies = replies
+        self.care: Care | None = None
 
     def forget_lanes(self) -> None:
         """Lanes that were made since the transaction (or a part of it) began are gone again."""
@@ -74,6 +78,7 @@ class Accepting:
         messages: list[tuple[Any, ...]] = []
         deliveries: list[tuple[Any, ...]] = []
         contents: list[tuple[Any, ...]] = []
+        waiting: list[tuple[int, int]] = []
         keys = []
         results = []
         for accepted in items:
@@ -83,6 +88,10 @@ class Accepting:
                 for planned in one.planned:
                     lane = self._lanes.of(cursor, planned.route, planned.flow)
                     lanes[planned.delivery] = lane
+                    if planned.gather and self.care is not None:
+                        planned, window = self.care(cursor, one, planned)
+                        if window is not None:
+                            waiting.append((window, planned.delivery))
                     deliveries.append(delivery_row(one, planned, lane, self._session))
                     if planned.content is not None:
                         contents.append(content_row(planned, one.submission))
@@ -106,6 +115,8 @@ class Accepting:
             self._replies.record(cursor, items)
         if contents:
             cursor.executemany(CONTENT, contents)
+        if waiting:
+            cursor.executemany("update delivery set gathering=? where id=?", waiting)
         if keys:
             cursor.executemany(
                 "insert into idempotency(scope,key,fingerprint,message,answer,expires) values(?,?,?,?,?,?)"

@@ -10,6 +10,8 @@ from smsd.policy.answer import answer
 from smsd.policy.notice import notice
 from smsd.policy.step import REPORT_PATIENCE, after_crash, after_outcome, after_report
 from smsd.store.accepting import Accepting
+from smsd.store.digests import DOOR as DIGEST
+from smsd.store.digests import tell_later
 from smsd.store.lanes import Lanes
 from smsd.store.rows import LOAD, piece_of, told_of, view_of
 from smsd.values.delivery import Accepted, NetworkReport, Piece, State
@@ -289,6 +291,9 @@ class Carrying:
 
     def tell(self, cursor: sqlite3.Cursor, row: Any, step: Step, now: int) -> list[int]:
         """Submit the report of this step, if somebody wants it, in this transaction; gives the lanes to wake."""
+        if row["door"] == DIGEST:
+            tell_later(cursor, row, step)
+            return []
         submission = notice(told_of(row), step, now)
         if submission is None or self.plan is None:
             return []

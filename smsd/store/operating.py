@@ -145,7 +145,7 @@ def counts(connection: sqlite3.Connection) -> list[dict[str, Any]]:
         {"route": route, "state": State(state).name.lower(), "deliveries": n}
         for route, state, n in connection.execute(
             "select l.route, d.state, count(*) from delivery d join lane l on l.id=d.lane"
-            " where d.state in (0,1,4,5) group by l.route, d.state"
+            " where d.state in (0,1,4,5,6) group by l.route, d.state"
         )
     ]
 

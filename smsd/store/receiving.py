@@ -12,9 +12,10 @@ from typing import TypeVar
 
 from smsd.policy.rules.letter import Ask, Facts, Question
 from smsd.store.accepting import Accepting, Committed
+from smsd.store.alerts import Alerts
 from smsd.store.replies import Desk, Replies
 from smsd.values.frozen import frozen
-from smsd.values.message import Content, IdempotencyKey
+from smsd.values.message import Content, IdempotencyKey, Text
 from smsd.values.plan import Acceptance, Incoming
 
 WEEK = 7 * 86_400_000
@@ -63,9 +64,10 @@ class Receiving:
     """The handlers of what comes in. `whole(first, octets)` joins the TPDUs of a message; `decide(arrival, desk, facts)` says
     what is written, or what it has to know first (without facts it must do with defaults). Both are set by `core.inbound`."""
 
-    def __init__(self, accepting: Accepting, replies: Replies) -> None:
+    def __init__(self, accepting: Accepting, replies: Replies, alerts: Alerts) -> None:
         self._accepting = accepting
         self._replies = replies
+        self._alerts = alerts
         self.whole: Callable[[Incoming, list[bytes]], Arrival] | None = None
         self.decide: Decide | None = None
 
@@ -172,7 +174,11 @@ class Receiving:
         message = decided.acceptance.message
         if decided.trash:
             cursor.execute("insert into trash(message) values(?)", (message,))
-        return Received(message, tuple(committed.lanes.values()))
+        woken = tuple(committed.lanes.values())
+        if isinstance(arrival.content, Text):  # it may be the answer that an alert waits for
+            peer = decided.acceptance.submission.origin.target
+            woken += self._alerts.answered(cursor, peer, arrival.content.text, arrival.now).woken
+        return Received(message, woken)
 
     def stale(self, cursor: sqlite3.Cursor, now: int) -> list[Received]:
         """Messages whose missing parts did not come within `PATIENCE` leave as far as they came, marked by `whole`. Nobody

@@ -24,7 +24,10 @@ from twisted.python.threadpool import ThreadPool
 from smsd.policy.rules.letter import Facts
 from smsd.store import operating
 from smsd.store.accepting import Accepting, Committed
+from smsd.store.alerts import Alerts
 from smsd.store.carrying import Carrying, Reported, Settled, Take, Taken
+from smsd.store.digests import Digests
+from smsd.store.gathering import Gathering
 from smsd.store.group import GroupCommit
 from smsd.store.ids import Ids
 from smsd.store.lanes import Lanes
@@ -34,6 +37,7 @@ from smsd.store.schema import migrate
 from smsd.store.sweeping import Sweeping, Swept, Tick
 from smsd.values.delivery import Piece
 from smsd.values.errors import InvalidValue
+from smsd.values.message import Submission
 from smsd.values.plan import Acceptance, Incoming, Settlement
 
 # The interpreter gives a thread that waits for it a turn after this long; the default of 5 ms would stand between
@@ -101,9 +105,12 @@ class SqliteStore:
         self.replies = Replies()
         self.accepting = Accepting(lanes, self.session, self.replies)
         self.carrying = Carrying(lanes, self.session, self.accepting)
-        self.receiving = Receiving(self.accepting, self.replies)
+        alerts = Alerts(self.accepting, self._follow)
+        self.gathering = Gathering(Digests(self.accepting, self._follow), alerts)
+        self.accepting.care = self.gathering.care
+        self.receiving = Receiving(self.accepting, self.replies, alerts)
         self._operating = operating.Operating(self.carrying)
-        self._sweeping = Sweeping(self.carrying, self.receiving, self.replies)
+        self._sweeping = Sweeping(self.carrying, self.receiving, self.replies, self.gathering)
         self._group = GroupCommit(self._writer, self._reactor, undone=lanes.forget)
 
     def close(self) -> Deferred[None]:
@@ -126,6 +133,9 @@ class SqliteStore:
         )
         connection.row_factory = sqlite3.Row
         return connection
+
+    def _follow(self, submission: Submission, parent: int) -> Acceptance | None:
+        return None if self.carrying.plan is None else self.carrying.plan(submission, parent)
 
     # -- calls: each fires after its commit
 
@@ -168,6 +178,10 @@ class SqliteStore:
     def control(self, verb: operating.Verb) -> Deferred[tuple[int, ...]]:
         """retry or cancel; fires with the lanes to wake, fails with InvalidValue."""
         return self._group.call(self._operating.control, verb)
+
+    def gather_backlog(self, groups: list[list[int]]) -> Deferred[list[int]]:
+        """Make digests of old deliveries that `gathering.old` has found; fires with the lanes to wake."""
+        return self._group.call(self.gathering.backlog, (groups, self.now()), sum(map(len, groups)))
 
     def remember(self, scope: str, key: str, value: str | None) -> Deferred[None]:
         """Keep (or, with None, forget) a small fact."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from smsd.policy.step import MINUTE, after_deadline
 from smsd.store.carrying import Carrying
+from smsd.store.gathering import Gathering
 from smsd.store.ids import first_at
 from smsd.store.receiving import Receiving
 from smsd.store.replies import Replies
@@ -41,21 +42,24 @@ class Swept:
 class Sweeping:
     """The tick handler: a bounded number of rows each time, so that a million expiring messages stop nothing."""
 
-    def __init__(self, carrying: Carrying, receiving: Receiving, replies: Replies) -> None:
+    def __init__(
+        self, carrying: Carrying, receiving: Receiving, replies: Replies, gathering: Gathering
+    ) -> None:
         self._carrying = carrying
         self._receiving = receiving
         self._replies = replies
+        self._gathering = gathering
         self._purged = 0  # the last message that the purge has looked at
         self._last_key: tuple[str, str] = ("", "")
 
     def tick(self, cursor: sqlite3.Cursor, items: Sequence[Tick]) -> list[Swept]:
-        """Handler: deadlines first, then stale parts, then the purge."""
+        """Handler: deadlines first, then stale parts, digests and alerts, then the purge."""
         return [self._tick(cursor, item) for item in items]
 
     def _tick(self, cursor: sqlite3.Cursor, item: Tick) -> Swept:
         rows = cursor.execute(
             LOAD
-            + "where d.state in (0,2,4,5) and d.deadline>0 and d.deadline<=? order by d.deadline limit ?",
+            + "where d.state in (0,2,4,5,6) and d.deadline>0 and d.deadline<=? order by d.deadline limit ?",
             (item.now, AT_ONCE),
         ).fetchall()
         woken: list[int] = []
@@ -67,12 +71,15 @@ class Sweeping:
         stale = self._receiving.stale(cursor, item.now)
         for received in stale:
             woken += received.woken
+        gathered = self._gathering.sweep(cursor, item.now, item.now - item.keep)
+        woken += gathered.woken
         purged, more = self._purge(cursor, item)
         purged += _empty_trash(cursor, item.now)
         self._forget_keys(cursor, item.now)
         self._replies.forget(cursor, item.now)
         _forget_references(cursor, item.now)
-        return Swept(len(rows) + len(stale) + purged, tuple(woken), len(rows) == AT_ONCE or more)
+        changed = len(rows) + len(stale) + gathered.changed + purged
+        return Swept(changed, tuple(woken), len(rows) == AT_ONCE or gathered.more or more)
 
     def _purge(self, cursor: sqlite3.Cursor, item: Tick) -> tuple[int, bool]:
         """Forget messages of which every delivery is finished for longer than `keep`: how many were, and whether more may be.

@@ -1,0 +1,223 @@
+"""Alerts that want an answer: who is asked next and when, and whose answer ends it.
+
+An alert belongs to a rule and the recipient of its first message; further messages join it while it is open, so that a storm
+asks nobody twice. Each step is one transaction: the next message and the timer, or the answer and the notes to the others.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from smsd.policy import alert as policy
+from smsd.store.accepting import Accepting
+from smsd.store.digests import Plan
+from smsd.store.rows import LOAD, content_of, headers_of, parameters_json, parameters_of, ticket_of
+from smsd.values.address import Address
+from smsd.values.delivery import State
+from smsd.values.errors import InvalidValue, Refused
+from smsd.values.message import (
+    DEFAULT_PARAMETERS,
+    Content,
+    Escalation,
+    Parameters,
+    Recipient,
+    Submission,
+    Text,
+    Wants,
+)
+from smsd.values.plan import Acceptance, Planned
+
+OPEN, ANSWERED, UNANSWERED, CALLED_OFF = 0, 1, 2, 3
+ALERTS_AT_ONCE = 50
+
+
+class Answered(NamedTuple):
+    """The alerts that an answer has closed, and lanes to wake."""
+
+    alerts: tuple[int, ...] = ()
+    woken: tuple[int, ...] = ()
+
+
+class Alerts:
+    """Part of the accept handler (`open`), of the receive handler (`answered`) and of the sweep (`sweep`)."""
+
+    def __init__(self, accepting: Accepting, plan: Plan) -> None:
+        self._accepting = accepting
+        self._plan = plan
+
+    def open(
+        self, cursor: sqlite3.Cursor, accepted: Acceptance, planned: Planned, care: Escalation, due: int
+    ) -> None:
+        """A message that wants an answer, which leaves at `due`."""
+        key = f"{planned.target}|{care.rule}"
+        cursor.execute("update alert set more=more+1 where key=? and state=0", (key,))
+        if cursor.rowcount:
+            return
+        numbers = [[str(address), parameters_json(parameters)] for address, parameters in care.to]
+        cursor.execute(
+            "insert into alert(key, message, delivery, rule, state, due, wait, step, numbers, answers, asked)"
+            " values(?,?,?,?,0,?,?,0,?,?,?)",
+            (key, accepted.message, planned.delivery, care.rule, due + care.wait, care.wait, json.dumps(numbers),
+             json.dumps(care.answers), json.dumps([[str(planned.target), planned.delivery, due]])),
+        )  # fmt: skip
+        _await(cursor, planned.target, cursor.lastrowid)
+
+    # -- time
+
+    def sweep(self, cursor: sqlite3.Cursor, now: int, until: int) -> tuple[list[int], bool]:
+        """Ask whoever is next where nobody has answered in time; forget what was closed before `until`. Gives the lanes to wake,
+        and whether there is more."""
+        cursor.execute(
+            "delete from alert where id in (select id from alert where state<>0 and closed<=? order by closed limit ?)",
+            (until, ALERTS_AT_ONCE),
+        )
+        rows = cursor.execute(
+            "select * from alert where state=0 and due<=? order by due limit ?", (now, ALERTS_AT_ONCE)
+        ).fetchall()
+        woken = [lane for row in rows for lane in self._next(cursor, row, now)]
+        return woken, len(rows) == ALERTS_AT_ONCE
+
+    def _next(self, cursor: sqlite3.Cursor, row: sqlite3.Row, now: int) -> list[int]:
+        first = cursor.execute(LOAD + "where d.id=?", (row["delivery"],)).fetchone()
+        asked = json.loads(row["asked"])
+        state = cursor.execute("select state from delivery where id=?", (asked[-1][1],)).fetchone()
+        if first is None or (state is not None and state[0] == State.CANCELLED):
+            _close(cursor, row, CALLED_OFF, now)
+            return []
+        numbers = json.loads(row["numbers"])
+        if row["step"] == len(numbers):
+            _close(cursor, row, UNANSWERED, now)
+            told = policy.unanswered(
+                ticket_of(first["ticket"]),
+                Wants(first["wants"]),
+                _content(first),
+                _names(asked),
+                first["account"],
+            )
+            return self._write(cursor, told, row["message"])[1]
+        address, parameters = numbers[row["step"]]
+        following = _submission(
+            first,
+            Address.parse(address),
+            policy.asked(_content(first), row["more"]),
+            parameters_of(parameters),
+        )
+        planned, woken = self._write(cursor, following, row["message"])
+        if planned is not None:
+            asked.append([str(planned.target), planned.delivery, now])
+            _await(cursor, planned.target, row["id"])
+        # Whom nothing can reach costs no time: the next one is asked at once.
+        due = now + row["wait"] if planned is not None else now
+        cursor.execute(
+            "update alert set step=step+1, due=?, asked=? where id=?", (due, json.dumps(asked), row["id"])
+        )
+        return woken
+
+    # -- answers
+
+    def answered(self, cursor: sqlite3.Cursor, peer: str, text: str, now: int) -> Answered:
+        """Close the alerts that `peer` (a number in its normal form) was asked for, if `text` is an answer to them. Call it in the
+        transaction that accepts the message, and wake the lanes that it gives."""
+        rows = cursor.execute(
+            "select a.* from alert_waiting w join alert a on a.id = w.alert where w.number=? and a.state=0",
+            (peer,),
+        ).fetchall()
+        closed, woken = [], []
+        for row in rows:
+            if policy.accepts(text, json.loads(row["answers"])):
+                closed.append(row["id"])
+                woken += self._taken(cursor, row, peer, now)
+        return Answered(tuple(closed), tuple(woken))
+
+    def _taken(self, cursor: sqlite3.Cursor, row: sqlite3.Row, peer: str, now: int) -> list[int]:
+        """Everybody asked before hears who has it; who has not been reached yet need not."""
+        _close(cursor, row, ANSWERED, now, peer)
+        first = cursor.execute(LOAD + "where d.id=?", (row["delivery"],)).fetchone()
+        asked = json.loads(row["asked"])
+        kept_back = {
+            target for target, delivery, _ in asked[1:] if _call_back(cursor, delivery, peer, now)
+        } - {asked[0][0]}  # fmt: skip
+        woken: list[int] = []
+        for target in dict.fromkeys(target for target, _, _ in asked):
+            if first is not None and target not in kept_back and target != f"sms:{peer}":
+                note = _submission(first, Address.parse(target), policy.taken(_content(first), peer))
+                woken += self._write(cursor, note, row["message"])[1]
+        return woken
+
+    def _write(
+        self, cursor: sqlite3.Cursor, submission: Submission | None, parent: int
+    ) -> tuple[Planned | None, list[int]]:
+        """Accept what follows from an alert: the delivery, and the lane to wake."""
+        if submission is None:
+            return None, []
+        try:
+            accepted = self._plan(submission, parent)
+        except (InvalidValue, Refused):
+            accepted = None
+        if accepted is None:
+            return None, []
+        (committed,) = self._accepting.write(cursor, [accepted])
+        return accepted.planned[0], list(committed.lanes.values())
+
+
+def shown(connection: sqlite3.Connection, message: int) -> list[dict[str, Any]]:
+    """The alerts that a message has opened, for people: rule, state, who was asked, who answered, when the next is asked."""
+    states = ("open", "answered", "nobody answered", "called off")
+    return [
+        {
+            "rule": row["rule"],
+            "state": states[row["state"]],
+            "asked": _names(json.loads(row["asked"])),
+            "left": len(json.loads(row["numbers"])) - row["step"],
+            "next": row["due"] if row["state"] == OPEN else None,
+            "answered_by": row["answered_by"],
+            "more": row["more"],
+        }
+        for row in connection.execute("select * from alert where message=? order by id", (message,))
+    ]
+
+
+def _submission(
+    first: sqlite3.Row, address: Address, content: Content, parameters: Parameters = DEFAULT_PARAMETERS
+) -> Submission:
+    """A message that follows from the first of an alert: answers to it go where answers to that one go."""
+    headers = headers_of(first["headers"]) if not isinstance(content, Text) or address.scheme != "sms" else ()
+    return Submission(
+        door=policy.DOOR, origin=Address.parse(first["origin"]), recipients=(Recipient(address, address.target, parameters),),
+        content=content, account=first["account"], ticket=ticket_of(first["ticket"]), headers=headers,
+    )  # fmt: skip
+
+
+def _content(row: sqlite3.Row) -> Content:
+    return content_of(row["kind"], row["body"], headers_of(row["headers"]))
+
+
+def _names(asked: Sequence[Sequence[Any]]) -> list[str]:
+    return [target.partition(":")[2] for target, _, _ in asked]
+
+
+def _await(cursor: sqlite3.Cursor, target: Address, alert: int | None) -> None:
+    if target.scheme == "sms":
+        cursor.execute(
+            "insert or ignore into alert_waiting(number, alert) values(?,?)", (target.target, alert)
+        )
+
+
+def _close(cursor: sqlite3.Cursor, row: sqlite3.Row, state: int, now: int, by: str | None = None) -> None:
+    cursor.execute(
+        "update alert set state=?, closed=?, answered_by=? where id=?", (state, now, by, row["id"])
+    )
+    for name in _names(json.loads(row["asked"])):
+        cursor.execute("delete from alert_waiting where number=? and alert=?", (name, row["id"]))
+
+
+def _call_back(cursor: sqlite3.Cursor, delivery: int, by: str, now: int) -> bool:
+    """Cancel a message that has not begun to leave; whether it was so."""
+    cursor.execute(
+        "update delivery set state=?, deadline=0, finished=?, reason=? where id=? and state=0 and sent=0 and maybe_twice=0",
+        (int(State.CANCELLED), now, f"{by} has answered", delivery),
+    )
+    return cursor.rowcount > 0

@@ -1,0 +1,207 @@
+"""Messages that rules let wait: placed when they are accepted, and sent on when their window ends, in the same transactions as
+everything else, so that a kill leaves each of them waiting, or in exactly one digest.
+
+What is decided stands in `smsd.policy.gather`; a window is a row here for as long as it is open.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from itertools import groupby
+from typing import NamedTuple
+
+from smsd.policy.gather import BACKLOG, LEAST_BACKLOG, Stand, after_digest, place
+from smsd.store.alerts import Alerts
+from smsd.store.digests import MEMBERS, MOST, Digests
+from smsd.store.ids import first_at
+from smsd.values.delivery import State
+from smsd.values.message import Escalation, Pause, Priority, Text, Window
+from smsd.values.plan import Acceptance, Planned
+
+WINDOWS_AT_ONCE = 20
+EMPTY_AT_ONCE = 1000
+# When nothing can carry a digest just now, its messages go on waiting for so long.
+AGAIN = 60_000
+PAGE = 5000
+
+
+class Closed(NamedTuple):
+    """How many messages windows that ended have let go, the lanes to wake, and whether there is more to do at once."""
+
+    changed: int
+    woken: list[int]
+    more: bool
+
+
+class Gathering:
+    """Part of the accept handler (`care`) and of the sweep (`close`)."""
+
+    def __init__(self, digests: Digests, alerts: Alerts) -> None:
+        self._digests = digests
+        self._alerts = alerts
+
+    # -- when it is accepted
+
+    def care(
+        self, cursor: sqlite3.Cursor, accepted: Acceptance, planned: Planned
+    ) -> tuple[Planned, int | None]:
+        """The delivery as rules want it to leave, and the window it waits in, if it does."""
+        if planned.state is not State.READY:
+            return planned, None  # a rule has dropped it
+        now = accepted.now
+        pause = _pause(planned)
+        until = pause.until if pause is not None else 0
+        windows = [care for care in planned.gather if isinstance(care, Window)]
+        keys = [f"{window.most}/{window.length}|{planned.target}|{window.rule}" for window in windows]
+        known = [_known(cursor, key) for key in keys]
+        content = accepted.submission.content if planned.content is None else planned.content
+        placed = place(windows, [stand for _, stand in known], now, until, text=isinstance(content, Text))
+        ids = [
+            known[number][0] if stand is None else _keep(cursor, keys[number], windows[number], planned, known[number][0], stand)
+            for number, stand in enumerate(placed.stands)
+        ]  # fmt: skip
+        waits = None if placed.waits is None else ids[placed.waits]
+        if placed.waits is not None:
+            reason = f"waits for the digest of the rule {windows[placed.waits].rule!r}"
+            planned = planned._replace(state=State.GATHERED, reason=reason)
+        elif pause is not None and placed.due > now:
+            planned = planned._replace(reason=f"held by the rule {pause.rule!r}")
+        for care in planned.gather:
+            if isinstance(care, Escalation):
+                self._alerts.open(cursor, accepted, planned, care, placed.due)
+        # Who wants to hear of a delay means one that nobody has ordered.
+        deadline = min(planned.deadline + max(placed.due - now, 0), planned.expires)
+        return planned._replace(due=placed.due, deadline=deadline), waits
+
+    # -- when its window ends
+
+    def close(self, cursor: sqlite3.Cursor, now: int) -> Closed:
+        """Let go what waits in windows that have ended; forget windows in which nothing waits."""
+        cursor.execute(
+            "delete from gathering where id in (select id from gathering where due<=? and waiting=0 order by due limit ?)",
+            (now, EMPTY_AT_ONCE),
+        )
+        woken: list[int] = []
+        changed, more = 0, cursor.rowcount == EMPTY_AT_ONCE
+        rows = cursor.execute(
+            "select * from gathering where due<=? and waiting>0 order by due limit ?", (now, WINDOWS_AT_ONCE)
+        ).fetchall()
+        for row in rows:
+            let_go, lanes = self._close(cursor, row, now)
+            changed += let_go
+            woken += lanes
+            if changed >= MOST:
+                return Closed(changed, woken, True)
+        return Closed(changed, woken, more or len(rows) == WINDOWS_AT_ONCE)
+
+    def _close(self, cursor: sqlite3.Cursor, row: sqlite3.Row, now: int) -> tuple[int, list[int]]:
+        """One window: a digest for each lane, so that what one sender wrote is never shown to another one's readers."""
+        members = cursor.execute(
+            MEMBERS + "where gathering=? and state=6 order by lane, id limit ?", (row["id"], MOST)
+        ).fetchall()
+        woken: list[int] = []
+        left = 0
+        for _, group in groupby(members, key=lambda member: member["lane"]):
+            lanes = self._digests.merge(cursor, list(group), row["template"], now)
+            if lanes is None:
+                cursor.execute("update gathering set due=? where id=?", (now + AGAIN, row["id"]))
+                return len(members), woken
+            woken += lanes
+            left += 1
+        if len(members) == MOST:
+            return MOST, woken  # the rest at once
+        stand = after_digest(row["most"], row["length"], now, left)
+        if stand is None:
+            cursor.execute("delete from gathering where id=?", (row["id"],))
+        else:
+            _update(cursor, row["id"], row["template"], stand)
+        return len(members), woken
+
+    def sweep(self, cursor: sqlite3.Cursor, now: int, until: int) -> Closed:
+        """What time demands of digests and alerts; what was closed before `until` is forgotten."""
+        closed = self.close(cursor, now)
+        asking, more_alerts = self._alerts.sweep(cursor, now, until)
+        telling, more_reports = self._digests.tell(cursor, now)
+        more = closed.more or more_alerts or more_reports
+        return Closed(closed.changed, closed.woken + asking + telling, more)
+
+    # -- old backlog
+
+    def backlog(
+        self, cursor: sqlite3.Cursor, items: Sequence[tuple[list[list[int]], int]]
+    ) -> list[list[int]]:
+        """Handler: groups of deliveries that `old` has found, and now; gives the lanes to wake. What has left meanwhile stays
+        out."""
+        return [self._backlog(cursor, groups, now) for groups, now in items]
+
+    def _backlog(self, cursor: sqlite3.Cursor, groups: list[list[int]], now: int) -> list[int]:
+        woken: list[int] = []
+        for group in groups:
+            members = cursor.execute(
+                MEMBERS + f"where id in ({','.join('?' * len(group))}) and state=0 and due<=? order by id",
+                (*group, now),
+            ).fetchall()
+            if len(members) >= LEAST_BACKLOG and len({(one["lane"], one["target"]) for one in members}) == 1:
+                woken += self._digests.merge(cursor, members, BACKLOG, now) or ()
+        return woken
+
+
+def old(
+    connection: sqlite3.Connection,
+    before: int,
+    now: int,
+    routes: Sequence[str] | None,
+    after: tuple[int, str],
+) -> tuple[list[list[int]], tuple[int, str] | None]:
+    """Groups of deliveries to one recipient, in one lane each, that were accepted before a time and still wait: at most about
+    `PAGE` deliveries behind the group `after`, and where to go on (None: this was all). Asked of a connection that only reads."""
+    where = "" if routes is None else f" and l.route in ({','.join('?' * len(routes))})"
+    rows = connection.execute(
+        "select lane, target, id from (select d.lane, d.target, d.id, count(*) over (partition by d.lane, d.target) as n"
+        " from delivery d join lane l on l.id = d.lane join message m on m.id = d.message left join content c on c.id = d.content"
+        " where d.state=0 and d.due<=? and d.sent=0 and d.id<? and coalesce(c.kind, m.kind)=1 and (d.lane, d.target) > (?, ?)"
+        f"{where}) where n>=? order by lane, target, id limit ?",
+        (now, first_at(before), *after, *(routes or ()), LEAST_BACKLOG, PAGE),
+    ).fetchall()
+    found = [
+        (key, [row["id"] for row in group])
+        for key, group in groupby(rows, key=lambda row: (row["lane"], row["target"]))
+    ]
+    if len(rows) < PAGE:
+        return [ids for _, ids in found], None
+    if len(found) > 1:
+        found.pop()  # cut by the limit: whole on the next page
+    return [ids for _, ids in found], found[-1][0]
+
+
+def _pause(planned: Planned) -> Pause | None:
+    """The rule that keeps it longest; what is urgent waits for nothing but a window."""
+    if planned.parameters.priority is Priority.URGENT:
+        return None
+    pauses = [care for care in planned.gather if isinstance(care, Pause)]
+    return max(pauses, key=lambda pause: pause.until, default=None)
+
+
+def _known(cursor: sqlite3.Cursor, key: str) -> tuple[int | None, Stand | None]:
+    row = cursor.execute("select id, due, passed, waiting from gathering where key=?", (key,)).fetchone()
+    return (None, None) if row is None else (row["id"], Stand(row["due"], row["passed"], row["waiting"]))
+
+
+def _keep(
+    cursor: sqlite3.Cursor, key: str, window: Window, planned: Planned, known: int | None, stand: Stand
+) -> int | None:
+    if known is not None:
+        _update(cursor, known, window.text, stand)
+        return known
+    cursor.execute(
+        "insert into gathering(key, rule, target, most, length, template, due, passed, waiting) values(?,?,?,?,?,?,?,?,?)",
+        (key, window.rule, str(planned.target), window.most, window.length, window.text, *stand),
+    )
+    return cursor.lastrowid
+
+
+def _update(cursor: sqlite3.Cursor, window: int, template: str, stand: Stand) -> None:
+    cursor.execute(
+        "update gathering set template=?, due=?, passed=?, waiting=? where id=?", (template, *stand, window)
+    )
