@@ -18,7 +18,9 @@ from smsd.config.places import find_data
 from smsd.config.settings import Configuration
 from smsd.core.accounts import Accounts
 from smsd.core.dispatcher import Dispatcher
+from smsd.core.explaining import Explainer
 from smsd.core.inbound import Arrivals, Inbound
+from smsd.core.judging import Judge
 from smsd.core.memory import Memory
 from smsd.core.planning import Planner, Policies
 from smsd.core.queue import Queue
@@ -51,8 +53,10 @@ class House:
         self.store.open()
         find: Any = self.accounts.find
         self.planner = Planner(self.store.ids, self.store.now, self.queue, find)
-        self.dispatcher = Dispatcher(self.store, self.planner, self.queue)
+        self.judge = Judge(self.planner, self.store.now, find)
+        self.dispatcher = Dispatcher(self.store, self.planner, self.queue, self.judge)
         self.inbound = Inbound(self.store, self.planner, self.queue)
+        self.explainer = Explainer(self.store, self.planner, self.judge)
         self.sweeper = Sweeper(self.store, self.queue, self._reactor)
 
         def close() -> Any:

@@ -230,6 +230,7 @@ class Server(Service):
             dispatcher=house.dispatcher,
             queue=house.queue,
             overrides=self.overrides,
+            explainer=house.explainer,
             status=self.status,
             reload=self.reload,
         )

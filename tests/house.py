@@ -18,6 +18,7 @@ from zope.interface import implementer
 
 from smsd.core.dispatcher import Dispatcher
 from smsd.core.inbound import Arrivals, Inbound
+from smsd.core.judging import Judge
 from smsd.core.outlet import Outlet
 from smsd.core.planning import Planner
 from smsd.core.queue import Queue
@@ -107,7 +108,8 @@ class House:
         self.queue = Queue(self.store, self.clock)
         self.accounts: dict[str, Any] = {}
         self.planner = Planner(self.store.ids, self.store.now, self.queue, self.accounts.get)
-        self.dispatcher = Dispatcher(self.store, self.planner, self.queue)
+        self.judge = Judge(self.planner, self.store.now, self.accounts.get)
+        self.dispatcher = Dispatcher(self.store, self.planner, self.queue, self.judge)
         self.inbound = Inbound(self.store, self.planner, self.queue)
         self.inbound.arriving.arrivals["gsm1"] = Arrivals("ann@example.org", "%s@sms.example.org", "IT")
         self.sweeper = Sweeper(self.store, self.queue, self.clock)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from smsd import __version__
-from smsd.cli import messages, server
+from smsd.cli import explain, messages, server
 from smsd.cli.client import DONE, NO_SERVER, REFUSED, NoServer, Refusal
 from smsd.config.positions import ConfigError
 
@@ -20,6 +20,7 @@ first steps:
   smsd status                             how the gateways are, and what waits
   smsd log                                what was sent, and what became of it
   smsd queue show 911813352047513600      everything about one delivery
+  smsd explain 911813352047513600         why it went where it went
   smsd set expire_minutes 1440            change a setting while the server runs
   smsd simulate phone                     be the phone at the other end of the simulated modem
 
@@ -52,6 +53,7 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"smsd {__version__}")
     commands = top.add_subparsers(dest="command", metavar="COMMAND", parser_class=_Parser)
     messages.add(commands)
+    explain.add(commands)
     server.add(commands)
     return top
 

@@ -30,6 +30,7 @@ class Control:
         dispatcher: Any,
         queue: Any,
         overrides: Overrides,
+        explainer: Any,
         status: Callable[[], dict[str, Any]],
         reload: Callable[[], Awaitable[list[str]]],
     ) -> None:
@@ -37,12 +38,15 @@ class Control:
         self._dispatcher = dispatcher
         self._queue = queue
         self._overrides = overrides
+        self._explainer = explainer
         self._status = status
         self._reload = reload
         self._verbs: dict[str, Callable[[Mapping[str, Any]], Awaitable[Any]]] = {
             "send": self.send,
             "list": self.find,
             "show": self.show,
+            "explain": self.explain,
+            "trial": self.trial,
             "retry": self.retry,
             "cancel": self.cancel,
             "status": self.status,
@@ -101,6 +105,22 @@ class Control:
         told: dict[str, Any] | None = await self._store.ask(operating.explain, delivery)
         if told is None:
             raise InvalidValue(f"there is no delivery {delivery}: smsd queue list shows those there are")
+        return told
+
+    async def explain(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """delivery → everything known of it, and how the rules came to it."""
+        told: dict[str, Any] = await self._explainer.delivery(_delivery(arguments))
+        return told
+
+    async def trial(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """from, to, text; subject, account, incoming, gateway → what would become of such a message."""
+        given: dict[str, Any] = {
+            name: _text(arguments, name) or ""
+            for name in ("from", "to", "text", "subject", "account", "gateway")
+        }
+        told: dict[str, Any] = await self._explainer.trial(
+            {**given, "incoming": bool(arguments.get("incoming"))}
+        )
         return told
 
     async def retry(self, arguments: Mapping[str, Any]) -> None:

@@ -14,6 +14,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from smsd.core.judging import Judge, Ruling
 from smsd.core.planning import Planner, held
 from smsd.core.queue import Queue
 from smsd.interfaces import IDispatcher, Session
@@ -35,10 +36,11 @@ class Dispatcher:
 
     log = Logger()
 
-    def __init__(self, store: SqliteStore, planner: Planner, queue: Queue) -> None:
+    def __init__(self, store: SqliteStore, planner: Planner, queue: Queue, judge: Judge) -> None:
         self._store = store
         self._planner = planner
         self._queue = queue
+        self._judge = judge
         store.carrying.plan = self._plan_notice
 
     def vet(self, session: Session, recipient: Recipient) -> Deferred[None]:
@@ -50,12 +52,41 @@ class Dispatcher:
         return succeed(None)
 
     def submit(self, submission: Submission) -> Deferred[Receipt]:
-        """Plan, commit, answer; then hand over."""
+        """Judge, plan, commit, answer; then hand over."""
         try:
-            acceptance = self._planner.plan(submission)
+            if not self._judge.at_work:
+                return self.commit(self._planner.plan(submission))
+            ruling = self._judge.outgoing(submission)
+            return ruling.addCallback(self._ruled) if isinstance(ruling, Deferred) else self._ruled(ruling)
         except Refused as refusal:
             return fail(refusal)
-        return self.commit(acceptance)
+
+    def _ruled(self, ruling: Ruling) -> Deferred[Receipt]:
+        """Plan and commit what the rules made of a submission, with what they send besides."""
+        submission, children = ruling
+        return self.commit(self.with_children(self._planner.plan(submission), children))
+
+    def with_children(self, acceptance: Acceptance, children: Sequence[Submission]) -> Acceptance:
+        """The acceptance with further messages in its commit. What no gateway carries just now waits for one; what cannot be
+        sent at all is on record with the reason."""
+        planned = []
+        for child in children:
+            try:
+                plan = self._planner.plan(child, acceptance.message, reserve=False)
+                if not plan.planned:
+                    plan = self._not_planned(child, plan)
+            except Refused as refusal:
+                plan = held(self._planner.unrouted(child), refusal.text, State.REJECTED)
+            planned.append(plan._replace(parent=acceptance.message))
+        return acceptance._replace(children=tuple(planned)) if planned else acceptance
+
+    def _not_planned(self, child: Submission, plan: Acceptance) -> Acceptance:
+        """Everybody was declined: for a lack of gateways it waits, else it is rejected."""
+        refusals = [entry.refusal for entry in plan.order if isinstance(entry, Declined)]
+        unrouted = self._planner.unrouted(child)
+        if all(refusal.reason is Reason.NO_GATEWAY for refusal in refusals):
+            return unrouted
+        return held(unrouted, refusals[0].text, State.REJECTED)
 
     def record(self, submission: Submission, reason: str) -> Deferred[Receipt]:
         """See `IDispatcher`."""
@@ -83,7 +114,7 @@ class Dispatcher:
 
     def commit(self, acceptance: Acceptance) -> Deferred[Receipt]:
         """Write a planned submission; fires with the receipt after the commit."""
-        if not acceptance.planned:
+        if not (acceptance.planned or acceptance.children):
             return succeed(
                 Receipt(0, tuple(entry for entry in acceptance.order if not isinstance(entry, Planned)))
             )

@@ -24,6 +24,7 @@ from smsd.config.settings import (
     StoreSettings,
 )
 from smsd.core.control import Control
+from smsd.core.explaining import Explainer
 from smsd.core.overrides import Overrides
 from smsd.frontends.control import ControlDoor, ControlProtocol
 from smsd.values.errors import InvalidValue, Reason, Refused
@@ -41,6 +42,7 @@ class Verbs(SynchronousTestCase):
         self.seen: list[Configuration] = []
         self.overrides = Overrides(self.house.store, FILE, self.seen.append)
         self.control = Control(
+            explainer=Explainer(self.house.store, self.house.planner, self.house.judge),
             store=self.house.store,
             dispatcher=self.house.dispatcher,
             queue=self.house.queue,

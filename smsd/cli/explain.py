@@ -1,0 +1,87 @@
+"""`smsd explain`: why a message went where it went, and what would become of one that does not exist."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from smsd.cli.client import DONE, REFUSED, Refusal, call
+from smsd.cli.output import as_json, moment, printable, table
+
+
+def add(commands: Any) -> None:
+    """Add the verb to the parser."""
+    explain = commands.add_parser(
+        "explain",
+        help="why a message went where it went",
+        epilog="examples:\n"
+        "  smsd explain 911813352047513600\n"
+        "  smsd explain --dry-run --from ann@example.org --to +15551234567 --text 'The cellar is under water'\n"
+        "  smsd explain --dry-run --incoming --gateway gsm1 --from +15551234567 --text 'STOP'",
+    )
+    add_argument = explain.add_argument
+    add_argument("delivery", type=int, nargs="?", help="its number in `smsd queue list` or `smsd log`")
+    add_argument("--dry-run", action="store_true", help="try a message; nothing is sent or kept")
+    add_argument("--incoming", action="store_true", help="one that comes from a phone")
+    add_argument("--from", dest="sender", default="", metavar="ADDRESS", help="who writes")
+    add_argument("--to", default="", metavar="NUMBER", help="who gets it")
+    add_argument("--text", default="", help="what it says")
+    add_argument("--subject", default="", help="its subject, if it is a mail")
+    add_argument("--account", default="", help="whose account sends it")
+    add_argument("--gateway", default="", metavar="ID", help="where it comes in, with --incoming")
+    explain.set_defaults(run=_explain)
+
+
+def _explain(options: argparse.Namespace) -> int:
+    if options.dry_run:
+        return _trial(options)
+    if options.delivery is None:
+        raise Refusal("give the number of a delivery, or --dry-run with --from, --to and --text")
+    told = call(options, "explain", delivery=options.delivery)
+    if as_json(options, told):
+        return DONE
+    about = told["about"]
+    print(f"{told['target']}: {told['state']}{', perhaps sent twice' if told['maybe_twice'] else ''}")
+    print(f"came {moment(about['arrived'])} from {about['origin']} through {about['door']}")
+    if about["parent"]:
+        print(f"sent by a rule because of message {about['parent']}")
+    print("\nrules:")
+    for line in told["rules"]:
+        print(f"  {printable(line)}")
+    print(f"\nroute: {told['route']}{', carried by ' + told['gateway'] if told['gateway'] else ''}")
+    if told["reason"]:
+        print(f"why: {printable(told['reason'])}")
+    for name in ("attempts", "progress", "references", "reports"):
+        if told[name]:
+            print(f"\n{name}:")
+            table([list(entry.values()) for entry in told[name]], list(told[name][0]))
+    return DONE
+
+
+def _trial(options: argparse.Namespace) -> int:
+    given: dict[str, Any] = {
+        "from": options.sender, "to": options.to, "text": options.text, "subject": options.subject,
+        "account": options.account, "gateway": options.gateway, "incoming": options.incoming,
+    }  # fmt: skip
+    if not options.incoming and not options.to:
+        raise Refusal("--dry-run needs --to: whose phone the message is for")
+    told = call(options, "trial", **given)
+    if as_json(options, told):
+        return DONE
+    print("rules:")
+    for line in told["rules"]:
+        print(f"  {printable(line)}")
+    print(f"\nfate: {told['fate']}{': ' + printable(told['why']) if told.get('why') else ''}")
+    if "to" in told:
+        table(
+            [
+                (name, printable(str(told[name])))
+                for name in ("to", "route", "text", "parts", "encoding")
+                if told.get(name)
+            ]
+        )
+    for note in told.get("notes", ()):
+        print(f"note: {printable(note)}")
+    for one in told.get("sends", ()):
+        print(f"also sends to {one['to']}: {printable(one['what'])}")
+    return REFUSED if told["fate"] == "refused" else DONE

@@ -1,0 +1,106 @@
+"""Why a message went where it went: the trace that its delivery keeps, in words, and trials with messages that do not exist.
+
+Reads, and changes nothing. The lines of a rule that did not match are worked out again from the kept trace: it says which
+condition decided, the text of the rules as they were then says what that condition was.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from twisted.internet.defer import Deferred
+
+from smsd.core.judging import Judge
+from smsd.core.planning import Planner
+from smsd.store import operating
+from smsd.store.sqlite import SqliteStore
+from smsd.values.address import Address
+from smsd.values.errors import InvalidValue, Refused
+from smsd.values.message import Declined, Recipient, Submission, Text
+
+
+class Explainer:
+    """`incoming(gateway, sender, text)` tells what an incoming message would meet; the inbound side gives it."""
+
+    def __init__(
+        self,
+        store: SqliteStore,
+        planner: Planner,
+        judge: Judge,
+        incoming: Callable[[str, str, str], Deferred[dict[str, Any]]] | None = None,
+    ) -> None:
+        self._store = store
+        self._planner = planner
+        self._judge = judge
+        self._incoming = incoming
+
+    async def delivery(self, number: int) -> dict[str, Any]:
+        """Everything about one delivery, with `rules`: lines for people. InvalidValue when there is none."""
+        told: dict[str, Any] | None = await self._store.ask(operating.explain, number)
+        if told is None:
+            raise InvalidValue(f"there is no delivery {number}: smsd queue list shows those there are")
+        told["rules"] = trace_lines(told.get("trace"))
+        return told
+
+    async def trial(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """What would become of a message: from, to, text; account, subject, gateway. Nothing is kept or sent."""
+        if given.get("incoming"):
+            if self._incoming is None:
+                raise InvalidValue("incoming messages cannot be tried here")
+            found: dict[str, Any] = await self._incoming(
+                given.get("gateway") or "", given["from"], given["text"]
+            )
+            return found
+        headers = tuple(
+            (name, str(given[key]))
+            for name, key in (("from", "from"), ("subject", "subject"))
+            if given.get(key)
+        )
+        account = given.get("account") or None
+        sender = str(given.get("from") or "")
+        origin = Address("mailto", sender) if "@" in sender else Address("account", account or "operator")
+        submission = Submission(
+            "trial", origin, (Recipient(Address("sms", given["to"]), given["to"]),), Text(given["text"]), account=account,
+            headers=headers,
+        )  # fmt: skip
+        ruling = self._judge.outgoing(submission)
+        ruled, children = await ruling if isinstance(ruling, Deferred) else ruling
+        recipient = ruled.recipients[0]
+        told: dict[str, Any] = {
+            "rules": trace_lines(recipient.trace),
+            "sends": [_sent(one) for one in children],
+        }
+        try:
+            entry = self._planner.plan(ruled, reserve=False).order[0]
+        except Refused as refusal:
+            return {**told, "fate": "refused", "why": refusal.text}
+        if isinstance(entry, Declined):
+            return {**told, "fate": "refused", "why": entry.refusal.text}
+        content = entry.content if entry.content is not None else ruled.content
+        return {
+            **told, "fate": entry.state.name.lower() if recipient.dropped else "sent", "why": entry.reason or "",
+            "to": str(entry.target), "route": entry.route, "parts": entry.parts, "encoding": entry.encoding,
+            "text": content.text if isinstance(content, Text) else "", "notes": list(entry.notes),
+        }  # fmt: skip
+
+
+def trace_lines(trace: str | None) -> list[str]:
+    """The kept trace of a delivery in lines for people."""
+    if not trace:
+        return ["no rule was asked: there were none when it came"]
+    _, _, steps, stopped = json.loads(trace)
+    lines = list(steps) or ["no rule matched"]
+    if stopped:
+        lines.append(f"after {stopped!r} no more rules were asked")
+    return lines
+
+
+def _sent(child: Submission) -> dict[str, str]:
+    recipient = child.recipients[0]
+    content = child.content
+    return {
+        "to": str(recipient.address),
+        "what": content.text if isinstance(content, Text) else type(content).__name__.lower(),
+    }
