@@ -10,12 +10,13 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
+from smsd.policy.reply import Link
 from smsd.policy.rules.letter import Ask, Facts, Question
 from smsd.store.accepting import Accepting, Committed
 from smsd.store.alerts import Alerts
-from smsd.store.replies import Desk, Replies
+from smsd.store.replies import Replies
 from smsd.values.frozen import frozen
-from smsd.values.message import Content, IdempotencyKey, Text
+from smsd.values.message import Content, IdempotencyKey
 from smsd.values.plan import Acceptance, Incoming
 
 WEEK = 7 * 86_400_000
@@ -55,6 +56,30 @@ class Received:
     woken: tuple[int, ...] = ()
     repeated: bool = False
     questions: tuple[Question, ...] = ()
+
+
+class Desk:
+    """What a decision about one incoming message may ask and note, in its transaction."""
+
+    def __init__(self, cursor: sqlite3.Cursor, replies: Replies, alerts: Alerts) -> None:
+        self._cursor = cursor
+        self._replies = replies
+        self._alerts = alerts
+        self.woken: tuple[int, ...] = ()
+
+    def links(self, peer: str, now: int) -> list[Link]:
+        """See `Replies.links`."""
+        return self._replies.links(self._cursor, peer, now)
+
+    def hush(self, peer: str, what: str, now: int, most: int = 1) -> bool:
+        """See `Replies.hush`."""
+        return self._replies.hush(self._cursor, peer, what, now, most)
+
+    def answers_alert(self, peer: str, text: str, now: int) -> bool:
+        """Whether it is the answer that an alert waits for; then that one is closed."""
+        answered = self._alerts.answered(self._cursor, peer, text, now)
+        self.woken += answered.woken
+        return bool(answered.alerts)
 
 
 Decide = Callable[[Arrival, Desk, "Facts | None"], "Decided | Ask"]
@@ -166,7 +191,8 @@ class Receiving:
     def _decide(self, cursor: sqlite3.Cursor, arrival: Arrival, facts: Facts | None) -> Received:
         if self.decide is None:
             return Received(None)
-        decided = self.decide(arrival, Desk(cursor, self._replies), facts)
+        desk = Desk(cursor, self._replies, self._alerts)
+        decided = self.decide(arrival, desk, facts)
         if isinstance(decided, Ask):
             return Received(None, questions=decided.questions)
         committed: Committed
@@ -174,11 +200,7 @@ class Receiving:
         message = decided.acceptance.message
         if decided.trash:
             cursor.execute("insert into trash(message) values(?)", (message,))
-        woken = tuple(committed.lanes.values())
-        if isinstance(arrival.content, Text):  # it may be the answer that an alert waits for
-            peer = decided.acceptance.submission.origin.target
-            woken += self._alerts.answered(cursor, peer, arrival.content.text, arrival.now).woken
-        return Received(message, woken)
+        return Received(message, (*committed.lanes.values(), *desk.woken))
 
     def stale(self, cursor: sqlite3.Cursor, now: int) -> list[Received]:
         """Messages whose missing parts did not come within `PATIENCE` leave as far as they came, marked by `whole`. Nobody

@@ -108,22 +108,6 @@ class Replies:
         )
 
 
-class Desk:
-    """What a decision about one incoming message may ask and note, in its transaction."""
-
-    def __init__(self, cursor: sqlite3.Cursor, replies: Replies) -> None:
-        self._cursor = cursor
-        self._replies = replies
-
-    def links(self, peer: str, now: int) -> list[Link]:
-        """See `Replies.links`."""
-        return self._replies.links(self._cursor, peer, now)
-
-    def hush(self, peer: str, what: str, now: int, most: int = 1) -> bool:
-        """See `Replies.hush`."""
-        return self._replies.hush(self._cursor, peer, what, now, most)
-
-
 def peer_of(connection: sqlite3.Connection, message_id: str) -> str | None:
     """The phone whose SMS became the mail with this Message-ID, for a mail that answers it; None when there is none, or it
     is no longer on record. Asked of a connection that only reads."""

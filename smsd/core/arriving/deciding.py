@@ -15,8 +15,7 @@ from smsd.core.planning import Planner, held
 from smsd.policy import reply
 from smsd.policy.rules.letter import Ask, Effect, Facts, Letter, Trace, Verdict
 from smsd.policy.rules.model import Respond
-from smsd.store.receiving import Arrival, Decided
-from smsd.store.replies import Desk
+from smsd.store.receiving import Arrival, Decided, Desk
 from smsd.values.address import Address, masked
 from smsd.values.delivery import State
 from smsd.values.errors import Reason, Refused
@@ -54,11 +53,16 @@ class Arriving:
         )
         if known.blank:  # told to nobody
             return Decided(self._on_record(known, State.CANCELLED, "a message with no body"), trash=True)
+        taken = bool(known.text) and desk.answers_alert(known.peer, known.text, arrival.now)
         if not known.address:
             links = desk.links(known.peer, arrival.now)
             found = reply.choose(links, arrival.gateway, known.own, self._carried) if links else None
             if isinstance(found, reply.Found):
                 return Decided(self._answer(known, found))
+            if isinstance(found, reply.Conflict) and taken:  # "OK" asks for no "who is meant?"
+                return Decided(
+                    self._on_record(known, State.DELIVERED, "it answered an alert that waited for it")
+                )
             if isinstance(found, reply.Conflict):
                 return Decided(self._conflict(known, found, desk))
         return self._judged(known, desk, facts)
