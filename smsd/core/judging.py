@@ -19,6 +19,7 @@ from twisted.logger import Logger
 from smsd.codec.mail import headers as mail_headers
 from smsd.codec.smsuri import read_parameters
 from smsd.core import effects
+from smsd.core.gathering import cares
 from smsd.core.planning import Planner, pinned
 from smsd.policy.rules import engine, target
 from smsd.policy.rules.letter import Answer, Ask, Effect, Facts, Letter, Question, Verdict
@@ -72,9 +73,13 @@ class Judge:
             if isinstance(verdict, Ask):
                 questions.update(dict.fromkeys(verdict.questions))
                 continue
-            kept.append(self._applied(verdict, recipient, submission))
+            applied = self._applied(verdict, recipient, submission)
             if verdict.effects and verdict.fate == "accept":
-                children += effects.submissions(verdict, submission, self._now(), self._not_done(submission))
+                told = self._not_done(submission)
+                children += effects.submissions(verdict, submission, self._now(), told)
+                if wishes := cares(verdict.effects, self._now(), self.zone, told):
+                    applied = replace(applied, gather=wishes)
+            kept.append(applied)
         if questions:
             return self._asked(list(questions), known).addCallback(
                 lambda answered: self.outgoing(submission, answered)

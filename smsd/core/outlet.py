@@ -36,6 +36,8 @@ class Outlet:
         self.gateway: IGateway | None = None
         self.slots = 0
         self.reason = "not started"
+        self.closed_since = queue.now()
+        self._opening = 0
         self.on_wire: dict[int, Piece] = {}
         self.reserved = 0
         self.taking = False
@@ -53,6 +55,17 @@ class Outlet:
         """See `IOutlet`."""
         if self.leaving:
             return
+        self._opening += 1
+        waiting = None if self.slots else self._queue.tidy(self)
+        if waiting is None:
+            self._open(None, slots, self._opening)
+        else:
+            self.reason = "gathering old messages"
+            waiting.addBoth(self._open, slots, self._opening)
+
+    def _open(self, _: object, slots: int, turn: int) -> None:
+        if turn != self._opening:
+            return  # closed meanwhile, or told again
         self.slots = slots
         self.reason = ""
         self.not_before = 0
@@ -60,6 +73,9 @@ class Outlet:
 
     def closed(self, reason: str) -> None:
         """See `IOutlet`."""
+        if self.slots:
+            self.closed_since = self._queue.now()
+        self._opening += 1
         self.slots = 0
         self.reason = reason
 

@@ -69,6 +69,8 @@ class Queue:
         self._serving: dict[str, list[Outlet]] = {}
         self._ways: list[routes.Way] | None = None
         self._timer: Any = None
+        # Asked before a gateway opens; what it gives is waited for.
+        self.tidy: Callable[[Outlet], Deferred[None] | None] = lambda outlet: None
         self._stopping = False
         self._drained: list[tuple[Callable[[], bool], Deferred[None]]] = []
 
@@ -191,6 +193,14 @@ class Queue:
             servers = [o for o in self._outlets.values() if not o.leaving and routes.serves(o.way, route)]
             self._serving[route] = servers
         return servers
+
+    def waiting_for(self, outlet: Outlet) -> set[str]:
+        """The routes that have work and that nobody serves until this outlet opens."""
+        return {
+            route
+            for route in {lane.route for lane in self._ready.values()}
+            if outlet in (servers := self._servers(route)) and not any(server.slots for server in servers)
+        }
 
     def _work(self, outlet: Outlet, now: int) -> Iterator[tuple[Lane, int]]:
         """What is due for this outlet: lanes, the one served longest ago first, and priorities."""
