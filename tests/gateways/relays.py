@@ -16,13 +16,14 @@ SILENT = "silent"
 class RelayProtocol(LineReceiver):
     """Answers each command by `factory.script`: a list of replies per command word, the last one for ever.
 
-    The words: greeting, EHLO, HELO, STARTTLS, AUTH, LOGIN (each answer to a challenge), MAIL, RCPT, DATA, END, RSET, QUIT.
+    The words: greeting, EHLO, LHLO, HELO, STARTTLS, AUTH, LOGIN (each answer to a challenge), MAIL, RCPT, DATA, END, RSET, QUIT.
     """
 
     factory: Relay
     MAX_LENGTH = 100_000
     reading = False
     challenged = False
+    taken = 0
 
     def connectionMade(self) -> None:
         self.factory.connections.append(self)
@@ -55,18 +56,26 @@ class RelayProtocol(LineReceiver):
         word = text.split(" ")[0].upper()
         if word in ("MAIL", "RCPT"):
             self.envelope.append(text)
+        if word == "DATA" and self.factory.lmtp and not self.taken:
+            word = "DATA for nobody"
         reply = self.say(word)
+        self.taken += word == "RCPT" and reply.startswith("2")
         if word == "DATA" and reply.startswith("354"):
             self.reading = True
         elif word == "AUTH" and reply.startswith("334"):
             self.challenged = True
+        elif word == "RSET":
+            self.taken = 0
         elif word == "STARTTLS" and reply.startswith("220"):
             self.transport.startTLS(self.factory.tls)
         elif word == "QUIT":
             self.transport.loseConnection()
 
     def finished(self) -> None:
-        reply = self.say("END")
+        reply = ""
+        for _ in range(self.taken if self.factory.lmtp else 1):
+            reply = self.say("END")
+        self.taken = 0
         self.factory.ends += 1
         if reply.startswith("2"):
             self.factory.mails.append((tuple(self.envelope), b"\r\n".join(self.mail) + b"\r\n"))
@@ -77,24 +86,30 @@ class RelayProtocol(LineReceiver):
 
 
 class Relay(Factory):
-    """The relay: `mails` are (commands, octets), `commands` all lines, `script` changes what it says."""
+    """The relay: `mails` are (commands, octets), `commands` all lines, `script` changes what it says. With `lmtp` it is an
+    LMTP server (RFC 2033)."""
 
     protocol = RelayProtocol
     noisy = False
 
-    def __init__(self, tls: Any = None, **script: list[str]) -> None:
+    def __init__(self, tls: Any = None, lmtp: bool = False, **script: list[str]) -> None:
         self.tls = tls
+        self.lmtp = lmtp
         self.script = script
+        extended = ["250-relay.example.org\n250-PIPELINING\n250 8BITMIME"]
+        unknown = ["500 5.5.1 unknown command"]
         self.defaults = {
             "greeting": ["220 relay.example.org ESMTP"],
-            "EHLO": ["250-relay.example.org\n250-PIPELINING\n250 8BITMIME"],
-            "HELO": ["250 relay.example.org"],
+            "EHLO": unknown if lmtp else extended,
+            "HELO": unknown if lmtp else ["250 relay.example.org"],
+            "LHLO": extended if lmtp else unknown,
             "STARTTLS": ["220 2.0.0 go ahead"],
             "AUTH": ["235 2.7.0 welcome"],
             "LOGIN": ["535 5.7.8 no"],
             "MAIL": ["250 2.1.0 ok"],
             "RCPT": ["250 2.1.5 ok"],
             "DATA": ["354 go on"],
+            "DATA for nobody": ["503 5.5.1 no valid recipients"],
             "END": ["250 2.0.0 queued"],
             "RSET": ["250 2.0.0 ok"],
             "QUIT": ["221 2.0.0 bye"],

@@ -34,25 +34,24 @@ class RelayCase(TestCase):
     def gateway(self, **settings: Any) -> MailRelay:
         values = {
             "id": "relay",
-            "host": "127.0.0.1",
-            "port": self.port.getHost().port,
+            **({} if "socket" in settings else {"host": "127.0.0.1", "port": self.port.getHost().port}),
             "security": "none",
             **settings,
         }
         gateway = make(Settings.model_validate(values), context(reactor))
         gateway.startService()
-        self.addCleanup(self.shut, gateway)
+        self.addCleanup(self.shut, gateway, self.server)
         return gateway
 
-    async def _drained(self) -> None:
-        while self.server.gone < len(self.server.connections):
+    async def _drained(self, server: Relay) -> None:
+        while server.gone < len(server.connections):
             await deferLater(reactor, 0.005, lambda: None)
 
     @defer.inlineCallbacks
-    def shut(self, gateway: MailRelay) -> Any:
+    def shut(self, gateway: MailRelay, server: Relay) -> Any:
         if gateway.running:
             yield gateway.stopService()
-        yield defer.Deferred.fromCoroutine(self._drained())
+        yield defer.Deferred.fromCoroutine(self._drained(server))
 
     async def failure(self, gateway: MailRelay, **changes: Any) -> Failure:
         try:
@@ -136,7 +135,7 @@ class DeliveryTests(RelayCase):
         relay = self.relay()
         gateway = self.gateway(idle=0.01)
         await gateway.send(piece())
-        await self._drained()
+        await self._drained(relay)
         self.assertEqual(relay.commands[-1], "QUIT")
         self.assertIn("0 connections", gateway.status)
 

@@ -1,4 +1,4 @@
-"""One conversation with a mail relay, from our side (RFC 5321, 3207, 4954, 2920, 1870, 3461, 6531).
+"""One conversation with a mail relay, from our side (RFC 5321, 3207, 4954, 2920, 1870, 3461, 6531; LMTP is RFC 2033).
 
 The connection knows what the relay said and whether the final dot is out; it decides nothing about retries. Every answer
 has a time limit that a slow drip does not extend. Whatever was received before TLS began is never believed afterwards.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred
@@ -30,16 +31,23 @@ _REPLY = re.compile(rb"([2-5]\d\d)(?:([ -])(.*))?")
 
 
 class Connection(Protocol):
-    """A connection to the relay. `lost` is its reason once it is gone; `ended(connection)` is called then."""
+    """A connection to the relay. `lost` is its reason once it is gone; `ended(connection)` is called then.
+
+    LMTP differs in two things: the first word, and one answer to the mail for every recipient that was taken. A letter has
+    one recipient, so that is one answer or none.
+    """
 
     log = Logger()
     transport: Any = None
 
-    def __init__(self, clock: Any, timeout: float, name: str, ended: Callable[[Connection], None]) -> None:
+    def __init__(
+        self, clock: Any, timeout: float, name: str, ended: Callable[[Connection], None], lmtp: bool = False
+    ) -> None:
         self.clock = clock
         self.timeout = timeout
         self.name = name
         self.ended = ended
+        self.lmtp = lmtp
         self.lost: str | None = None
         self.delivered = 0
         self.in_doubt = False  # the final dot is written and not answered
@@ -142,7 +150,7 @@ class Connection(Protocol):
         return self.reply()
 
     async def begin(self, hello: str, security: str, tls_options: Any, login: tuple[str, str] | None) -> None:
-        """Greeting, EHLO, TLS, login: afterwards mails can be sent. Fails with Lost or Unusable.
+        """Greeting, EHLO (or LHLO), TLS, login: afterwards mails can be sent. Fails with Lost or Unusable.
 
         `security` as in the settings; with `none` an offered STARTTLS is not used.
         """
@@ -158,13 +166,15 @@ class Connection(Protocol):
             await self._login(*login)
 
     async def _hello(self, hello: str) -> None:
-        reply = await self.ask(f"EHLO {hello}")
+        reply = await self.ask(f"{'LHLO' if self.lmtp else 'EHLO'} {hello}")
         self.extensions = {}
         if reply.good:
             for text in reply.lines[1:]:
                 word, _, rest = text.strip().replace("AUTH=", "AUTH ", 1).partition(" ")
                 self.extensions[word.upper()] = f"{self.extensions.get(word.upper(), '')} {rest}".strip()
         elif reply.code >= 500:
+            if self.lmtp:
+                raise Unusable(f"the mail relay does not speak LMTP: {reply}")
             reply = await self.ask(f"HELO {hello}")
         if not reply.good:
             raise Unusable(f"the mail relay does not accept our name: {reply}")
@@ -209,7 +219,7 @@ class Connection(Protocol):
 
     async def deliver(self, letter: Letter, last_timeout: float) -> Reply:
         """Hand over one letter: the relay's yes, or Failure with its refusal, or Lost (see `in_doubt`)."""
-        self._fits(letter)
+        letter = self._fitting(letter)
         if self._replies:  # 421 to an idle connection, or an answer too many: no answer here could be trusted
             self.give_up("the mail relay answered without being asked")
         if self._dirty:
@@ -224,7 +234,12 @@ class Connection(Protocol):
             answer = replies[-1]
             if refused is not None and answer.code == 354:  # RFC 2920 section 3.1: an empty mail for nobody
                 self._write(b".")
-                await self.reply()
+                if (
+                    self.lmtp
+                ):  # RFC 2033 section 4.2 forbids this 354, so nobody knows how many answers follow
+                    self.give_up("the mail relay wants a mail for nobody")
+                else:
+                    await self.reply()
         else:
             for command in commands:
                 self._write(command)
@@ -257,19 +272,22 @@ class Connection(Protocol):
             raise refusal(reply)
         return reply
 
-    def _fits(self, letter: Letter) -> None:
-        """Failure for what this relay could only refuse."""
+    def _fitting(self, letter: Letter) -> Letter:
+        """The letter as this relay can take it; Failure for what it could only refuse."""
         size = self.extensions.get("SIZE", "")
         if size.isdecimal() and len(size) < 15 and 0 < int(size) < len(letter.data):
             raise Failure(
                 Kind.PERMANENT, f"the mail is too large: the relay takes {size} octets", status="5.3.4"
             )
+        if letter.international and letter.inbox and "SMTPUTF8" not in self.extensions:
+            return replace(letter, recipient=letter.inbox, international=False)
         if letter.international and "SMTPUTF8" not in self.extensions:
             raise Failure(
                 Kind.PERMANENT,
                 "the mail relay cannot take addresses with letters beyond ASCII",
                 status="5.6.7",
             )
+        return letter
 
     def _envelope(self, letter: Letter) -> list[bytes]:
         mail = f"MAIL FROM:<{letter.sender}>"

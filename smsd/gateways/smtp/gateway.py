@@ -10,14 +10,14 @@ from typing import Any, cast
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, DeferredList
-from twisted.internet.endpoints import HostnameEndpoint
+from twisted.internet.endpoints import HostnameEndpoint, UNIXClientEndpoint
 from twisted.internet.error import ConnectError, DNSLookupError
 from twisted.internet.protocol import Factory
 from twisted.logger import Logger
 from zope.interface import implementer
 
 from smsd.gateways.smtp.client import Connection
-from smsd.gateways.smtp.letters import Letter, letter
+from smsd.gateways.smtp.letters import Letter, filed, letter
 from smsd.gateways.smtp.replies import Lost, Reply, Unusable
 from smsd.gateways.smtp.settings import Settings
 from smsd.interfaces import Abilities, GatewayContext, IGateway
@@ -40,7 +40,7 @@ class MailRelay(Service):
         self.context = context
         self.abilities = Abilities(schemes=frozenset({"mailto"}), binary=True, sender=True)
         self.postmaster = settings.postmaster or context.postmaster or f"postmaster@{context.server_name}"
-        self._tls_options = settings.tls_options() if settings.security != "none" else None
+        self._tls_options = settings.tls_options() if settings.effective_security != "none" else None
         self._idle: list[tuple[Connection, Any]] = []  # with the timer that ends the connection
         self._open: set[Connection] = set()
         self._busy: set[Deferred[Any]] = set()
@@ -99,6 +99,9 @@ class MailRelay(Service):
 
     async def _send(self, piece: Piece) -> Accepted:
         mail = letter(piece, self.context.server_name, self.postmaster, self.settings.mail_from)
+        folder = next((value for name, value in piece.headers if name == "folder"), "")
+        if folder:
+            mail = filed(mail, folder, self.settings.folders, self.settings.folder_separator)
         while True:
             used = bool(self._idle)
             connection = self._take() if used else await self._connected()
@@ -182,13 +185,8 @@ class MailRelay(Service):
     async def _connect(self) -> Connection:
         """Connect, TLS, login; Unusable says why not. Opportunistic TLS that fails is followed by a try without."""
         settings = self.settings
-        security = (
-            "starttls-required"
-            if settings.needs_tls and settings.security == "starttls"
-            else settings.security
-        )
         try:
-            return await self._begin(security)
+            return await self._begin(settings.effective_security)
         except Lost as lost:
             if not lost.tls or settings.needs_tls or settings.verify:
                 raise Unusable(lost.reason) from None
@@ -200,9 +198,14 @@ class MailRelay(Service):
 
     async def _begin(self, security: str) -> Connection:
         settings, reactor = self.settings, self.context.reactor
-        endpoint = HostnameEndpoint(reactor, settings.host, settings.effective_port, timeout=settings.timeout)
+        endpoint: Any
+        if settings.socket:
+            endpoint = UNIXClientEndpoint(reactor, settings.socket, timeout=settings.timeout)
+        else:
+            endpoint = HostnameEndpoint(reactor, settings.host, settings.effective_port, settings.timeout)
+        lmtp = settings.protocol == "lmtp"
         factory = Factory.forProtocol(
-            lambda: Connection(reactor, settings.timeout, self.name, self._connection_ended)  # type: ignore[arg-type]
+            lambda: Connection(reactor, settings.timeout, self.name, self._connection_ended, lmtp)  # type: ignore[arg-type]
         )
         factory.noisy = False
         try:

@@ -6,30 +6,37 @@ has the administrator as envelope sender, a report has none (features I6, Q2).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from smsd.codec.mail import from_sms, reply_address, report
+from smsd.codec.mail import from_sms, headers, reply_address, report
+from smsd.codec.mail.folders import levels, plus
 from smsd.codec.mail.sms import domain
 from smsd.values.delivery import Failure, Kind, Piece
 from smsd.values.errors import InvalidValue
 from smsd.values.message import Call, Report
 
+LONGEST_LOCAL = 64
+"""Octets of a local part that every mail server takes."""
+
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """What the relay is given. `sender` is "" for reports; `international` asks for SMTPUTF8 (RFC 6531)."""
+    """What the relay is given. `sender` is "" for reports; `international` asks for SMTPUTF8 (RFC 6531). `inbox` is the
+    recipient without a folder, for a relay that cannot take the folder's name in an address."""
 
     sender: str
     recipient: str
     data: bytes
     international: bool = False
+    inbox: str = ""
 
 
 def letter(piece: Piece, server_name: str, postmaster: str, mail_from: str = "%s") -> Letter:
     """The letter for a piece whose target is `mailto:`; a permanent Failure when no mail can be made of it.
 
     `piece.headers` may have: date (milliseconds), gateway (the id where the SMS came in), mail_from (its pattern),
-    own (our number), missing-parts ("2,3"), in_reply_to and subject (of the mail that it answers).
+    own (our number), missing-parts ("2,3"), in_reply_to, references and subject (of the mail that it answers), and what a
+    rule wrote: subject, to, and `header:NAME` for any other field.
     """
     recipient = _mailbox(piece.target.target)
     about = dict(piece.headers)
@@ -60,13 +67,34 @@ def letter(piece: Piece, server_name: str, postmaster: str, mail_from: str = "%s
                 date=int(stamp) if stamp.lstrip("-").isdecimal() else piece.arrived,
                 gateway=about.get("gateway", ""),
                 in_reply_to=about.get("in_reply_to", ""),
+                references=about.get("references", ""),
                 subject=about.get("subject", ""),
                 own=about.get("own", ""),
                 missing=about.get("missing-parts", ""),
+                to=about.get("to", ""),
+                extra=[(name[7:], value) for name, value in piece.headers if name.startswith("header:")],
             )
     except InvalidValue as error:
         raise Failure(Kind.PERMANENT, str(error), status="5.6.0") from None
     return Letter(sender, recipient, data, not recipient.isascii())
+
+
+def filed(mail: Letter, folder: str, how: str, separator: str) -> Letter:
+    """The letter with the folder that a rule has chosen: `how` is plus, header or ignore.
+
+    An address that would be too long (RFC 5321 section 4.5.3.1.1) stays as it is, and a header field says the folder; so it
+    does when the folder makes the address one that not every relay takes.
+    """
+    found = levels(folder)
+    if not found or how == "ignore":
+        return mail
+    recipient = plus(mail.recipient, found, separator)
+    fits = how == "plus" and len(recipient.rpartition("@")[0].encode()) <= LONGEST_LOCAL
+    if fits and recipient.isascii() == mail.recipient.isascii():
+        return replace(mail, recipient=recipient)
+    field = headers.block([("X-SMSD-Folder", headers.unstructured("/".join(found)))])[:-2]
+    mail = replace(mail, data=field + mail.data)
+    return replace(mail, recipient=recipient, international=True, inbox=mail.recipient) if fits else mail
 
 
 def _pattern(piece: Piece, pattern: str, server_name: str, postmaster: str) -> str:

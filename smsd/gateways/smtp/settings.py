@@ -1,4 +1,4 @@
-"""What the configuration says of a mail relay, and the TLS that follows from it."""
+"""What the configuration says of a mail relay or an LMTP server, and the TLS that follows from it."""
 
 from __future__ import annotations
 
@@ -13,17 +13,25 @@ from zope.interface import implementer
 
 from smsd.config.settings import GatewaySettings, Path
 
+LONGEST_SOCKET = 107
+"""Octets of `sun_path` in Linux, unix(7); Twisted waits for ever on a longer one."""
+
 Security = Literal["none", "starttls", "starttls-required", "tls"]
 
 
 class Settings(GatewaySettings):
-    """`type: smtp`. With a user, `starttls` means `starttls-required`: a password is never sent in clear by chance."""
+    """`type: smtp`. With a user, `starttls` means `starttls-required`: a password is never sent in clear by chance. A socket
+    is on this machine and needs no TLS."""
 
     schemes = frozenset({"mailto"})
 
     type: Literal["smtp"] = "smtp"
-    host: str = Field(pattern=r"^[^\s/@]{1,255}$", description="the relay's name or address")
-    port: int | None = Field(default=None, ge=1, le=65535, description="25, or 465 with security: tls")
+    protocol: Literal["smtp", "lmtp"] = "smtp"
+    host: str = Field(default="", pattern=r"^[^\s/@]{1,255}$", description="the relay's name or address")
+    port: int | None = Field(
+        default=None, ge=1, le=65535, description="25, 465 with security: tls, 24 with protocol: lmtp"
+    )
+    socket: Path | None = Field(default=None, description="the LMTP server's socket, instead of host")
     security: Security = Field(
         default="starttls", description="none, starttls (if offered), starttls-required, tls"
     )
@@ -51,6 +59,28 @@ class Settings(GatewaySettings):
     postmaster: str | None = Field(
         default=None, pattern=r"^[^@\s<>]+@[^@\s<>]+$", description="where bounces go"
     )
+    folders: Literal["plus", "header", "ignore"] = Field(
+        default="header", description="plus (ann+SMS@example.org), header (X-SMSD-Folder: SMS), ignore"
+    )
+    folder_separator: Literal["/", "."] = Field(
+        default="/", description="what the mail server puts between folders in folders"
+    )
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Settings:
+        if bool(self.host) == bool(self.socket):
+            raise ValueError(
+                "host or socket is needed: name the mail server, or the socket of an LMTP server"
+            )
+        if self.socket and self.protocol != "lmtp":
+            raise ValueError("socket goes with protocol: lmtp")
+        if self.socket and (self.port or self.security in ("tls", "starttls-required")):
+            raise ValueError("socket goes without port and TLS: it is on this machine")
+        if self.socket and len(self.socket.encode()) > LONGEST_SOCKET:
+            raise ValueError(
+                f"socket: no system opens a path of more than {LONGEST_SOCKET} octets; use a shorter one"
+            )
+        return self
 
     @model_validator(mode="after")
     def _login_is_whole(self) -> Settings:
@@ -59,11 +89,16 @@ class Settings(GatewaySettings):
         return self
 
     @property
+    def effective_security(self) -> Security:
+        """`security` as it is done."""
+        if self.socket:
+            return "none"
+        return "starttls-required" if self.security == "starttls" and self.user is not None else self.security
+
+    @property
     def needs_tls(self) -> bool:
         """Whether nothing may be sent before TLS is up."""
-        return self.security in ("tls", "starttls-required") or (
-            self.security == "starttls" and self.user is not None
-        )
+        return self.effective_security in ("tls", "starttls-required")
 
     @property
     def verifies(self) -> bool:
@@ -72,13 +107,13 @@ class Settings(GatewaySettings):
 
     @property
     def where(self) -> str:
-        """host:port, for people."""
-        return f"{self.host}:{self.effective_port}"
+        """host:port or the socket, for people."""
+        return self.socket or f"{self.host}:{self.effective_port}"
 
     @property
     def effective_port(self) -> int:
         """The port that is connected to."""
-        return self.port or (465 if self.security == "tls" else 25)
+        return self.port or (24 if self.protocol == "lmtp" else 465 if self.security == "tls" else 25)
 
     def tls_options(self) -> Any:
         """A client context for Twisted; ValueError when the `ca` file cannot be read or has no certificate."""
