@@ -17,6 +17,7 @@ from smsd.config.endpoints import files
 from smsd.config.places import find_data
 from smsd.config.settings import Configuration
 from smsd.core.accounts import Accounts
+from smsd.core.backlog import Backlog
 from smsd.core.dispatcher import Dispatcher
 from smsd.core.explaining import Explainer
 from smsd.core.inbound import Arrivals, Inbound
@@ -58,6 +59,7 @@ class House:
         self.inbound = Inbound(self.store, self.planner, self.queue)
         self.explainer = Explainer(self.store, self.planner, self.judge)
         self.sweeper = Sweeper(self.store, self.queue, self._reactor)
+        self.backlog = Backlog(self.store, self.queue)
 
         def close() -> Any:
             self.accounts.stop()
@@ -71,6 +73,7 @@ class House:
 
     async def start_queue(self) -> Callable[[], Any]:
         """Begin to carry; gives what stops it."""
+        await self.backlog.gather()
         await self.queue.start()
         self.sweeper.start()
 
@@ -86,6 +89,7 @@ class House:
             queue.expire_minutes, queue.warn_minutes, server.country, queue.reports
         )
         self.sweeper.keep_days = queue.keep_days
+        self.backlog.minutes = queue.digest_after_minutes
         arriving = self.inbound.arriving
         arriving.server_name, arriving.postmaster = server.name, postmaster(configuration)
         arriving.arrivals = {

@@ -16,6 +16,7 @@ from twisted.internet.task import Clock
 from twisted.python.failure import Failure as Failure_
 from zope.interface import implementer
 
+from smsd.core.backlog import Backlog
 from smsd.core.dispatcher import Dispatcher
 from smsd.core.inbound import Arrivals, Inbound
 from smsd.core.judging import Judge
@@ -113,6 +114,7 @@ class House:
         self.inbound = Inbound(self.store, self.planner, self.queue)
         self.inbound.arriving.arrivals["gsm1"] = Arrivals("ann@example.org", "%s@sms.example.org", "IT")
         self.sweeper = Sweeper(self.store, self.queue, self.clock)
+        self.backlog = Backlog(self.store, self.queue)
         self.gsm = self.gateway("gsm1", MODEM)
         self.mail = self.gateway("mail", RELAY)
 
@@ -130,6 +132,7 @@ class House:
     def open(self, slots: int = 1) -> None:
         """Open both gateways."""
         self.wait(self.store.recover({}))
+        self.wait(self.backlog.gather())
         self.wait(self.queue.start())
         for name in ("gsm1", "mail"):
             self.outlet(name).opened(slots)

@@ -111,6 +111,12 @@ class QueueSettings(Section):
     keep_days: int = Field(
         default=90, ge=1, le=3650, description="1 to 3650; how long the call log remembers"
     )
+    digest_after_minutes: int = Field(
+        default=0,
+        ge=0,
+        le=525600,
+        description="0 (never) to 525600; what has waited that long for one recipient leaves as one digest",
+    )
 
 
 Level = Literal["debug", "info", "warn", "error", "critical"]

@@ -16,7 +16,7 @@ from smsd.values.delivery import State
 from smsd.values.errors import InvalidValue
 from smsd.values.message import Declined, Parameters, Priority, Queued, Recipient, Submission, Text, storable
 
-WAITING = (State.READY, State.SENDING, State.SCHEDULED, State.HELD)
+WAITING = (State.READY, State.SENDING, State.SCHEDULED, State.HELD, State.GATHERED)
 MOST = 1000
 
 
