@@ -21,6 +21,7 @@ def across(document: Document, file: FileSettings, found: dict[str, Entries]) ->
     _unique(document, [*doors, *gateways], "id", str.lower)
     _unique(document, found["accounts"], "user")
     _unique(document, found["simulators"], "id")
+    _unique(document, found["databases"], "name")
     _reserved(document, [*doors, *gateways])
     _listen(document, doors)
     _domains(document, file, gateways)

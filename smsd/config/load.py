@@ -10,25 +10,33 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from smsd import registry
-from smsd.config import checks
+from smsd.config import checks, rules
 from smsd.config.positions import ConfigError, Document, KeyPath, read, read_file
-from smsd.config.settings import Configuration, FileSettings, ServerSettings
+from smsd.config.settings import Configuration, DatabaseSettings, FileSettings, ServerSettings
 from smsd.config.validate import Surroundings, section
 
 PLUGINS = ("listeners", "gateways", "accounts", "simulators")
+LISTS = (*PLUGINS, "databases", "outgoing", "incoming", "rules_files")
 
 
-def load(path: str, environ: Mapping[str, str] | None = None) -> Configuration:
-    """The configuration in the file `path`; ConfigError with every problem otherwise."""
-    return _build(read_file(path), path, os.environ if environ is None else environ)
+def load(
+    path: str, environ: Mapping[str, str] | None = None, instead: Mapping[str, bytes] | None = None
+) -> Configuration:
+    """The configuration in the file `path`; ConfigError with every problem otherwise.
+
+    `instead` has the contents of files of rules that are about to be written, by absolute path.
+    """
+    return _build(read_file(path), path, os.environ if environ is None else environ, instead or {})
 
 
 def load_text(text: str | bytes, path: str, environ: Mapping[str, str] | None = None) -> Configuration:
     """`load` for a text that would stand in `path`."""
-    return _build(read(text, path), path, os.environ if environ is None else environ)
+    return _build(read(text, path), path, os.environ if environ is None else environ, {})
 
 
-def _build(document: Document, path: str, environ: Mapping[str, str]) -> Configuration:
+def _build(
+    document: Document, path: str, environ: Mapping[str, str], instead: Mapping[str, bytes]
+) -> Configuration:
     path = os.path.abspath(path)
     base = os.path.dirname(path)
     folder = os.path.normpath(os.path.join(base, _folder(document.data)))
@@ -40,11 +48,14 @@ def _build(document: Document, path: str, environ: Mapping[str, str]) -> Configu
         "gateways": _plugins("gateways", registry.GATEWAYS, document, around, defaults),
         "accounts": _all_of("accounts", _account_model, document, around),
         "simulators": _all_of("simulators", _simulator_model, document, around),
+        "databases": _all_of("databases", lambda: DatabaseSettings, document, around),
     }
     warnings = checks.across(document, file, found)
+    written = rules.read(document, around, instead)
     if document.problems:
         raise ConfigError(document.problems)
     lists = {name: tuple(item for _, item in items) for name, items in found.items()}
+    lists["databases"] = tuple(rules.at_home(database, folder) for database in lists["databases"])
     return Configuration(
         path,
         folder,
@@ -54,7 +65,11 @@ def _build(document: Document, path: str, environ: Mapping[str, str]) -> Configu
         file.log,
         file.control,
         **lists,
-        warnings=tuple(warnings),
+        rules=written.rules,
+        rules_files=written.files,
+        replies=file.replies,
+        effects=file.effects,
+        warnings=(*warnings, *written.warnings),
     )
 
 
@@ -69,13 +84,13 @@ def _own_sections(document: Document, around: Surroundings) -> FileSettings:
     fields = FileSettings.model_fields
     good: dict[str, Any] = {}
     for key, value in document.data.items():
-        if key in PLUGINS:
+        if key in LISTS:
             if value is not None and not isinstance(value, list):
                 document.report((key,), "this must be a list", "begin each entry with -")
             continue
         if key not in fields:
             document.report((key,), "unknown section", f"allowed: {', '.join(fields)}", at_key=True)
-    for key in fields.keys() - set(PLUGINS):
+    for key in fields.keys() - set(LISTS):
         model: Any = fields[key].annotation
         value = document.data.get(key)
         checked = section(model, {} if value is None else value, (key,), document, around)

@@ -16,6 +16,15 @@ from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 KeyPath = tuple["str | int", ...]
 
 _ABSENT = {"", "~", "null", "Null", "NULL"}
+_HINTS = {
+    "that cannot start any token": "write a text that begins with %, @ or ` in 'single quotes'",
+    "unknown escape character": "write an expression with backslashes in 'single quotes', or without quotes",
+    "while scanning an a": "write a text that begins with * or & in 'single quotes'",
+    "while parsing a flow": "write a text with [ ] { } or a comma in it in 'single quotes'",
+    "expected <block end>, but found '<scalar>'": "write a text that begins with [ { or a quote in 'single quotes'",
+    "mapping values are not allowed here": "write a text with a colon and a blank in it in 'single quotes'",
+}
+"""What to do where YAML's own words help nobody: expressions and templates are full of its special characters."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -85,14 +94,18 @@ def spelled(path: KeyPath) -> str:
 
 
 class _Loader(yaml.BaseLoader):
-    """Composes nodes; refuses aliases, which PyYAML resolves before anybody can see them."""
+    """Composes nodes; refuses aliases, which PyYAML resolves before anybody can see them, and anchors, which would swallow
+    the beginning of a text like `&sender=%sender%`."""
 
     def compose_node(self, parent: Node | None, index: Any) -> Node | None:
-        if self.check_event(yaml.AliasEvent):
-            event = self.peek_event()
-            raise yaml.composer.ComposerError(
-                None, None, "aliases (*name) are not used here: write the value out", event.start_mark
-            )
+        event: Any = self.peek_event()
+        mark: Any = event.start_mark
+        if isinstance(event, yaml.AliasEvent):
+            wrong = "aliases (*name) are not used here: write the value out, or in quotes if it begins with *"
+            raise yaml.composer.ComposerError(None, None, wrong, mark)
+        if getattr(event, "anchor", None) is not None:
+            wrong = "anchors (&name) are not used here: write a text that begins with & in quotes"
+            raise yaml.composer.ComposerError(None, None, wrong, mark)
         return super().compose_node(parent, index)
 
 
@@ -110,7 +123,8 @@ def read(text: bytes | str, file: str) -> Document:
         mark = error.problem_mark or error.context_mark
         place: tuple[int, int] = (mark.line + 1, mark.column + 1) if mark else (0, 0)
         wrong = " ".join(part for part in (error.context, error.problem) if part)
-        raise ConfigError([Problem(file, *place, "", wrong)]) from None
+        allowed = next((hint for part, hint in _HINTS.items() if part in wrong), "")
+        raise ConfigError([Problem(file, *place, "", wrong, allowed)]) from None
     except yaml.YAMLError as error:
         raise ConfigError([Problem(file, 0, 0, "", " ".join(str(error).split()))]) from None
     except UnicodeError as error:

@@ -6,10 +6,13 @@ field that wants a number or a switch says so by its type. Unknown keys are erro
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, Literal
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+
+from smsd.policy.rules.model import Rules
 
 ID = r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$"
 """Ids are names of folders and log files too, so `..` is none."""
@@ -89,10 +92,14 @@ class ServerSettings(Section):
     @field_validator("domains")
     @classmethod
     def _lower(cls, domains: list[str]) -> list[str]:
-        for domain in domains:
-            if not domain or "@" in domain or any(letter.isspace() for letter in domain):
-                raise ValueError(f"{domain!r} is no domain: write sms.example.org")
-        return [domain.lower().rstrip(".") for domain in domains]
+        return _domains(domains)
+
+
+def _domains(domains: list[str]) -> list[str]:
+    for domain in domains:
+        if not domain or "@" in domain or any(letter.isspace() for letter in domain):
+            raise ValueError(f"{domain!r} is no domain: write sms.example.org")
+    return [domain.lower().rstrip(".") for domain in domains]
 
 
 class StoreSettings(Section):
@@ -141,6 +148,71 @@ class ControlSettings(Section):
     path: Path = "control.sock"
 
 
+class DatabaseSettings(Section):
+    """A database that rules may ask and write to, under a name."""
+
+    name: str = Field(pattern=ID, description="1 to 64 letters, digits, _ . - (no . or - first)")
+    url: SecretStr = Field(description="sqlite:PATH or postgresql://user:password@host/database")
+
+    @field_validator("url")
+    @classmethod
+    def _known(cls, url: SecretStr) -> SecretStr:
+        # What is wrong is told without the URL, which may hold a password.
+        text = url.get_secret_value()
+        if text.startswith("sqlite:"):
+            if text in ("sqlite:", "sqlite::memory:") or "\0" in text:
+                raise ValueError("the path of the file is missing")
+            return url
+        try:
+            known = text.startswith("postgresql://") and urlsplit(text).port != 0
+        except ValueError:
+            known = False
+        if not known:
+            raise ValueError("this is no database")
+        return url
+
+
+class RepliesSettings(Section):
+    """How answers from phones find whoever wrote (features I2 to I4)."""
+
+    by_email_tag: bool = Field(
+        default=True, description="yes or no; #address@domain# in an incoming text names the recipient"
+    )
+    keep_minutes: int = Field(
+        default=0, ge=0, le=525600, description="0 (no reply log) to 525600; how long an answer finds back"
+    )
+    conflict_text: str = Field(
+        default="Cannot deliver message, more potential recipients, use #email# in your reply.",
+        min_length=1,
+        max_length=1000,
+        description="1 to 1000 characters; what a phone hears when several could be meant",
+    )
+    tag_domains: list[str] = Field(
+        default=[], description="domains that #address@domain# may name besides server.domains"
+    )
+
+    @field_validator("tag_domains")
+    @classmethod
+    def _lower(cls, domains: list[str]) -> list[str]:
+        return _domains(domains)
+
+
+class EffectsSettings(Section):
+    """Limits for the programs, URLs and SQL statements that rules start."""
+
+    seconds: float = Field(default=30, ge=1, le=600, description="1 to 600; how long each may take")
+    output: int = Field(
+        default=10_000,
+        ge=100,
+        le=1_000_000,
+        description="100 to 1000000; octets that are read of what comes out",
+    )
+    slots: int = Field(default=4, ge=1, le=64, description="1 to 64; how many at once")
+    max_hops: int = Field(
+        default=8, ge=1, le=50, description="1 to 50; rules that make messages of messages end here"
+    )
+
+
 class FileSettings(Section):
     """The file's own keys. What a listener, gateway or simulator may say is its module's affair."""
 
@@ -149,17 +221,24 @@ class FileSettings(Section):
     queue: QueueSettings = QueueSettings()
     log: LogSettings = LogSettings()
     control: ControlSettings = ControlSettings()
+    replies: RepliesSettings = RepliesSettings()
+    effects: EffectsSettings = EffectsSettings()
     listeners: list[dict[str, Any]] = []
     gateways: list[dict[str, Any]] = []
     accounts: list[dict[str, Any]] = []
     simulators: list[dict[str, Any]] = []
+    databases: list[dict[str, Any]] = []
+    outgoing: list[dict[str, Any]] = []
+    incoming: list[dict[str, Any]] = []
+    rules_files: list[str] = []
 
 
 @dataclass(frozen=True)
 class Configuration:
     """A whole configuration that passed every check. `path` is its file, `folder` the absolute `server.folder`.
 
-    The settings of a listener, gateway, account or simulator are instances of the model of its module.
+    The settings of a listener, gateway, account or simulator are instances of the model of its module. `rules` are those of
+    the file and of its `rules_files`; the paths of databases and list files are absolute.
     """
 
     path: str
@@ -173,4 +252,9 @@ class Configuration:
     gateways: tuple[Any, ...] = ()
     accounts: tuple[Any, ...] = ()
     simulators: tuple[Any, ...] = ()
+    databases: tuple[DatabaseSettings, ...] = ()
+    rules: Rules = field(default_factory=Rules)
+    rules_files: tuple[str, ...] = ()
+    replies: RepliesSettings = field(default_factory=RepliesSettings)
+    effects: EffectsSettings = field(default_factory=EffectsSettings)
     warnings: tuple[str, ...] = ()

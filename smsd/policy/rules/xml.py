@@ -23,15 +23,15 @@ _ATTRIBUTES = (
         "user",
         "case",
         "each",
+        "compare",
         "name",
         "above",
         "below",
         "from",
         "until",
         "days",
-        "database",
     ),
-    *("seconds", "default", "reply", "method", "content_type", "most", "minutes"),
+    *("database", "seconds", "default", "reply", "method", "content_type", "most", "minutes"),
 )
 """Short values that are written as attributes. `to` is one of `time` only: elsewhere it is a template."""
 

@@ -93,6 +93,7 @@ _networks = st.one_of(
     st.integers(0, 255).map(lambda octet: f"10.{octet}.0.0/16"),
     st.just("2001:db8::/32"),
 )
+_compares = st.sampled_from(("text", "number"))
 _priorities = st.sampled_from(Priority)
 
 
@@ -108,7 +109,7 @@ def _tuple(texts: SearchStrategy[str], least: int = 0) -> SearchStrategy[tuple[s
 def text_tests(draw: Callable[..., Any], texts: Texts = ANYTHING) -> TextTest:
     """A comparison."""
     how = draw(st.sampled_from(How))
-    rest = {"case": draw(st.booleans()), "each": draw(st.sampled_from(Each))}
+    rest = {"case": draw(st.booleans()), "each": draw(st.sampled_from(Each)), "compare": draw(_compares)}
     if how is How.EMPTY:
         return TextTest(how, **rest)
     if how is How.REGEX:

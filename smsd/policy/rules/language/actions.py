@@ -114,7 +114,7 @@ def _command(spot: Spot) -> tuple[str, ...]:
     command = spot.texts(_COMMAND, empty=True)
     if command and not command[0].startswith("/"):
         # There is no shell, and where the server was started says nothing.
-        spot.at(0, command[0]).impossible(f"write the whole path: {_COMMAND}")
+        spot.at(0, command[0]).impossible("write the whole path, from the first /")
     return command
 
 

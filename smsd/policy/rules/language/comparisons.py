@@ -7,15 +7,19 @@ from smsd.policy.rules.model import Each, How, TextTest
 
 HOWS = {how.value: how for how in How}
 EACH = {each.value: each for each in Each}
-KEYS = (*HOWS, "case", "each")
+COMPARE = {"text": "text", "number": "number"}
+KEYS = (*HOWS, "case", "each", "compare")
 _ITEMS = "write [a, b], {file: PATH}, or [a, b, {file: PATH}]"
 
 
 def read_test(spot: Spot, plain: How) -> TextTest:
     """A plain text is compared as `plain` says; a mapping says it itself."""
     if isinstance(spot.value, dict):
+        before = spot.reader.mistakes
         fields = spot.fields(KEYS)
-        return read_comparison(spot, fields) or TextTest(plain)
+        # An unknown key probably was to be the comparison.
+        test = read_comparison(spot, fields) if fields or spot.reader.mistakes == before else None
+        return test or TextTest(plain)
     if isinstance(spot.value, list):
         spot.wrong("this must be a text or a mapping", "write {item: [a, b]} for one of several")
         return TextTest(plain)
@@ -26,21 +30,22 @@ def read_comparison(spot: Spot, fields: dict[str, Spot], *, required: bool = Tru
     """The comparison among the `fields` of `spot`; None when there is none."""
     given = [word for word in HOWS if word in fields]
     if len(given) != 1:
-        if given or required or "case" in fields or "each" in fields:
+        if given or required or fields.keys() & {"case", "each", "compare"}:
             wrong = f"{' and '.join(given)} at the same time" if given else "the comparison is missing"
             spot.wrong(wrong, f"write one of {', '.join(HOWS)}")
         return None
     how, value = HOWS[given[0]], fields[given[0]]
     case = fields["case"].switch() if "case" in fields else False
     each = fields["each"].word(EACH) if "each" in fields else Each.ANY
+    compare = fields["compare"].word(COMPARE) if "compare" in fields else "text"
     if how in (How.ITEM, How.IN):
         items, file = _items(value)
-        return TextTest(how, "", items, file, case, each)
+        return TextTest(how, "", items, file, case, each, compare)
     if how is How.EMPTY:
         # "no" would be a second way to say `not`, which a test for every item cannot mean.
         value.word({"yes": True, "": True}, "write `empty: yes`, inside `not:` for the contrary")
-        return TextTest(how, "", (), "", case, each)
-    return TextTest(how, value.text(), (), "", case, each)
+        return TextTest(how, "", (), "", case, each, compare)
+    return TextTest(how, value.text(), (), "", case, each, compare)
 
 
 def _items(spot: Spot) -> tuple[tuple[str, ...], str]:

@@ -41,6 +41,9 @@ class Checks:
     A configuration knows more and extends this; see `smsd.config.rules`.
     """
 
+    users = True
+    """Whether a rule may say whose it is."""
+
     def __init__(self) -> None:
         self._titles: dict[tuple[str, str, str], str] = {}
 

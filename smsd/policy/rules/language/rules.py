@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from smsd.policy.rules.language.actions import read_action
 from smsd.policy.rules.language.conditions import read_condition
 from smsd.policy.rules.language.reading import Reader, Spot
@@ -10,9 +12,10 @@ from smsd.values.errors import InvalidValue
 
 DIRECTIONS = ("outgoing", "incoming")
 LONGEST_TITLE = 200
+_WORDS = ("title", "active", "description", "if", "do")
 
 
-def read_rules(data: dict[str, object], reader: Reader) -> Rules:
+def read_rules(data: Mapping[str, object], reader: Reader) -> Rules:
     """The rules under `outgoing:` and `incoming:` of a whole file. What was reported is in `reader.mistakes`."""
     top = Spot(data, (), reader)
     lists = {direction: _list(top.at(direction, data.get(direction)), direction) for direction in DIRECTIONS}
@@ -42,7 +45,7 @@ def _list(spot: Spot, direction: str) -> tuple[Rule, ...]:
 def _rule(spot: Spot, direction: str) -> Rule:
     reader = spot.reader
     before = reader.mistakes
-    fields = spot.fields(("title", "active", "description", "if", "do", "user"), ("title", "do"))
+    fields = spot.fields((*_WORDS, "user") if reader.checks.users else _WORDS, ("title", "do"))
     if isinstance(spot.value, dict) and "if" in spot.value and spot.value["if"] is None:
         # Not the same as no `if` at all: whoever began a condition did not mean every message.
         spot.at("if", None).wrong("missing", "write a condition, or all")

@@ -94,7 +94,8 @@ def _test(test: TextTest) -> Plain:
     elif test.how is How.EMPTY:
         value = "yes"
     each = "" if test.each is Each.ANY else test.each.value
-    return {test.how.value: value, **_given(case=test.case, each=each)}
+    compare = "" if test.compare == "text" else test.compare
+    return {test.how.value: value, **_given(case=test.case, each=each, compare=compare)}
 
 
 def _size(condition: Size) -> tuple[str, Plain]:

@@ -1,0 +1,148 @@
+"""Rules in the configuration: the lists `outgoing:` and `incoming:`, and the XML files that `rules_files:` adds to them.
+
+How a rule is written is `smsd.policy.rules.language`'s affair. Here is what only a configuration knows: which databases
+there are, where list files are, and whether the engine can run the rule. Everything is reported where it stands.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from pydantic import SecretStr
+
+from smsd.config.bounded import read_bounded
+from smsd.config.lists import read_list
+from smsd.config.positions import Document, KeyPath, Problem
+from smsd.config.settings import DatabaseSettings
+from smsd.config.validate import Surroundings
+from smsd.policy.rules import engine, xml
+from smsd.policy.rules.language.reading import Checks, Reader, unknown
+from smsd.policy.rules.language.rules import DIRECTIONS, read_rules, together
+from smsd.policy.rules.model import Program, Rule, Rules
+from smsd.policy.rules.xmltree import MOST_OCTETS, XmlError
+from smsd.values.errors import InvalidValue
+
+
+@dataclass(frozen=True)
+class Written:
+    """The rules of a configuration, the paths of the XML files they are partly from, and what is doubtful in them."""
+
+    rules: Rules
+    files: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+
+def read(document: Document, around: Surroundings, instead: Mapping[str, bytes]) -> Written:
+    """All rules; mistakes are reported to the document."""
+    checks = RuleChecks(around.folder, _databases(document))
+    lists = {key: value for key in DIRECTIONS if isinstance(value := document.data.get(key), list)}
+    several = [read_rules(lists, Reader(_Place(document), checks))]
+    files = []
+    paths = document.data.get("rules_files")
+    for number, path in enumerate(paths if isinstance(paths, list) else []):
+        here = ("rules_files", number)
+        if not isinstance(path, str) or not path:
+            document.report(here, "this must be the path of a file", "write rules.xml")
+            continue
+        files.append(os.path.normpath(os.path.join(around.folder, path)))
+        several.append(_file(files[-1], here, document, checks, instead))
+    return Written(together(*several), tuple(files), tuple(checks.warnings))
+
+
+def _databases(document: Document) -> list[str]:
+    """Every name the file gives a database, also of those with mistakes: one mistake should not be reported twice."""
+    entries = document.data.get("databases")
+    return [
+        entry["name"]
+        for entry in (entries if isinstance(entries, list) else [])
+        if isinstance(entry, dict) and isinstance(entry.get("name"), str)
+    ]
+
+
+def _file(
+    path: str, here: KeyPath, document: Document, checks: Checks, instead: Mapping[str, bytes]
+) -> Rules:
+    try:
+        data = instead[path] if path in instead else read_bounded(path, MOST_OCTETS)[0]
+        return xml.read(data, path, checks)
+    except XmlError as error:
+        document.problems += [
+            Problem(path, mistake.line, mistake.column, mistake.key, mistake.wrong, mistake.allowed)
+            for mistake in error.mistakes
+        ]
+    except InvalidValue as error:
+        wrong, _, allowed = str(error).partition("; ")
+        document.report(here, wrong, allowed or "`smsd rules import --into` makes one")
+    return Rules()
+
+
+def at_home(database: DatabaseSettings, folder: str) -> DatabaseSettings:
+    """The same database, the path of its file completed."""
+    kind, _, path = database.url.get_secret_value().partition(":")
+    if kind != "sqlite":
+        return database
+    return database.model_copy(update={"url": SecretStr(f"sqlite:{os.path.join(folder, path)}")})
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """The document as the language sees it; sources are absolute, since a daemon changes its folder."""
+
+    document: Document
+
+    def report(self, path: KeyPath, wrong: str, allowed: str = "", at_key: bool = False) -> None:
+        self.document.report(path, wrong, allowed, at_key)
+
+    def source(self, path: KeyPath) -> str:
+        return f"{os.path.abspath(self.document.file)}:{self.document.values[path][0]}"
+
+
+class RuleChecks(Checks):
+    """What only a configuration knows of a rule. `folder` is where relative list files start."""
+
+    users = False
+
+    def __init__(self, folder: str, databases: Collection[str]) -> None:
+        super().__init__()
+        self.warnings: list[str] = []
+        self._folder = folder
+        self._databases = databases
+        self._lists: dict[str, InvalidValue | None] = {}
+
+    def list_file(self, path: str) -> str:
+        """The absolute path; each file is looked into once, however many rules name it."""
+        whole = os.path.normpath(os.path.join(self._folder, path))
+        if whole not in self._lists:
+            try:
+                read_list(whole)
+                self._lists[whole] = None
+            except InvalidValue as error:
+                self._lists[whole] = error
+        trouble = self._lists[whole]
+        if trouble is not None:
+            raise trouble
+        return whole
+
+    def database(self, name: str) -> str:
+        """A name that `databases:` has."""
+        if name not in self._databases:
+            allowed = unknown(name, self._databases) if self._databases else "add it to databases:"
+            raise InvalidValue(f"there is no database {name!r}; {allowed}")
+        return name
+
+    def rule(self, direction: str, rule: Rule) -> None:
+        """The engine can run it."""
+        try:
+            self.warnings += engine.compile((rule,)).warnings
+        except InvalidValue as error:
+            # The place says which rule it is.
+            raise InvalidValue(str(error).removeprefix(f"rule {rule.title!r} ({rule.source}): ")) from None
+        for action in rule.actions:
+            if isinstance(action, Program) and "%" not in action.command[0] and not _runs(action.command[0]):
+                self.warnings.append(f"{rule.source}: {action.command[0]} is no program that can be run here")
+
+
+def _runs(path: str) -> bool:
+    return os.path.isfile(path) and os.access(path, os.X_OK)
