@@ -28,7 +28,7 @@ _INDIRECT = re.compile("&|[^ -~]+")
 
 def levels(name: str) -> tuple[str, ...]:
     """The folders on the way, from `SMS/Alarms`; none means the inbox."""
-    found = []
+    found: list[str] = []
     for part in _SLASHES.split(name[:1000]):
         part = "".join(letter for letter in part if letter.isprintable() or letter.isspace())
         part = unicodedata.normalize("NFC", " ".join(part.split()))
