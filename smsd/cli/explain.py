@@ -6,7 +6,7 @@ import argparse
 from typing import Any
 
 from smsd.cli.client import DONE, REFUSED, Refusal, call
-from smsd.cli.output import as_json, moment, printable, table
+from smsd.cli.output import as_json, moment, printable, table, until
 
 
 def add(commands: Any) -> None:
@@ -50,12 +50,24 @@ def _explain(options: argparse.Namespace) -> int:
         print(f"  {printable(line)}")
     print(f"\nroute: {told['route']}{', carried by ' + told['gateway'] if told['gateway'] else ''}")
     if told["reason"]:
-        print(f"why: {printable(told['reason'])}")
-    for name in ("attempts", "progress", "references", "reports"):
+        print(f"why: {printable(told['reason'])}{until(told)}")
+    for alert in told["alerts"]:
+        print(f"alert: {printable(_alert(alert))}")
+    for name in ("attempts", "progress", "references", "reports", "gathered"):
         if told[name]:
             print(f"\n{name}:")
             table([list(entry.values()) for entry in told[name]], list(told[name][0]))
     return DONE
+
+
+def _alert(alert: dict[str, Any]) -> str:
+    """One line: where the asking stands."""
+    told = f"the rule {alert['rule']!r} asked {', '.join(alert['asked'])}: {alert['state']}"
+    if alert["answered_by"]:
+        told += f" by {alert['answered_by']}"
+    if alert["next"]:
+        told += f", {'the next one is asked' if alert['left'] else 'ends'} at {moment(alert['next'])}"
+    return told + (f"; {alert['more']} more messages belong to it" if alert["more"] else "")
 
 
 def _trial(options: argparse.Namespace) -> int:

@@ -7,7 +7,7 @@ import sys
 from typing import Any
 
 from smsd.cli.client import DONE, REFUSED, call
-from smsd.cli.output import as_json, moment, printable, shortened, table
+from smsd.cli.output import as_json, moment, printable, shortened, table, until
 
 
 def add(commands: Any) -> None:
@@ -139,7 +139,7 @@ def _print_list(options: argparse.Namespace, states: Any) -> int:
                 f"{row['sent']}/{row['pieces']}",
                 row["gateway"] or row["route"],
                 row["account"] or row["door"],
-                row["reason"] or shortened(row["text"]),
+                f"{row['reason']}{until(row)}" if row["reason"] else shortened(row["text"]) + until(row),
             )
             for row in rows
         ],
@@ -160,7 +160,7 @@ def _show(options: argparse.Namespace) -> int:
             ("to", told["target"]),
             ("from", f"{about['origin']} ({about['account'] or about['door']})"),
             ("state", told["state"] + (", perhaps sent twice" if told["maybe_twice"] else "")),
-            ("why", told["reason"] or "-"),
+            ("why", (told["reason"] or "-") + until(told)),
             ("gateway", told["gateway"] or told["route"]),
             ("parts sent", f"{told['sent']} of {told['pieces']}"),
             ("tries", told["tries"]),
@@ -170,7 +170,7 @@ def _show(options: argparse.Namespace) -> int:
             ("text", about["body"]),
         ]
     )
-    for name in ("attempts", "progress", "references", "reports"):
+    for name in ("attempts", "progress", "references", "reports", "gathered"):
         if told[name]:
             print(f"\n{name}:")
             table([list(entry.values()) for entry in told[name]], list(told[name][0]))

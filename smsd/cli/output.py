@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 
@@ -38,6 +38,15 @@ def moment(milliseconds: int | None) -> str:
     if not milliseconds:
         return "-"
     return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(milliseconds / 1000))
+
+
+def until(delivery: Mapping[str, Any]) -> str:
+    """Until when a delivery waits, if that is more than a moment: ", until 2026-11-22 07:00:00"."""
+    waits = (
+        delivery["state"] in ("ready", "gathered", "scheduled")
+        and delivery["due"] > (time.time() + 60) * 1000
+    )
+    return f", until {moment(delivery['due'])}" if waits else ""
 
 
 def shortened(text: str, width: int = 40) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from smsd.policy.step import after_operator
+from smsd.store import alerts
 from smsd.store.carrying import Carrying
 from smsd.store.rows import LOAD, TEXT, view_of
 from smsd.values.delivery import State
@@ -110,7 +111,8 @@ def _shown(row: sqlite3.Row) -> dict[str, Any]:
 
 
 def explain(connection: sqlite3.Connection, delivery: int) -> dict[str, Any] | None:
-    """Everything known of one delivery: its message, pieces, attempts, siblings, reports sent about it."""
+    """Everything known of one delivery: its message, pieces, attempts, siblings, reports sent about it, what it gathers if it is
+    a digest, the alerts it belongs to."""
     row = connection.execute(
         "select d.*, l.route, l.flow from delivery d join lane l on l.id=d.lane where d.id=?", (delivery,)
     ).fetchone()
@@ -127,6 +129,11 @@ def explain(connection: sqlite3.Connection, delivery: int) -> dict[str, Any] | N
         ("progress", "select * from piece where delivery=? order by seq"),
         ("attempts", "select * from attempt where delivery=? order by id"),
         ("references", "select * from reference where delivery=?"),
+        (
+            "gathered",
+            "select d.id, m.account, m.origin, m.arrived, substr(coalesce(c.body, m.body), 1, 200) as text from delivery d"
+            " join message m on m.id=d.message left join content c on c.id=d.content where d.merged=? order by d.id limit 100",
+        ),
     ):
         told[name] = [dict(r) for r in connection.execute(query, (delivery,))]
     told["reports"] = [
@@ -135,6 +142,12 @@ def explain(connection: sqlite3.Connection, delivery: int) -> dict[str, Any] | N
             "select d.id, d.target, d.state from delivery d join message m on m.id=d.message where m.parent=?",
             (row["message"],),
         )
+    ]
+    told["alerts"] = [
+        one
+        for opened in (row["message"], message["parent"])
+        if opened
+        for one in alerts.shown(connection, opened)
     ]
     return told
 
