@@ -336,7 +336,7 @@ time.sleep(1000)
         """It hangs in the kernel, say: we do not wait for ever."""
         path = self.pipe()
         done = self.run_(
-            "import os, sys; open(sys.argv[1], 'w').write(str(os.getpid())); sys.stdin.close(); input()", path
+            "import os, sys, time; open(sys.argv[1], 'w').write(str(os.getpid())); time.sleep(1000)", path
         )
         pid = int(await self.read(path))
         self.patch(os, "killpg", lambda group, number: None)
