@@ -1,0 +1,46 @@
+"""A mail that goes on to a member of a list (S5): a new mail with the text of the old one, from the list.
+
+The writer's own address is shown and answered to, never put into From: servers refuse mail that claims to come from a domain
+which does not know them (DMARC). `X-Loop` lines end circles.
+"""
+
+from __future__ import annotations
+
+from smsd.codec.mail import headers
+from smsd.codec.mail.sms import display, text_entity
+
+MOST_LOOPS = 20
+
+
+def relayed(
+    text: str,
+    *,
+    box: str,
+    writer: str,
+    name: str = "",
+    reply_to: str = "",
+    subject: str = "",
+    message_id: str,
+    date: int,
+    loops: tuple[str, ...] = (),
+) -> bytes:
+    """The mail (octets, CRLF). `box` is the list's address, `writer` and `name` whoever wrote; answers go to `reply_to`, or
+    else to the writer. `loops` are the addresses that it has come through before."""
+    local, _, where = box.partition("@")
+    shown = headers.line(name)[:100] or headers.line(writer)[:100]
+    fields = [
+        ("From", f"{display(f'{shown} via {local}')} <{headers.line(box)}>"),
+        ("To", headers.line(box)),
+        ("Reply-To", headers.line(reply_to or writer)),
+        ("Subject", headers.unstructured(subject[:500])),
+        ("Date", headers.date(date)),
+        ("Message-ID", message_id),
+        ("List-Id", f"<{headers.line(local)}.{headers.line(where)}>"),
+        ("Precedence", "list"),
+        ("X-Auto-Response-Suppress", "All"),
+    ]
+    seen = dict.fromkeys((*loops[-MOST_LOOPS:], box))
+    fields += [("X-Loop", headers.line(one)[:320]) for one in seen]
+    fields.append(("MIME-Version", "1.0"))
+    extra, body = text_entity(text)
+    return headers.block(fields + extra) + body
