@@ -92,15 +92,21 @@ def read(mailbox: Mailbox, realm: Realm, here: str = "") -> Target:
     return _with_limits(Target(number, wishes, _typed_login(local)), limits, gateway, bool(colon), realm)
 
 
-def _gateway(domain: str, realm: Realm, here: str) -> str | None:
-    """The gateway that the domain names, None for a domain of ours; Refused for any other."""
+def ours(domain: str, realm: Realm, here: str = "") -> bool:
+    """Whether a domain, or there being none, means this server."""
     if not domain:
-        return None
+        return True
     key = domain_key(domain)
     if key in realm.domains or (key.startswith("sms.") and key[4:] in realm.domains):
+        return True
+    return bool(here) and domain.startswith("[") and key == here.lower()
+
+
+def _gateway(domain: str, realm: Realm, here: str) -> str | None:
+    """The gateway that the domain names, None for a domain of ours; Refused for any other."""
+    if ours(domain, realm, here):
         return None
-    if here and domain.startswith("[") and key == here.lower():
-        return None
+    key = domain_key(domain)
     if key in realm.gateways:
         return realm.gateways[key]
     raise Refused(

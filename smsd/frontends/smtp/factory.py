@@ -99,6 +99,7 @@ class DoorFactory(SMTPFactory):
         self.domain = self.hostname.encode("ascii")
         self.clock = context.reactor
         self.dispatcher = context.dispatcher
+        self.post_office = context.post_office
         self.percent_logins = context.percent_logins
         self.trusted = Networks(settings.trusted_networks)
         self.clear_auth = Networks(settings.clear_auth_networks)

@@ -260,7 +260,7 @@ class SMSProtocol(LineServer):
             raise CommandError(501, "5.5.4", "DATA takes no argument")
         if self.transaction is None:
             raise CommandError(503, "5.5.1", "MAIL and RCPT come before DATA")
-        if not self.transaction.recipients:
+        if self.transaction.empty:
             raise CommandError(554, "5.5.1", "no valid recipients")
         self.start_body(Body(self.factory.settings.size_limit))
         self.write_lines(354, [b"end with <CRLF>.<CRLF>"])
