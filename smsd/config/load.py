@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from smsd import registry
@@ -16,7 +17,8 @@ from smsd.config.settings import Configuration, DatabaseSettings, FileSettings, 
 from smsd.config.validate import Surroundings, section
 
 PLUGINS = ("listeners", "gateways", "accounts", "simulators")
-LISTS = (*PLUGINS, "databases", "outgoing", "incoming", "rules_files")
+POST_OFFICE = ("notifications", "lists", "programs")
+LISTS = (*PLUGINS, *POST_OFFICE, "databases", "outgoing", "incoming", "rules_files")
 
 
 def load(
@@ -50,7 +52,9 @@ def _build(
         "simulators": _all_of("simulators", _simulator_model, document, around),
         "databases": _all_of("databases", lambda: DatabaseSettings, document, around),
     }
+    found |= {kind: _all_of(kind, partial(_box_model, kind), document, around) for kind in POST_OFFICE}
     warnings = checks.across(document, file, found)
+    warnings += _post_office().across(document, file.server, found)
     written = rules.read(document, around, instead)
     if document.problems:
         raise ConfigError(document.problems)
@@ -151,6 +155,16 @@ def _account_model() -> Any:
     from smsd.core.accounts import AccountSettings
 
     return AccountSettings
+
+
+def _post_office() -> Any:
+    from smsd.core.postoffice import checks
+
+    return checks
+
+
+def _box_model(kind: str) -> Any:
+    return _post_office().MODELS[kind]
 
 
 def _simulator_model() -> Any:

@@ -228,6 +228,9 @@ class FileSettings(Section):
     accounts: list[dict[str, Any]] = []
     simulators: list[dict[str, Any]] = []
     databases: list[dict[str, Any]] = []
+    notifications: list[dict[str, Any]] = []
+    lists: list[dict[str, Any]] = []
+    programs: list[dict[str, Any]] = []
     outgoing: list[dict[str, Any]] = []
     incoming: list[dict[str, Any]] = []
     rules_files: list[str] = []
@@ -253,6 +256,9 @@ class Configuration:
     accounts: tuple[Any, ...] = ()
     simulators: tuple[Any, ...] = ()
     databases: tuple[DatabaseSettings, ...] = ()
+    notifications: tuple[Any, ...] = ()
+    lists: tuple[Any, ...] = ()
+    programs: tuple[Any, ...] = ()
     rules: Rules = field(default_factory=Rules)
     rules_files: tuple[str, ...] = ()
     replies: RepliesSettings = field(default_factory=RepliesSettings)

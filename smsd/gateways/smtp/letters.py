@@ -10,10 +10,11 @@ from dataclasses import dataclass, replace
 
 from smsd.codec.mail import from_sms, headers, reply_address, report
 from smsd.codec.mail.folders import levels, plus
+from smsd.codec.mail.relayed import relayed
 from smsd.codec.mail.sms import domain
 from smsd.values.delivery import Failure, Kind, Piece
 from smsd.values.errors import InvalidValue
-from smsd.values.message import Call, Report
+from smsd.values.message import Call, Report, Text
 
 LONGEST_LOCAL = 64
 """Octets of a local part that every mail server takes."""
@@ -36,7 +37,8 @@ def letter(piece: Piece, server_name: str, postmaster: str, mail_from: str = "%s
 
     `piece.headers` may have: date (milliseconds), gateway (the id where the SMS came in), mail_from (its pattern),
     own (our number), missing-parts ("2,3"), in_reply_to, references and subject (of the mail that it answers), and what a
-    rule wrote: subject, to, and `header:NAME` for any other field.
+    rule wrote: subject, to, and `header:NAME` for any other field. A mail of a list has list (its address), owner, writer,
+    from_name, reply_to and loop.
     """
     recipient = _mailbox(piece.target.target)
     about = dict(piece.headers)
@@ -51,6 +53,19 @@ def letter(piece: Piece, server_name: str, postmaster: str, mail_from: str = "%s
                 postmaster=postmaster,
                 message_id=message_id,
                 full=piece.ticket.full if piece.ticket is not None else True,
+            )
+        elif "list" in about and isinstance(piece.content, Text):
+            sender = about.get("owner", "") or postmaster
+            data = relayed(
+                piece.content.text,
+                box=about["list"],
+                writer=about.get("writer", piece.origin.target),
+                name=about.get("from_name", ""),
+                reply_to=about.get("reply_to", ""),
+                subject=about.get("subject", ""),
+                message_id=message_id,
+                date=piece.arrived,
+                loops=tuple(about.get("loop", "").split()),
             )
         elif isinstance(piece.content, Call):
             raise Failure(Kind.PERMANENT, "what a rule does outside is no mail", status="5.6.0")
