@@ -13,24 +13,31 @@ from dataclasses import replace
 from datetime import datetime, tzinfo
 from typing import Any
 
-from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from smsd.codec.mail import headers as mail_headers
 from smsd.codec.smsuri import read_parameters
 from smsd.core import effects
+from smsd.core.asking import Asker, asked
 from smsd.core.gathering import cares
 from smsd.core.planning import Planner, pinned
+from smsd.policy.notice import Told, notice
 from smsd.policy.rules import engine, target
-from smsd.policy.rules.letter import Answer, Ask, Effect, Facts, Letter, Question, Verdict
+from smsd.policy.rules.letter import Ask, Effect, Facts, Letter, Question, Verdict
 from smsd.values.address import Address, masked
+from smsd.values.delivery import State
 from smsd.values.errors import InvalidValue, Reason, Refused
-from smsd.values.message import Binary, Parameters, Recipient, Submission, Text
+from smsd.values.message import Binary, Parameters, Recipient, Submission, Text, Wants
+from smsd.values.plan import Step
 
 Ruling = tuple[Submission, list[Submission]]
 """What is left of a submission, and what rules send besides."""
-Asker = Callable[[Question], "Deferred[Answer]"]
 
+MOST_ROUNDS = 20
+"""How often one message may have questions; then defaults count."""
+MOST_CHILDREN = 100
+_MOST_TRACES = 1000
 _FIELDS_OF_PARAMETERS = tuple(Parameters.__dataclass_fields__)
 
 
@@ -51,55 +58,67 @@ class Judge:
         self.zone: tzinfo | None = None
         self.domains: frozenset[str] = frozenset()
         self.gateways: frozenset[str] = frozenset()
+        self._traces: dict[bytes, str] = {}
         self._minute: tuple[int, tuple[int, int, str, str]] = (-1, (0, 0, "", ""))
+
+    def use(self, ruleset: engine.Ruleset | None, version: int) -> None:
+        """Judge by these rules from now on; `version` is what the store calls them."""
+        self.ruleset = ruleset if ruleset is not None and ruleset.compiled else None
+        self.version = version
+        self._traces.clear()
 
     @property
     def at_work(self) -> bool:
         """Whether there are rules for what goes out."""
         return self.ruleset is not None
 
-    def outgoing(self, submission: Submission, facts: Facts | None = None) -> Ruling | Deferred[Ruling]:
+    def outgoing(
+        self, submission: Submission, facts: Facts | None = None, rounds: int = 0
+    ) -> Ruling | Deferred[Ruling]:
         """What the rules make of a submission; a Deferred only when something has to be asked outside."""
         known = Facts(self.lists()) if facts is None else facts
+        ruling = self.rule(submission, known)
+        if not isinstance(ruling, Ask):
+            return ruling
+        asking = asked(self.ask if rounds < MOST_ROUNDS else None, ruling.questions, known)
+        return asking.addCallback(lambda answered: self.outgoing(submission, answered, rounds + 1))
+
+    def rule(self, submission: Submission, facts: Facts, budget: Budget | None = None) -> Ruling | Ask:
+        """The same from these facts, or what has to be asked first. Messages to phones that rules send are judged as well."""
+        ruleset = self.ruleset
+        left = budget or Budget()
         kept: list[Recipient] = []
         children: list[Submission] = []
-        questions: dict[Question, None] = {}
+        questions: list[Question] = []
         for recipient in submission.recipients:
-            if recipient.address.scheme != "sms" or self.ruleset is None:
+            if recipient.address.scheme != "sms" or ruleset is None:
                 kept.append(recipient)
                 continue
-            letter = self.letter(submission, recipient)
-            verdict = engine.judge(self.ruleset, letter, known)
+            verdict = engine.judge(ruleset, self.letter(submission, recipient), facts)
             if isinstance(verdict, Ask):
-                questions.update(dict.fromkeys(verdict.questions))
+                questions += verdict.questions
                 continue
             applied = self._applied(verdict, recipient, submission)
             if verdict.effects and verdict.fate == "accept":
-                told = self._not_done(submission)
+                told = self._not_done(submission, recipient, children)
                 children += effects.submissions(verdict, submission, self._now(), told)
                 if wishes := cares(verdict.effects, self._now(), self.zone, told):
                     applied = replace(applied, gather=wishes)
             kept.append(applied)
+        grown: list[Submission] = []
+        for child in children:
+            left.messages -= 1
+            if left.messages < 0:
+                self.log.warn("rules made more than {n} messages of one: no more are sent", n=MOST_CHILDREN)
+                break
+            ruling = self.rule(child, facts, left)
+            if isinstance(ruling, Ask):
+                questions += ruling.questions
+            else:
+                grown += (ruling[0], *ruling[1])
         if questions:
-            return self._asked(list(questions), known).addCallback(
-                lambda answered: self.outgoing(submission, answered)
-            )
-        ruled = replace(submission, recipients=tuple(kept), head=b"")
-        if not children:
-            return ruled, []
-        return self._grown(ruled, children, known)
-
-    def _grown(
-        self, ruled: Submission, children: list[Submission], facts: Facts
-    ) -> Ruling | Deferred[Ruling]:
-        """The messages that rules send, judged in their turn where they go to phones."""
-        grown = [self.outgoing(child, facts) for child in children]
-        if not any(isinstance(one, Deferred) for one in grown):
-            return ruled, _flat([one for one in grown if not isinstance(one, Deferred)])
-        waiting = gatherResults(
-            [one if isinstance(one, Deferred) else _fired(one) for one in grown], consumeErrors=True
-        )
-        return waiting.addCallback(lambda rulings: (ruled, _flat(rulings)))
+            return Ask(tuple(dict.fromkeys(questions)))
+        return _with_recipients(submission, tuple(kept)), grown
 
     # -- a submission as a letter
 
@@ -145,7 +164,7 @@ class Judge:
     # -- a verdict applied
 
     def _applied(self, verdict: Verdict, recipient: Recipient, submission: Submission) -> Recipient:
-        trace = trace_json(verdict, self.version)
+        trace = self._trace(verdict)
         if verdict.fate == "reject":
             return replace(
                 recipient,
@@ -156,7 +175,7 @@ class Judge:
             title = verdict.trace.stopped
             return replace(recipient, trace=trace, dropped=f"deleted by the rule {title!r}")
         if not verdict.changed:
-            return replace(recipient, trace=trace)
+            return _with_trace(recipient, trace)
         changed, letter = verdict.changed, verdict.letter
         address, parameters = recipient.address, recipient.parameters
         try:
@@ -183,6 +202,18 @@ class Judge:
             trace=trace,
         )
 
+    def _trace(self, verdict: Verdict) -> str:
+        """`trace_json`, remembered where no rule matched, which is most."""
+        trace = verdict.trace
+        if trace.steps:
+            return trace_json(verdict, self.version)
+        known = self._traces.get(trace.decided)
+        if known is None:
+            if len(self._traces) > _MOST_TRACES:
+                self._traces.clear()
+            known = self._traces[trace.decided] = trace_json(verdict, self.version)
+        return known
+
     def _routed(self, letter: Letter, address: Address, parameters: Parameters) -> tuple[Address, Parameters]:
         """What a rewritten To says (feature R4). InvalidValue or Refused when it leads nowhere."""
         to = target.read(letter.to)
@@ -202,40 +233,50 @@ class Judge:
             f"a rule sends this to {where[:80]!r}, which is neither a gateway nor a domain: the administrator can correct it",
         )
 
-    def _not_done(self, submission: Submission) -> Callable[[Effect, Refused], None]:
+    def _not_done(
+        self, submission: Submission, recipient: Recipient, children: list[Submission]
+    ) -> Callable[[Effect, Refused], None]:
+        """Told of what cannot be done: the log has it, and of messages that go in a circle their sender hears."""
+
         def told(effect: Effect, refusal: Refused) -> None:
             self.log.warn(
                 "the rule {rule!r} could not do what it says with a message from {origin}: {text}",
                 rule=effect.rule, origin=masked(submission.origin.target), text=refusal.text,
             )  # fmt: skip
+            if submission.hops < effects.MOST_HOPS:
+                return
+            now = self._now()
+            report = notice(
+                Told(0, 0, recipient.address, recipient.typed, "", submission.content, submission.ticket, Wants.FAILURE,
+                     now, now, 1, submission.account),
+                Step(State.REJECTED, reason=refusal.text, notice="failed", status="5.4.6"), now,
+            )  # fmt: skip
+            if report is not None:
+                children.append(report)
 
         return told
 
-    # -- questions
 
-    def _asked(self, questions: list[Question], facts: Facts) -> Deferred[Facts]:
-        """The facts with these questions answered; what cannot be answered takes its default."""
-        answers, failed = dict(facts.answers), set(facts.failed)
+class Budget:
+    """How many more messages rules may make of one: each may make several, whose rules may do so in their turn."""
 
-        def answer(result: Answer, question: Question) -> None:
-            answers[question] = result
+    def __init__(self) -> None:
+        self.messages = MOST_CHILDREN
 
-        def missing(failure: Any, question: Question) -> None:
-            self.log.warn(
-                "a rule's question to the database {database} was not answered, its default counts: {why}",
-                database=question.database, why=failure.getErrorMessage(),
-            )  # fmt: skip
-            failed.add(question)
 
-        waiting = []
-        for question in questions:
-            if self.ask is None:
-                failed.add(question)
-                continue
-            waiting.append(self.ask(question).addCallbacks(answer, missing, (question,), {}, (question,), {}))
-        return gatherResults(waiting, consumeErrors=True).addCallback(
-            lambda _: Facts(facts.lists, answers, frozenset(failed))
-        )
+# Written out because every message needs both: dataclasses.replace takes four times as long.
+
+
+def _with_trace(r: Recipient, trace: str) -> Recipient:
+    return Recipient(
+        r.address, r.typed, r.parameters, r.wants, r.original, r.content, r.headers, trace, r.refused, r.dropped, r.gather
+    )  # fmt: skip
+
+
+def _with_recipients(s: Submission, recipients: tuple[Recipient, ...]) -> Submission:
+    return Submission(
+        s.door, s.origin, recipients, s.content, s.account, s.ticket, s.wants, s.headers, s.key, s.hops, s.peer
+    )  # fmt: skip
 
 
 def trace_json(verdict: Verdict, version: int) -> str:
@@ -245,16 +286,6 @@ def trace_json(verdict: Verdict, version: int) -> str:
     return json.dumps(
         [version, trace.decided.hex(), trace.steps, trace.stopped], ensure_ascii=False, separators=(",", ":")
     )
-
-
-def _flat(rulings: list[Any]) -> list[Submission]:
-    return [one for ruled, more in rulings for one in (ruled, *more)]
-
-
-def _fired(ruling: Ruling) -> Deferred[Ruling]:
-    done: Deferred[Ruling] = Deferred()
-    done.callback(ruling)
-    return done
 
 
 def _domain(sender: str) -> str:
