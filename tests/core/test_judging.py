@@ -1,0 +1,280 @@
+"""Rules at work on what goes out: routes, refusals, rewritten texts, further messages, circles, questions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.defer import Deferred, fail, succeed
+from twisted.trial.unittest import SynchronousTestCase
+
+from smsd.policy.rules import engine
+from smsd.policy.rules.letter import Question
+from smsd.policy.rules.model import (
+    Action,
+    All,
+    Condition,
+    Delete,
+    Field,
+    Folder,
+    Forward,
+    Frame,
+    How,
+    Program,
+    Reject,
+    Rule,
+    Send,
+    SetHeader,
+    SetPriority,
+    SqlCondition,
+    TextTest,
+)
+from smsd.store import operating
+from smsd.values.address import Address
+from smsd.values.errors import Reason
+from smsd.values.message import (
+    Binary,
+    Call,
+    Declined,
+    Priority,
+    Queued,
+    Receipt,
+    Recipient,
+    Report,
+    Submission,
+    Text,
+    Ticket,
+)
+from tests.house import MODEM, House
+
+
+def rule(condition: Condition, *actions: Action, title: str = "rule") -> Rule:
+    return Rule(title, condition, actions)
+
+
+class JudgingCase(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.house = House()
+        self.addCleanup(self.house.close)
+        self.second = self.house.gateway("gsm2", MODEM)
+        self.house.judge.gateways = frozenset({"gsm1", "gsm2"})
+        self.house.open()
+        self.house.outlet("gsm2").opened(1)
+
+    def use(self, *rules: Rule) -> None:
+        self.house.judge.use(engine.compile(rules), 1)
+
+    def submit(self, *numbers: str, text: str = "hello", **said: Any) -> Receipt:
+        recipients = tuple(
+            Recipient(Address("sms", number), number) for number in numbers or ("+15550000001",)
+        )
+        said.setdefault("ticket", Ticket(Address("mailto", "ann@example.org")))
+        origin = said.pop("origin", Address("mailto", "ann@example.org"))
+        content = said.pop("content", Text(text))
+        receipt: Receipt = self.house.wait(
+            self.house.dispatcher.submit(Submission("http", origin, recipients, content, **said))
+        )
+        self.house.settle()
+        return receipt
+
+    def sent(self, gateway: Any) -> list[tuple[str, str]]:
+        return [
+            (
+                piece.target.target,
+                piece.content.text if isinstance(piece.content, Text) else type(piece.content).__name__,
+            )
+            for piece in gateway.pieces
+        ]
+
+
+class JudgingTests(JudgingCase):
+    def test_routing_by_prefix(self) -> None:
+        self.use(rule(All(), SetHeader("To", "$1$2@gsm2", r"^(\+1)(.*)"), title="US"))
+        self.submit("+15550000001", "+393330000001")
+        self.assertEqual(self.sent(self.second), [("+15550000001", "hello")])
+        self.assertEqual(self.sent(self.house.gsm), [("+393330000001", "hello")])
+
+    def test_an_accounts_gateway_is_seen_and_may_be_left(self) -> None:
+        class Account:
+            name, gateway, email, phone, country, monthly_limit = "ann", "gsm1", None, "+15559990000", None, 0
+
+        self.house.accounts["ann"] = Account()
+        self.use(
+            rule(Field("to", TextTest(How.ENDS, "@gsm1")), SetHeader("To", "%number%@gsm2")),
+        )
+        self.submit(account="ann")
+        self.assertEqual(self.sent(self.second), [("+15550000001", "hello")])
+
+    def test_the_senders_own_domain_is_no_gateway(self) -> None:
+        self.use(rule(All(), SetHeader("To", "%number%@example.org")))
+        receipt = self.submit()
+        self.assertIsInstance(receipt.recipients[0], Queued)
+
+    def test_an_unknown_gateway_is_refused_for_this_recipient_alone(self) -> None:
+        self.use(rule(Field("number", TextTest(How.STARTS, "+39")), SetHeader("To", "%number%@nowhere")))
+        receipt = self.submit("+15550000001", "+393330000001")
+        good, bad = receipt.recipients
+        self.assertIsInstance(good, Queued)
+        assert isinstance(bad, Declined)
+        self.assertEqual(bad.refusal.reason, Reason.UNKNOWN_GATEWAY)
+        self.assertIn("nowhere", bad.refusal.text)
+
+    def test_a_mail_domain_makes_it_a_mail(self) -> None:
+        self.use(rule(All(), SetHeader("To", "%number%@mail.example.net")))
+        self.submit()
+        self.assertEqual(self.sent(self.house.mail), [("+15550000001@mail.example.net", "hello")])
+
+    def test_parameters_of_a_rewritten_to(self) -> None:
+        self.use(rule(All(), SetHeader("To", "%%To%%&maxmsgs=1&sender=%2B1555")))
+        receipt = self.submit(text="x" * 400)
+        queued = receipt.recipients[0]
+        assert isinstance(queued, Queued)
+        self.assertEqual(queued.parts, 1)
+        piece = self.house.gsm.pieces[0] if self.house.gsm.pieces else self.second.pieces[0]
+        self.assertEqual((piece.parameters.max_parts, piece.parameters.sender), (1, "+1555"))
+
+    def test_reject_and_delete(self) -> None:
+        self.use(
+            rule(
+                Field("body", TextTest(How.CONTAINS, "casino")),
+                Reject("no advertising: %number%"),
+                title="spam",
+            ),
+            rule(Field("body", TextTest(How.CONTAINS, "secret")), Delete(), title="silence"),
+        )
+        refused = self.submit(text="Casino!").recipients[0]
+        assert isinstance(refused, Declined)
+        self.assertEqual(
+            (refused.refusal.reason, refused.refusal.text),
+            (Reason.NOT_ALLOWED, "no advertising: +15550000001"),
+        )
+        self.submit(text="a secret")
+        self.assertEqual(self.sent(self.house.gsm) + self.sent(self.second), [])
+        (row,) = self.house.rows()
+        self.assertEqual((row["state"], row["reason"]), ("cancelled", "deleted by the rule 'silence'"))
+
+    def test_a_text_rewritten_for_one_recipient(self) -> None:
+        self.use(
+            rule(
+                Field("number", TextTest(How.STARTS, "+39")),
+                Frame(after=" (via Rome)"),
+                SetPriority(Priority.URGENT),
+            )
+        )
+        self.submit("+15550000001", "+393330000001")
+        self.assertEqual(
+            sorted(self.sent(self.house.gsm) + self.sent(self.second)),
+            [("+15550000001", "hello"), ("+393330000001", "hello (via Rome)")],
+        )
+
+    def test_archiving_and_further_messages_are_of_the_same_commit(self) -> None:
+        self.house.judge.use(
+            engine.compile(
+                (
+                    rule(Field("number", TextTest(How.EQUALS, "+15550000009")), SetPriority(Priority.BULK)),
+                    rule(
+                        Field("number", TextTest(How.EQUALS, "+15550000001")),
+                        Forward("archive@example.org", copy=True),
+                        Send("+15550000009", "sent to %number%: %body%"),
+                        Folder("ann@example.org/Sent", copy=True),
+                    ),
+                )
+            ),
+            1,
+        )
+        receipt = self.submit()
+        self.house.advance(1)
+        self.assertEqual(
+            sorted(self.sent(self.house.gsm) + self.sent(self.second)),
+            [("+15550000001", "hello"), ("+15550000009", "sent to +15550000001: hello")],
+        )
+        self.assertEqual(
+            sorted(self.sent(self.house.mail)),
+            [("ann@example.org", "hello"), ("archive@example.org", "hello")],
+        )
+        folders = [dict(piece.headers).get("folder") for piece in self.house.mail.pieces]
+        self.assertEqual(sorted(folders, key=str), [None, "Sent"])
+        told = self.house.wait(self.house.store.ask(operating.explain, receipt.recipients[0].delivery))
+        self.assertIn("matched", told["trace"])
+
+    def test_a_program_waits_for_its_gateway(self) -> None:
+        self.use(rule(All(), Program(("/usr/bin/logger", "-t", "%number%"))))
+        self.submit()
+        (row,) = [row for row in self.house.rows() if row["target"].startswith("program:")]
+        self.assertEqual(row["state"], "ready")
+        gateway = self.house.gateway("programs", MODEM.__class__(frozenset({"program"})))
+        self.house.outlet("programs").opened(1)
+        self.house.advance(1)
+        (piece,) = gateway.pieces
+        call = piece.content
+        assert isinstance(call, Call)
+        self.assertEqual(
+            (call.what, call.arguments, call.text), ("/usr/bin/logger", ("-t", "+15550000001"), "hello")
+        )
+        self.assertEqual(dict(call.facts)["SMSD_NUMBER"], "+15550000001")
+
+    def test_messages_in_a_circle_end_with_a_bounce(self) -> None:
+        self.use(
+            rule(
+                Field("number", TextTest(How.EQUALS, "+15550000001")), Forward("+15550000002"), title="A to B"
+            ),
+            rule(
+                Field("number", TextTest(How.EQUALS, "+15550000002")), Forward("+15550000001"), title="B to A"
+            ),
+        )
+        self.submit()
+        for _ in range(12):
+            self.house.advance(1)
+        self.assertEqual(len(self.house.gsm.pieces) + len(self.second.pieces), 9)
+        (report,) = [piece.content for piece in self.house.mail.pieces]
+        assert isinstance(report, Report)
+        self.assertIn("circle", report.reason)
+
+    def test_rules_that_multiply_are_bounded(self) -> None:
+        more = tuple(Forward(f"+155500000{n:02}") for n in range(10))
+        self.use(rule(All(), *more, title="all to all"))
+        self.submit()
+        self.assertLessEqual(len(self.house.rows()), 110)
+
+    def test_octets_are_judged_and_stay_octets(self) -> None:
+        self.use(rule(All(), Frame(before="x"), SetHeader("To", "%number%@gsm2")))
+        self.submit(content=Binary(b"\x01\x02"))
+        (piece,) = self.second.pieces
+        self.assertEqual(piece.content, Binary(b"\x01\x02"))
+
+
+class QuestionTests(JudgingCase):
+    """Rules that ask a database."""
+
+    def asking(self, answer: Any) -> list[Question]:
+        asked: list[Question] = []
+
+        def ask(question: Question) -> Deferred[Any]:
+            asked.append(question)
+            return fail(answer) if isinstance(answer, Exception) else succeed(answer)
+
+        self.house.judge.ask = ask
+        self.use(
+            rule(
+                SqlCondition("customers", "select blocked from customer where number=?", ("%number%",)),
+                Reject("blocked"),
+            )
+        )
+        return asked
+
+    def test_yes(self) -> None:
+        asked = self.asking("1")
+        self.assertIsInstance(self.submit().recipients[0], Declined)
+        self.assertEqual([question.values for question in asked], [("+15550000001",)])
+
+    def test_no(self) -> None:
+        self.asking(None)
+        self.assertIsInstance(self.submit().recipients[0], Queued)
+
+    def test_no_answer_is_the_default(self) -> None:
+        self.asking(TimeoutError("too late"))
+        self.assertIsInstance(self.submit().recipients[0], Queued)
+
+    def test_one_question_for_each_recipient(self) -> None:
+        asked = self.asking("0")
+        self.submit("+15550000001", "+15550000002")
+        self.assertEqual(len(asked), 2)
