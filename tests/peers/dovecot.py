@@ -1,0 +1,157 @@
+"""A private Dovecot on loopback, in a folder of its own: an LMTP server that keeps the mail of ann@example.org in a Maildir.
+
+Needs root and Debian's dovecot-lmtpd (and dovecot-sieve for `sieve`); nothing of the system's own Dovecot is touched.
+"""
+
+from __future__ import annotations
+
+import grp
+import json
+import os
+import pwd
+import shutil
+import socket
+import tempfile
+import time
+from pathlib import Path
+from subprocess import DEVNULL, Popen, run
+
+PROGRAM = shutil.which("dovecot", path="/usr/sbin:/usr/bin")
+DOVEADM = shutil.which("doveadm", path="/usr/sbin:/usr/bin")
+PARTS = Path("/usr/lib/dovecot")
+
+
+def missing() -> str | None:
+    """Why it cannot run here, or None."""
+    if PROGRAM is None or DOVEADM is None or not (PARTS / "lmtp").exists():
+        return "dovecot-lmtpd is not installed"
+    return None if os.geteuid() == 0 else "dovecot needs root"
+
+
+def missing_sieve() -> str | None:
+    """The same for the `sieve` of a Dovecot."""
+    return missing() or (
+        None if list(PARTS.glob("**/*sieve_plugin.so")) else "dovecot-sieve is not installed"
+    )
+
+
+MAIN = """\
+base_dir = {base}/run
+state_dir = {base}/state
+log_path = {base}/log
+instance_name = {base.name}
+protocols = lmtp
+ssl = no
+default_internal_user = nobody
+default_internal_group = {group}
+default_login_user = nobody
+first_valid_uid = 1
+mail_location = maildir:{base}/mail/%d/%n
+recipient_delimiter = +
+lmtp_save_to_detail_mailbox = yes
+lda_mailbox_autocreate = yes
+namespace inbox {{
+  inbox = yes
+  separator = {separator}
+}}
+passdb {{
+  driver = static
+  args = nopassword=y
+}}
+userdb {{
+  driver = passwd-file
+  args = username_format=%u {base}/users
+}}
+service lmtp {{
+  unix_listener {base}/lmtp {{
+    mode = 0666
+  }}
+  inet_listener lmtp {{
+    address = 127.0.0.1
+    port = {port}
+  }}
+}}
+{sieve}
+"""
+SIEVE = """\
+protocol lmtp {{
+  mail_plugins = sieve
+}}
+plugin {{
+  sieve = file:{base}/sieve/script.sieve
+}}
+"""
+
+
+class Dovecot:
+    """Start, use `socket` or `port` and `text`, stop. `separator` stands between folders; `sieve` is a script for all mail."""
+
+    def __init__(self, separator: str = "/", sieve: str = "") -> None:
+        self.base = Path(tempfile.mkdtemp(prefix="smsd-dovecot-"))
+        self.base.chmod(0o755)
+        self.socket = str(self.base / "lmtp")
+        self.mail = self.base / "mail"
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = int(free.getsockname()[1])
+        nobody = pwd.getpwnam("nobody")
+        for name in ("mail", "sieve"):
+            (self.base / name).mkdir(mode=0o755)
+            os.chown(self.base / name, nobody.pw_uid, nobody.pw_gid)
+        (self.base / "sieve" / "script.sieve").write_text(sieve)
+        (self.base / "users").write_text(
+            f"ann@example.org::{nobody.pw_uid}:{nobody.pw_gid}::{self.base}/mail::\n"
+        )
+        self._main = self.base / "dovecot.conf"
+        self._main.write_text(
+            MAIN.format(
+                base=self.base,
+                group=grp.getgrgid(nobody.pw_gid).gr_name,
+                separator=separator,
+                port=self.port,
+                sieve=SIEVE.format(base=self.base) if sieve else "",
+            )
+        )
+
+    def start(self) -> None:
+        """Returns when it answers; what went wrong is in the folder's `log`."""
+        assert PROGRAM is not None
+        self._process = Popen(
+            [PROGRAM, "-F", "-c", str(self._main)], stdin=DEVNULL, stdout=DEVNULL, stderr=DEVNULL
+        )
+        end = time.monotonic() + 20
+        while self._process.poll() is None and time.monotonic() < end:
+            try:
+                with socket.create_connection(("127.0.0.1", self.port), timeout=10) as probe:
+                    if probe.recv(100).startswith(b"220"):
+                        return
+            except ConnectionRefusedError:
+                time.sleep(0.02)
+        log = self.base / "log"
+        raise AssertionError(f"dovecot did not start: {log.read_text() if log.exists() else 'no log'}")
+
+    def stop(self) -> None:
+        """Ends the processes and removes the folder."""
+        self._process.terminate()
+        self._process.wait(timeout=20)
+        shutil.rmtree(self.base, ignore_errors=True)
+
+    def own(self) -> None:
+        """Give all mail to the user that Dovecot reads it as, where somebody else has written it."""
+        nobody = pwd.getpwnam("nobody")
+        for path in [self.mail, *self.mail.rglob("*")]:
+            os.chown(path, nobody.pw_uid, nobody.pw_gid)
+
+    def _doveadm(self, *words: str) -> str:
+        assert DOVEADM is not None
+        command = [DOVEADM, "-c", str(self._main), *words]
+        return run(command, stdin=DEVNULL, capture_output=True, check=True, timeout=20).stdout.decode()
+
+    def folders(self) -> list[str]:
+        """The folders of ann@example.org."""
+        return sorted(self._doveadm("mailbox", "list", "-u", "ann@example.org").splitlines())
+
+    def mails(self, folder: str) -> list[str]:
+        """The mails in a folder as text."""
+        shown = self._doveadm("-f", "json", "fetch", "-u", "ann@example.org", "text", "mailbox", folder)
+        return [mail["text"] for mail in json.loads(shown)]
