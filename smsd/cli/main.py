@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from smsd import __version__
-from smsd.cli import explain, messages, server
+from smsd.cli import explain, messages, rules, server
 from smsd.cli.client import DONE, NO_SERVER, REFUSED, NoServer, Refusal
 from smsd.config.positions import ConfigError
 
@@ -21,6 +21,7 @@ first steps:
   smsd log                                what was sent, and what became of it
   smsd queue show 911813352047513600      everything about one delivery
   smsd explain 911813352047513600         why it went where it went
+  smsd rules list                         the rules; export and import make files of them
   smsd set expire_minutes 1440            change a setting while the server runs
   smsd simulate phone                     be the phone at the other end of the simulated modem
 
@@ -54,6 +55,7 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(dest="command", metavar="COMMAND", parser_class=_Parser)
     messages.add(commands)
     explain.add(commands)
+    rules.add(commands)
     server.add(commands)
     return top
 
