@@ -24,11 +24,13 @@ from smsd.core.inbound import Arrivals, Inbound
 from smsd.core.judging import Judge
 from smsd.core.memory import Memory
 from smsd.core.planning import Planner, Policies
+from smsd.core.postoffice.office import PostOffice
 from smsd.core.queue import Queue
 from smsd.core.timers import Sweeper
 from smsd.interfaces import FrontendContext, GatewayContext
 from smsd.keeper import Keeper, Wanted
 from smsd.ports import Ports, check
+from smsd.rulework import Rulework
 from smsd.store.sqlite import SqliteStore
 
 
@@ -43,6 +45,7 @@ class House:
         self.ports = Ports(reactor)
         self.accounts = Accounts(configuration.accounts, reactor, configuration.server.percent_logins)
         self._account_settings = configuration.accounts
+        self._folder = configuration.folder
         self.simulators = Keeper("simulator", reactor)
         self.gateways = Keeper("gateway", reactor, removed=lambda gateway: self.queue.remove(gateway.name))
         self.doors = Keeper("door", reactor, retire=self._retire)
@@ -57,13 +60,15 @@ class House:
         self.judge = Judge(self.planner, self.store.now, find)
         self.dispatcher = Dispatcher(self.store, self.planner, self.queue, self.judge)
         self.inbound = Inbound(self.store, self.planner, self.queue)
+        self.rulework = Rulework(self.store, self.judge, self.inbound, self._reactor, self._folder)
         self.explainer = Explainer(self.store, self.planner, self.judge)
+        self.post_office = PostOffice(self.dispatcher, self.accounts, self._reactor, self.store.now)
         self.sweeper = Sweeper(self.store, self.queue, self._reactor)
         self.backlog = Backlog(self.store, self.queue)
 
         def close() -> Any:
             self.accounts.stop()
-            return self.store.close()
+            return self.rulework.stop().addCallback(lambda _: self.store.close())
 
         return close
 
@@ -97,6 +102,8 @@ class House:
             for gateway in configuration.gateways
         }
         self._in_doubt = {gateway.id: gateway.in_doubt for gateway in configuration.gateways}
+        self.rulework.use(configuration)
+        self.post_office.use(configuration)
         if configuration.accounts != self._account_settings:
             self._account_settings = configuration.accounts
             self.accounts.replace(configuration.accounts)
@@ -117,7 +124,8 @@ class House:
         server = configuration.server
         wanted = {}
         # Those that carry mail first: a modem may bring messages in from its first moment on, and they must find a way.
-        for settings in sorted(configuration.gateways, key=lambda each: "mailto" not in each.schemes):
+        every = (*configuration.gateways, *self.rulework.errands(configuration))
+        for settings in sorted(every, key=lambda each: "mailto" not in each.schemes):
             if settings.active:
                 facts = (
                     settings,
@@ -182,6 +190,7 @@ class House:
             dispatcher=self.dispatcher,
             inbound=self.inbound,
             portal=self.accounts.portal,
+            post_office=self.post_office,
             **told,
         )
         door = registry.find(registry.DOORS, settings.type).make(settings, context)

@@ -14,6 +14,8 @@ from twisted.internet.defer import Deferred
 
 from smsd.core.judging import Judge
 from smsd.core.planning import Planner
+from smsd.policy.rules import xml
+from smsd.policy.rules.explain import kept
 from smsd.store import operating
 from smsd.store.sqlite import SqliteStore
 from smsd.values.address import Address
@@ -41,8 +43,22 @@ class Explainer:
         told: dict[str, Any] | None = await self._store.ask(operating.explain, number)
         if told is None:
             raise InvalidValue(f"there is no delivery {number}: smsd queue list shows those there are")
-        told["rules"] = trace_lines(told.get("trace"))
+        told["rules"] = await self._lines(
+            told.get("trace"), outgoing=not told["about"]["origin"].startswith("sms:")
+        )
         return told
+
+    async def _lines(self, trace: str | None, *, outgoing: bool) -> list[str]:
+        """A line for each rule that there was, and then what those that matched did."""
+        if not trace:
+            return trace_lines(trace)
+        version, decided, steps, stopped = json.loads(trace)
+        text = await self._store.ask(operating.ruleset, version)
+        if text is None:
+            return trace_lines(trace)
+        rules = xml.read(text.encode("utf-8"), "the rules of that time")
+        told = kept(rules.outgoing if outgoing else rules.incoming, bytes.fromhex(decided), stopped)
+        return [*told, *(["what they did:", *(f"  {step}" for step in steps)] if steps else [])]
 
     async def trial(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """What would become of a message: from, to, text; account, subject, gateway. Nothing is kept or sent."""

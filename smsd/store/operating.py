@@ -70,7 +70,19 @@ def remember(cursor: sqlite3.Cursor, items: Sequence[tuple[str, str, str | None,
     return [None] * len(items)
 
 
+def keep_ruleset(cursor: sqlite3.Cursor, items: Sequence[tuple[int, str, str, int]]) -> list[None]:
+    """Handler: (id, hash, text, now); one that is known stays as it is."""
+    cursor.executemany("insert or ignore into ruleset(id, hash, text, at) values(?,?,?,?)", items)
+    return [None] * len(items)
+
+
 # -- questions, asked of a connection that only reads
+
+
+def ruleset(connection: sqlite3.Connection, version: int) -> str | None:
+    """The text of the rules that had this id, as XML."""
+    row = connection.execute("select text from ruleset where id=?", (version,)).fetchone()
+    return None if row is None else str(row[0])
 
 
 def find(

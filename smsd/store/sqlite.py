@@ -187,6 +187,10 @@ class SqliteStore:
         """Keep (or, with None, forget) a small fact."""
         return self._group.call(operating.remember, (scope, key, value, self.now()))
 
+    def keep_ruleset(self, version: int, digest: str, text: str) -> Deferred[None]:
+        """Put a text of the rules on record."""
+        return self._group.call(operating.keep_ruleset, (version, digest, text, self.now()))
+
     # -- questions: they only read, in a thread
 
     def ask(self, question: Callable[..., Any], *args: Any, **options: Any) -> Deferred[Any]:

@@ -1,0 +1,111 @@
+"""What rules need, for one configuration after the other: the compiled lists, their list files and databases, the gateways
+that do what they say outside, and the record of every text they ever had.
+
+Part of the composition root: joins `policy.rules`, `core.judging`, `core.arriving`, `core.lists` and `core.databases`; decides
+nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from functools import partial
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+
+from smsd import registry
+from smsd.config.settings import Configuration
+from smsd.core.databases import Databases
+from smsd.core.inbound import Inbound, Replying, Rulebook
+from smsd.core.judging import Judge, trace_json
+from smsd.core.lists import Lists
+from smsd.policy.rules import engine, xml
+from smsd.policy.rules.model import Program, Rules, Sql, Url
+from smsd.policy.step import MINUTE
+from smsd.store.sqlite import SqliteStore
+
+ERRANDS = {"program": Program, "url": Url, "sql": Sql}
+"""What rules do outside, by the type of the gateway that does it."""
+
+
+class Rulework:
+    """`use` puts the rules of a configuration in force; `errands` are the gateways that it needs for them."""
+
+    log = Logger()
+
+    def __init__(self, store: SqliteStore, judge: Judge, inbound: Inbound, reactor: Any, folder: str) -> None:
+        self._store = store
+        self._judge = judge
+        self._inbound = inbound
+        self.lists = Lists(reactor)
+        self.databases = Databases(reactor, store.path, folder)
+        judge.lists = lambda: self.lists
+        judge.ask = inbound.ask = self.databases.ask
+        self._rules = Rules()
+
+    def use(self, configuration: Configuration) -> None:
+        """Judge by the rules of this configuration from now on; every text they have had is kept, for `smsd explain`."""
+        server, rules = configuration.server, configuration.rules
+        judge, arriving = self._judge, self._inbound.arriving
+        self.databases.use({one.name: one.url.get_secret_value() for one in configuration.databases})
+        judge.domains = frozenset((*server.domains, server.name))
+        judge.gateways = frozenset(gateway.id for gateway in configuration.gateways if gateway.active)
+        self._inbound.use(_replying(configuration))
+        if rules == self._rules:
+            return
+        outgoing, incoming = engine.compile(rules.outgoing), engine.compile(rules.incoming)
+        self.lists.use(outgoing.files | incoming.files)
+        version = self._keep(rules)
+        judge.use(outgoing, version)
+        arriving.rules = Rulebook(
+            judge=partial(engine.judge, incoming) if rules.incoming else None,
+            further=judge.rule,
+            lists=judge.lists,
+            trace=lambda verdict: trace_json(verdict, version),
+            when=judge.when,
+        )
+        self._rules = rules
+
+    def errands(self, configuration: Configuration) -> list[Any]:
+        """The settings of the gateways for programs, URLs and SQL that this configuration may use and does not have."""
+        effects, rules = configuration.effects, configuration.rules
+        actions = {type(action) for rule in (*rules.outgoing, *rules.incoming) for action in rule.actions}
+        limits = {"seconds": effects.seconds, "output": effects.output, "slots": effects.slots}
+        wanted = []
+        for name, action in ERRANDS.items():
+            called = action in actions or (name == "program" and configuration.programs)
+            if called and not any(name in gateway.schemes for gateway in configuration.gateways):
+                settings = registry.find(registry.GATEWAYS, name).Settings
+                wanted.append(settings(id=f"rules-{name}", type=name, **limits))
+        return wanted
+
+    def stop(self) -> Deferred[None]:
+        """Fires when no database is at work any more."""
+        return self.databases.stop()
+
+    def _keep(self, rules: Rules) -> int:
+        text = xml.write(rules).decode("utf-8")
+        digest = hashlib.sha256(text.encode("utf-8")).hexdigest()
+        version = int(digest[:15], 16)
+        self._store.keep_ruleset(version, digest, text).addErrback(
+            lambda failure: self.log.error("the rules could not be put on record: {e}", e=failure.value)
+        )
+        return version
+
+
+def _replying(configuration: Configuration) -> Replying:
+    replies, server = configuration.replies, configuration.server
+    return Replying(
+        by_tag=replies.by_email_tag,
+        keep=replies.keep_minutes * MINUTE,
+        conflict=replies.conflict_text,
+        domains=frozenset((*replies.tag_domains, server.name.lower())),
+        mailboxes=frozenset(_lower(account.email for account in configuration.accounts)),
+        phones=frozenset(server.domains),
+    )
+
+
+def _lower(texts: Iterable[str | None]) -> Iterable[str]:
+    return (text.lower() for text in texts if text)
