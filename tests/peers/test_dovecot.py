@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import email
 import email.policy
+from pathlib import Path
+from textwrap import indent
 from typing import Any
 
 from twisted.internet import reactor
@@ -20,6 +22,7 @@ from tests.gateways.helpers import context, piece
 from tests.peers import postfix
 from tests.peers.dovecot import Dovecot, missing, missing_sieve
 
+MANUAL = Path(__file__).parents[2] / "docs" / "mail.rst"
 SIEVE = """\
 require ["fileinto", "mailbox", "variables"];
 if header :matches "X-SMSD-Folder" "*" { fileinto :create "${1}"; }
@@ -120,6 +123,7 @@ class SieveTests(DovecotCase):
     skip = missing_sieve()
 
     async def test_folders(self) -> None:
+        self.assertIn(indent(SIEVE, " " * 8), MANUAL.read_text("utf-8"))
         server = self.dovecot(sieve=SIEVE)
         gateway = self.gateway(socket=server.socket, folders="header")
         for number, name in enumerate(("", "SMS/Alarms", "Entwürfe")):
