@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from smsd.gateways.smtp.letters import Letter, letter
 from smsd.values.address import Address
-from smsd.values.message import Report
+from smsd.values.message import Report, Text
 from tests.gateways.helpers import piece
 
 
@@ -65,3 +65,21 @@ class LetterTests(SynchronousTestCase):
         notice = Report("failed", 1, 2, "+1555", "busy", 0, 0, "", subject="Hi")
         _, mail = self.made(content=notice)
         self.assertEqual(mail.get_payload(2).get_content_type(), "text/rfc822-headers")
+
+
+class OfLists(SynchronousTestCase):
+    def test_from_the_list_with_its_owner_in_the_envelope(self) -> None:
+        headers = (
+            ("subject", "[ops] disk full"), ("list", "ops@sms.example.org"), ("owner", "boss@example.org"),
+            ("writer", "ann@example.org"), ("from_name", "Ann"), ("loop", "a@x.example b@x.example"),
+        )  # fmt: skip
+        made = letter(
+            piece(origin=Address("mailto", "ann@example.org"), headers=headers, content=Text("sda1")),
+            "mail.example.org",
+            "root@example.org",
+        )
+        mail = email.message_from_bytes(made.data)
+        self.assertEqual(made.sender, "boss@example.org")
+        self.assertEqual(mail["From"], "Ann via ops <ops@sms.example.org>")
+        self.assertEqual(mail["Subject"], "[ops] disk full")
+        self.assertEqual(mail.get_all("X-Loop"), ["a@x.example", "b@x.example", "ops@sms.example.org"])

@@ -105,7 +105,7 @@ class NotificationSettings(_Sending):
     to: Annotated[list[SecretStr], Few] = Field(
         min_length=1, description="numbers, sms:, mailto: or account: addresses"
     )
-    text: str = Field(default=DEFAULT_TEXT, description=f"a text with {', '.join(VARIABLES)} between %")
+    text: str = Field(default=DEFAULT_TEXT, description="a text with variables such as %subject%")
     open: bool = Field(default=False, description="yes lets everybody who reaches the door send")
 
     _text = field_validator("text")(_template)
