@@ -11,7 +11,7 @@ from typing import Any
 from smsd.policy.step import after_operator
 from smsd.store import alerts
 from smsd.store.carrying import Carrying
-from smsd.store.rows import LOAD, TEXT, view_of
+from smsd.store.rows import CALL, LOAD, OCTETS, REPORT, TEXT, view_of
 from smsd.values.delivery import State
 from smsd.values.errors import InvalidValue
 
@@ -115,10 +115,13 @@ def find(
     return [_shown(row) for row in rows]
 
 
+_WORDS = {OCTETS: "(binary)", REPORT: "(report)", CALL: "(what a rule does)"}
+
+
 def _shown(row: sqlite3.Row) -> dict[str, Any]:
     shown = {key: row[key] for key in row.keys() if key not in ("body", "kind")}  # noqa: SIM118 (a Row iterates values)
     shown["state"] = State(row["state"]).name.lower()
-    shown["text"] = row["body"] if row["kind"] == TEXT else f"({'binary' if row['kind'] == 2 else 'report'})"
+    shown["text"] = row["body"] if row["kind"] == TEXT else _WORDS[row["kind"]]
     return shown
 
 
