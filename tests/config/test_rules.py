@@ -58,6 +58,8 @@ from smsd.policy.rules.model import (
 from smsd.values.errors import InvalidValue
 from smsd.values.message import Priority
 
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
 
 class FakeEngine:
     """Refuses rules called bad, doubts those called odd, as the engine would."""
@@ -593,3 +595,26 @@ effects: {seconds: 0, slots: many}
             ],
         )
         self.assertNotIn("hunter2", " ".join(problems))
+
+
+class Sample(WithRules):
+    """What etc/smsd.yaml shows."""
+
+    def test_defaults_are_the_defaults(self) -> None:
+        sample, empty = self.sample(), self.load("")
+        self.assertEqual((sample.replies, sample.effects), (empty.replies, empty.effects))
+        self.assertEqual((sample.rules, sample.rules_files, sample.databases), (Rules(), (), ()))
+
+    def test_the_examples_can_be_used(self) -> None:
+        self.patch(config_rules, "engine", engine)
+        _, _, after = self.text().partition("# For example (")
+        lines = after.split("\n\n")[0].splitlines()[1:]
+        rules = self.load("\n".join(line.removeprefix("# ") for line in lines)).rules
+        self.assertEqual((len(rules.outgoing), len(rules.incoming)), (4, 2))
+
+    def text(self) -> str:
+        with open(os.path.join(ROOT, "etc", "smsd.yaml"), encoding="utf-8") as stream:
+            return stream.read()
+
+    def sample(self) -> Configuration:
+        return load_text(self.text(), self.path, {})
