@@ -116,6 +116,8 @@ def _to(
     """The same message to somebody else: it keeps who wrote it, and failures are told to the same ticket."""
     kept = tuple((name, value) for name, value in submission.headers if name not in ("subject", "from"))
     headers = (("subject", letter.subject), *more) if letter.subject else more
+    if letter.outgoing:
+        headers = (*headers, ("sms_to", letter.number))
     return Submission(
         door=DOOR, origin=submission.origin, recipients=(Recipient(address, address.target, parameters),),
         content=content, account=submission.account, ticket=submission.ticket,

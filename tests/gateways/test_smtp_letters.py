@@ -51,9 +51,16 @@ class LetterTests(SynchronousTestCase):
         self.assertEqual(mail["X-SMS-Missing-Parts"], "2")
         self.assertEqual((mail["In-Reply-To"], mail["Subject"]), ("<o@example.org>", "Re: Lunch"))
 
+    def test_a_copy_of_what_somebody_wrote_to_a_phone(self) -> None:
+        headers = (("sms_to", "+393330000001"), ("from", "ann@example.org"))
+        _, mail = self.made(origin=Address("mailto", "ann@example.org"), headers=headers)
+        self.assertEqual(mail["From"], '"ann@example.org via admin" <admin@example.org>')
+        self.assertEqual((mail["Reply-To"], mail["To"]), ("ann@example.org", "ann@example.org"))
+        self.assertEqual((mail["Subject"], mail["X-SMS-Recipient"]), ("SMS to +393330000001", "+393330000001"))
+
     def test_what_no_phone_wrote_comes_from_the_administrator(self) -> None:
         _, mail = self.made(origin=Address("account", "smsd"), headers=())
-        self.assertEqual(mail["From"], "admin@example.org")
+        self.assertEqual(mail["From"], "smsd via admin <admin@example.org>")
 
     def test_a_report_has_no_sender(self) -> None:
         notice = Report("delayed", 1, 2, "+1555", "busy", 0, 0, "text")

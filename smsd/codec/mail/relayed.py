@@ -44,3 +44,39 @@ def relayed(
     fields.append(("MIME-Version", "1.0"))
     extra, body = text_entity(text)
     return headers.block(fields + extra) + body
+
+
+def copied(
+    text: str,
+    *,
+    box: str,
+    writer: str,
+    recipient: str,
+    phone: str = "",
+    subject: str = "",
+    message_id: str,
+    date: int,
+) -> bytes:
+    """What somebody here wrote to a phone, copied to a mailbox by a rule (octets, CRLF). It comes from `box`, answers go to
+    the `writer`, a mail address or the name of an account; `phone` is the number that was written to."""
+    local = box.partition("@")[0]
+    fields = [
+        ("From", f"{display(f'{headers.line(writer)[:100]} via {local}')} <{headers.line(box)}>"),
+        ("To", recipient),
+    ]
+    if "@" in writer:
+        fields.append(("Reply-To", headers.line(writer)))
+    fields += [
+        (
+            "Subject",
+            headers.unstructured((subject or f"SMS to {phone}" if phone else subject or "SMS")[:500]),
+        ),
+        ("Date", headers.date(date)),
+        ("Message-ID", message_id),
+        ("X-Auto-Response-Suppress", "All"),
+    ]
+    if phone:
+        fields.append(("X-SMS-Recipient", headers.line(phone)[:100]))
+    fields.append(("MIME-Version", "1.0"))
+    extra, body = text_entity(text)
+    return headers.block(fields + extra) + body

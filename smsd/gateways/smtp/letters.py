@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from smsd.codec.mail import from_sms, headers, reply_address, report
 from smsd.codec.mail.folders import levels, plus
-from smsd.codec.mail.relayed import relayed
+from smsd.codec.mail.relayed import copied, relayed
 from smsd.codec.mail.sms import domain
 from smsd.values.delivery import Failure, Kind, Piece
 from smsd.values.errors import InvalidValue
@@ -66,6 +66,18 @@ def letter(piece: Piece, server_name: str, postmaster: str, mail_from: str = "%s
                 message_id=message_id,
                 date=piece.arrived,
                 loops=tuple(about.get("loop", "").split()),
+            )
+        elif piece.origin.scheme != "sms" and isinstance(piece.content, Text):
+            sender = postmaster
+            data = copied(
+                piece.content.text,
+                box=postmaster,
+                writer=piece.origin.target,
+                recipient=recipient,
+                phone=about.get("sms_to", ""),
+                subject=about.get("subject", ""),
+                message_id=message_id,
+                date=piece.arrived,
             )
         elif isinstance(piece.content, Call):
             raise Failure(Kind.PERMANENT, "what a rule does outside is no mail", status="5.6.0")
