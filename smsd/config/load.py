@@ -11,10 +11,11 @@ from functools import partial
 from typing import Any
 
 from smsd import registry
-from smsd.config import checks, rules
+from smsd.config import checks, rules, userrules
 from smsd.config.positions import ConfigError, Document, KeyPath, read, read_file
 from smsd.config.settings import Configuration, DatabaseSettings, FileSettings, ServerSettings
 from smsd.config.validate import Surroundings, section
+from smsd.policy.rules.language.rules import together
 
 PLUGINS = ("listeners", "gateways", "accounts", "simulators")
 POST_OFFICE = ("notifications", "lists", "programs")
@@ -56,6 +57,9 @@ def _build(
     warnings = checks.across(document, file, found)
     warnings += _post_office().across(document, file.server, found)
     written = rules.read(document, around, instead)
+    names = [database.name for _, database in found["databases"]]
+    gateways = [gateway for _, gateway in found["gateways"]]
+    own, doubts = userrules.read(document, folder, found["accounts"], names, gateways)
     if document.problems:
         raise ConfigError(document.problems)
     lists = {name: tuple(item for _, item in items) for name, items in found.items()}
@@ -69,11 +73,11 @@ def _build(
         file.log,
         file.control,
         **lists,
-        rules=written.rules,
+        rules=together(written.rules, own),
         rules_files=written.files,
         replies=file.replies,
         effects=file.effects,
-        warnings=(*warnings, *written.warnings),
+        warnings=(*warnings, *written.warnings, *doubts),
     )
 
 

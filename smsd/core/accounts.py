@@ -57,6 +57,15 @@ class AccountSettings(Section):
     country: str | None = Field(default=None, pattern="^[A-Z]{2}$", description="two letters: IT")
     networks: list[str] = Field(default=[], description="where it may be used from; all, when empty")
     demo: bool = Field(default=False, description="a password in clear, for loopback only")
+    outgoing_rules: list[Any] = Field(
+        default=[], description="the user's own rules for what the account sends"
+    )
+    incoming_rules: list[Any] = Field(
+        default=[], description="the user's own rules for what comes in for `email`"
+    )
+    may_execute: bool = Field(
+        default=False, description="yes or no; yes lets these rules start programs, URLs and SQL"
+    )
 
     @field_validator("networks")
     @classmethod
