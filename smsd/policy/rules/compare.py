@@ -1,0 +1,281 @@
+"""Comparisons of texts: a `TextTest` becomes a function of a text, and what of it an index can use.
+
+A text is read from the message as a `Reading` says: folded unless capitals matter, in the normal form of phone numbers where
+numbers are compared. Lists from files are prepared once for each version of the file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final
+
+import re2  # type: ignore[import-untyped]
+
+from smsd.policy.rules import pattern, view
+from smsd.policy.rules.model import Each, How, TextTest
+from smsd.policy.rules.pattern import Pattern
+from smsd.policy.rules.view import Items, View
+from smsd.values.errors import InvalidValue, storable
+
+Op = Callable[[str, View], bool]
+"""Whether a text, read as the comparison wants it, is what it should be."""
+
+_FEW: Final = 16
+_MOST_KEYS: Final = 1000
+_CHUNK: Final = 4096
+"""Octets of an expression that looks for many texts at once: far below where RE2 would run out of memory and get slow."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How a field is read. `joined`: as one text; `number`: as phone numbers; `case`: as written, else folded."""
+
+    field: str
+    joined: bool = False
+    number: bool = False
+    case: bool = False
+
+    @property
+    def single(self) -> bool:
+        """Whether it is always one text."""
+        return self.joined or view.is_single(self.field)
+
+    def one(self) -> Callable[[View], str]:
+        """The reader of a field that is one text."""
+        key, get, form = self._key("one"), view.text(self.field), _form(self.number, self.case)
+
+        def read(seen: View) -> str:
+            known: str | None = seen.cache.get(key)
+            if known is None:
+                known = seen.cache[key] = form(get(seen))
+            return known
+
+        return read
+
+    def several(self) -> Callable[[View], Items]:
+        """The reader of a field with items."""
+        key, field, form = self._key("items"), self.field, _form(self.number, self.case)
+
+        def read(seen: View) -> Items:
+            known: Items | None = seen.cache.get(key)
+            if known is None:
+                items = view.items(seen, field)
+                if len(items) == 1 and len(items[0]) == 1:
+                    known = ((form(items[0][0]),),)
+                else:
+                    known = tuple([tuple([form(text) for text in item]) for item in items])
+                seen.cache[key] = known
+            return known
+
+        return read
+
+    def spellings(self) -> Callable[[View], tuple[str, ...]]:
+        """The reader of all texts of a field."""
+        key, several = self._key("all"), self.several()
+
+        def read(seen: View) -> tuple[str, ...]:
+            known: tuple[str, ...] | None = seen.cache.get(key)
+            if known is None:
+                items = several(seen)
+                known = items[0] if len(items) == 1 else tuple([text for item in items for text in item])
+                seen.cache[key] = known
+            return known
+
+        return read
+
+    def _key(self, form: str) -> str:
+        return f"{view.depends(self.field)} {self.field} {form} {self.number} {self.case}"
+
+
+def _form(number: bool, case: bool) -> Callable[[str], str]:
+    """What brings a text into the form in which it is compared."""
+    if number:
+        return lambda text: view.normal(text).casefold()
+    return str if case else str.casefold
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """What a text must have for a comparison to be true: be `value`, begin with it (`starts`), contain it (`has`), or match it
+    (`matches`, an expression for RE2)."""
+
+    reading: Reading
+    kind: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """A compiled `TextTest`. `read` brings a text from elsewhere (an answer of a database) into the form that `op` wants; `case`
+    and `number` say the same to a `Reading`. `keys` makes what an index needs, None when it can do nothing."""
+
+    op: Op
+    case: bool
+    number: bool
+    joined: bool
+    keys: Callable[[str], tuple[Key, ...] | None]
+    warnings: tuple[str, ...] = ()
+
+    def read(self, text: str) -> str:
+        """`text` in the form that `op` wants."""
+        return _form(self.number, self.case)(text)
+
+    def reading(self, field: str) -> Reading:
+        """How a field is read for it."""
+        return Reading(field, self.joined, self.number, self.case)
+
+
+def compile_test(test: TextTest) -> Comparison:
+    """The comparison; InvalidValue when the test makes no sense."""
+    if test.compare not in ("text", "number"):
+        raise InvalidValue(f"compare is {test.compare[:40]!r}: write text or number")
+    number = test.compare == "number"
+    joined = test.each is Each.JOINED or test.how is How.EMPTY
+    for written in (test.value, *test.items):
+        storable(written)
+    if test.how is How.REGEX:
+        return _regex(test, joined, number)
+    if test.how in (How.ITEM, How.IN):
+        return _listed(test, joined, number)
+    if test.how is How.EMPTY:
+        return Comparison(lambda text, _: not text.strip(), True, False, True, _no_keys)
+    op, kind = _PLAIN[test.how]
+    value = wanted(test.value, number, test.how is How.EQUALS)
+    folded = value.casefold()
+    if number or not test.case:
+        value = folded
+    warnings = (
+        ()
+        if value or test.how is How.EQUALS
+        else ("it compares with an empty text, which every text contains",)
+    )
+
+    def keys(field: str) -> tuple[Key, ...] | None:
+        if not kind or (not folded and kind != "is"):
+            return None
+        return (Key(Reading(field, joined, number), kind, folded),)
+
+    return Comparison(partial(op, value), test.case, number, joined, keys, warnings)
+
+
+_PLAIN: dict[How, tuple[Callable[..., bool], str]] = {
+    How.CONTAINS: (lambda value, text, _: value in text, "has"),
+    How.STARTS: (lambda value, text, _: text.startswith(value), "starts"),
+    How.ENDS: (lambda value, text, _: text.endswith(value), "has"),
+    How.EQUALS: (lambda value, text, _: text == value, "is"),
+}
+
+
+def _no_keys(field: str) -> None:
+    return None
+
+
+def wanted(value: str, number: bool, whole: bool) -> str:
+    """What a text is compared with, in the form in which it is read. A piece of a number loses its separators only."""
+    if not number:
+        return value
+    if whole:
+        return view.normal(value)
+    plain = "".join(char for char in value if char in "+0123456789*#")
+    return f"+{plain[2:]}" if plain.startswith("00") else plain or value
+
+
+def _regex(test: TextTest, joined: bool, number: bool) -> Comparison:
+    compiled = pattern.read(test.value, test.case)
+
+    def keys(field: str) -> tuple[Key, ...] | None:
+        if compiled.prefixes:
+            reading = Reading(field, joined, number)
+            return tuple(Key(reading, "starts", prefix) for prefix in sorted(compiled.prefixes))
+        return _matching(compiled, Reading(field, joined, number, True))
+
+    return Comparison(lambda text, _: compiled.search(text), True, number, joined, keys, compiled.warnings)
+
+
+_SMALL: Final = 200
+
+
+def _matching(compiled: Pattern, reading: Reading) -> tuple[Key, ...] | None:
+    if compiled.size > _SMALL:
+        return None
+    flags = "-i" if compiled.case else "i"
+    return (Key(reading, "matches", f"(?{flags}:{compiled.main})"),)
+
+
+# -- lists
+
+
+def lines(given: Iterable[str]) -> list[str]:
+    """The items of a file: one a line; empty lines and those that begin with # are none."""
+    return [item for line in given if (item := line.strip()) and item[0] != "#"]
+
+
+def _listed(test: TextTest, joined: bool, number: bool) -> Comparison:
+    contains, path = test.how is How.ITEM, test.file
+    form = _form(False, test.case and not number)
+    own = [form(wanted(item, number, not contains)) for item in test.items if item]
+    prepare = _containing if contains else _being
+    fixed = prepare(own)
+    known: list[Any] = [None, None]
+
+    def op(text: str, seen: View) -> bool:
+        if fixed(text):
+            return True
+        now = seen.facts.lists.get(path)
+        if not now:
+            return False
+        if known[0] is not now:  # a file that changed is another tuple
+            known[1] = prepare([form(wanted(item, number, not contains)) for item in lines(now)])
+            known[0] = now
+        return bool(known[1](text))
+
+    def keys(field: str) -> tuple[Key, ...] | None:
+        if path or not own or len(own) > _MOST_KEYS:
+            return None
+        reading = Reading(field, joined, number)
+        return tuple(Key(reading, "has" if contains else "is", item.casefold()) for item in own)
+
+    warnings = () if own or path else ("its list is empty: it is never true",)
+    return Comparison(op if path else lambda text, _: fixed(text), test.case, number, joined, keys, warnings)
+
+
+def _being(items: list[str]) -> Callable[[str], bool]:
+    return frozenset(items).__contains__
+
+
+def _containing(items: list[str]) -> Callable[[str], bool]:
+    if len(items) <= _FEW:
+        return lambda text: any(item in text for item in items)
+    finders = [finder(chunk) for chunk in chunks([re2.escape(item) for item in items])]
+
+    def find(text: str) -> bool:
+        octets = text.encode("utf-8", "replace")
+        return any(search(octets) is not None for search in finders)
+
+    return find
+
+
+def chunks(expressions: Iterable[str], most: int = 200) -> list[list[str]]:
+    """Expressions in groups that RE2 can look for at once without getting slow."""
+    found: list[list[str]] = []
+    room = 0
+    for expression in expressions:
+        if room < len(expression) or len(found[-1]) >= most:
+            found.append([])
+            room = _CHUNK
+        found[-1].append(expression)
+        room -= len(expression) + 1
+    return found
+
+
+def finder(expressions: list[str]) -> Callable[[bytes], object]:
+    """A function of the octets of a text: something that is not None when one of the expressions matches."""
+    options = re2.Options()
+    options.log_errors = False
+    options.never_capture = True
+    search: Callable[[bytes], object] = re2.compile(
+        "|".join(expressions).encode("utf-8", "replace"), options
+    ).search
+    return search

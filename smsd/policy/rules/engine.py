@@ -1,0 +1,172 @@
+"""The rules engine: a list of rules, compiled once, judges one message after the other (features R1 to R5, R7).
+
+Pure. `judge` never raises, whatever the message, and always ends: each rule runs at most once, from top to bottom. Actions run in
+order, and what comes later sees what they changed. Accept, Reject, Delete and Stop end it. Where a condition needs the answer of a
+database that the facts do not have, judge returns `Ask` and is called again, from the start, with the answer.
+
+Rules that cannot match are not looked at (`index`); after a change of what they are filed by, the index is asked again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from smsd.policy.rules import trace, words
+from smsd.policy.rules.actions import Act, compile_action, step
+from smsd.policy.rules.conditions import Compiler, Test, Unanswered, walk
+from smsd.policy.rules.index import Index, keys
+from smsd.policy.rules.letter import Ask, Facts, Letter, Trace, Verdict
+from smsd.policy.rules.model import AddHeader, Condition, DeleteHeader, Field, Rule, SetHeader
+from smsd.policy.rules.view import WRITABLE, View, canonical, depends
+from smsd.values.errors import InvalidValue
+
+_MOST_LOOKUPS: Final = 16
+"""A message that was changed more often than this is shown to all remaining rules."""
+
+
+class Compiled:
+    """A rule that can be run."""
+
+    __slots__ = ("_lines", "acts", "condition", "position", "test", "title")
+
+    def __init__(self, position: int, rule: Rule, test: Test, acts: tuple[Act, ...]) -> None:
+        self.position = position
+        self.title = rule.title
+        self.condition = rule.condition
+        self.test = test
+        self.acts = acts
+        self._lines: dict[int, str] = {}
+
+    def line(self, number: int) -> str:
+        """What a trace says when condition `number` made it match."""
+        known = self._lines.get(number)
+        if known is None:
+            decisive = list(walk(self.condition))[number]
+            known = self._lines[number] = f"{self.title!r} matched: {words.condition(decisive)}"
+        return known
+
+    def run(self, seen: View, number: int) -> bool:
+        """Do what it says; True: ask no more rules."""
+        step(seen, self.line(number))
+        for act in self.acts:
+            if act(seen):
+                seen.stopped = self.title
+                return True
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class Ruleset:
+    """A compiled list. `warnings` are sentences for the administrator; `files` and `databases` what its conditions need;
+    `reads_headers`: whether it looks at headers other than From, To and Subject. `compiled` has None for a rule that is switched
+    off."""
+
+    compiled: tuple[Compiled | None, ...]
+    index: Index = field(repr=False)
+    warnings: tuple[str, ...] = ()
+    files: frozenset[str] = frozenset()
+    databases: frozenset[str] = frozenset()
+    reads_headers: bool = False
+
+
+def compile(rules: Sequence[Rule]) -> Ruleset:
+    """Make a list of rules ready. InvalidValue names the rule and says what is wrong with it; in a rule that is switched off that
+    is only a warning."""
+    compiler, index = Compiler(), Index()
+    compiled: list[Compiled | None] = []
+    warnings: list[str] = []
+    for position, rule in enumerate(rules):
+        name = f"rule {rule.title!r}{f' ({rule.source})' if rule.source else ''}"
+        doubts: list[str] = []
+        ready = None
+        try:
+            ready = _rule(position, rule, compiler, doubts)
+        except InvalidValue as error:
+            if rule.active:
+                raise InvalidValue(f"{name}: {error}") from None
+            doubts.append(f"it is switched off, and cannot be switched on: {error}")
+        warnings += [f"{name}: {doubt}" for doubt in doubts]
+        compiled.append(ready if rule.active else None)
+        if rule.active:
+            index.add(position, keys(rule.condition, compiler.comparisons))
+    index.close()
+    return Ruleset(
+        tuple(compiled),
+        index,
+        tuple(warnings),
+        frozenset(compiler.files),
+        frozenset(compiler.databases),
+        any(_reads_headers(rule) for rule in rules if rule.active),
+    )
+
+
+def _rule(position: int, rule: Rule, compiler: Compiler, doubts: list[str]) -> Compiled:
+    test = compiler.compile(rule.condition)
+    doubts += compiler.warnings
+    acts = tuple(
+        compile_action(rule.title, action, index, doubts) for index, action in enumerate(rule.actions)
+    )
+    return Compiled(position, rule, test, acts)
+
+
+def _reads_headers(rule: Rule) -> bool:
+    for action in rule.actions:
+        if isinstance(action, (AddHeader, SetHeader, DeleteHeader)) and action.name.lower() not in WRITABLE:
+            return True
+    return any(_reads_header(part) for part in walk(rule.condition))
+
+
+def _reads_header(condition: Condition) -> bool:
+    return isinstance(condition, Field) and depends(canonical(condition.name)) == "headers"
+
+
+def judge(ruleset: Ruleset, letter: Letter, facts: Facts) -> Verdict | Ask:
+    """What becomes of a message, or what has to be asked first."""
+    seen = View(letter, facts)
+    try:
+        _run(ruleset, seen)
+    except Unanswered as unanswered:
+        return Ask((unanswered.question,))
+    return verdict(seen)
+
+
+def _run(ruleset: Ruleset, seen: View) -> None:
+    index, compiled, decided, dirty = ruleset.index, ruleset.compiled, seen.decided, seen.dirty
+    candidates = index.candidates(seen)
+    at, last, lookups = 0, -1, 0
+    while at < len(candidates):
+        position = candidates[at]
+        at += 1
+        if position <= last:
+            continue
+        rule = compiled[position]
+        if rule is None:
+            continue
+        answer = rule.test(seen)
+        trace.note(decided, position - last - 1, answer)
+        last = position
+        if answer < 0:
+            continue
+        if rule.run(seen, answer - 1):
+            return
+        if dirty:
+            if not index.depends.isdisjoint(dirty):
+                lookups += 1
+                all_left = range(position + 1, len(compiled))
+                candidates = index.again(seen, candidates) if lookups <= _MOST_LOOKUPS else all_left
+                at = 0
+            dirty.clear()
+
+
+def verdict(seen: View) -> Verdict:
+    """What has come of a message."""
+    return Verdict(
+        seen.fate,
+        seen.result(),
+        seen.text,
+        tuple(seen.effects),
+        frozenset(seen.changed),
+        Trace(bytes(seen.decided), tuple(seen.steps), seen.stopped),
+    )
