@@ -234,6 +234,7 @@ class FileSettings(Section):
     outgoing: list[dict[str, Any]] = []
     incoming: list[dict[str, Any]] = []
     rules_files: list[str] = []
+    timed: list[dict[str, Any]] = []
 
 
 @dataclass(frozen=True)
@@ -256,6 +257,7 @@ class Configuration:
     accounts: tuple[Any, ...] = ()
     simulators: tuple[Any, ...] = ()
     databases: tuple[DatabaseSettings, ...] = ()
+    timed: tuple[Any, ...] = ()
     notifications: tuple[Any, ...] = ()
     lists: tuple[Any, ...] = ()
     programs: tuple[Any, ...] = ()
