@@ -72,7 +72,8 @@ class Carriers:
 
 
 class Planner:
-    """Makes acceptances. `now` gives Unix milliseconds, `find_account` an account by name or None."""
+    """Makes acceptances. `now` gives Unix milliseconds, `find_account` an account by name or None. `redirect` may name a program
+    instead of a mail address that is one's."""
 
     def __init__(
         self, ids: Ids, now: Callable[[], int], slots: Slots, find_account: Callable[[str], Account | None]
@@ -86,6 +87,7 @@ class Planner:
         self._ways: list[routes.Way] | None = None
         self._carriers: dict[tuple[str, tuple[str, ...], str | None], Carriers] = {}
         self.policies = Policies()
+        self.redirect: Callable[[Submission, Recipient], Recipient] | None = None
 
     def plan(self, submission: Submission, parent: int | None = None, *, reserve: bool = True) -> Acceptance:
         """The plan for a submission; Refused when nothing of it can be taken at all (empty, unknown account)."""
@@ -197,6 +199,8 @@ class _OneMessage:
         typed = recipient.typed or recipient.address.target
         if recipient.refused is not None:
             return Declined(typed, recipient.refused)
+        if recipient.address.scheme == "mailto" and self._planner.redirect is not None:
+            recipient = self._planner.redirect(self._submission, recipient)
         try:
             target = self._planner.target(recipient, self._account)
             key = (target, recipient.parameters, recipient.content)

@@ -16,6 +16,7 @@ from smsd.core.postoffice.notification import Notification
 from smsd.core.postoffice.paying import Known, Paying
 from smsd.core.postoffice.program import Program
 from smsd.interfaces import IPostOffice
+from smsd.values.message import Recipient, Submission
 
 
 @implementer(IPostOffice)
@@ -37,6 +38,8 @@ class PostOffice:
         self._in_thread = in_thread or self._thread
         self._paying = Paying(accounts, lambda: now() / 1000)
         self._boxes: dict[tuple[str, str], Postbox] = {}
+        self._programs: dict[tuple[str, str], Program] = {}
+        self._here = Here()
 
     def find(self, local: str, domain: str, ours: bool) -> Postbox | None:
         """See `IPostOffice`."""
@@ -46,19 +49,31 @@ class PostOffice:
         found = self._boxes.get((name, folded_domain(domain)))
         return self._boxes.get((name, "")) if found is None and ours else found
 
+    def redirect(self, submission: Submission, recipient: Recipient) -> Recipient:
+        """The recipient, or, where it is the address of a program here, that program: for messages that rules or gateways send
+        to an address and that never pass a door."""
+        if recipient.address.scheme != "mailto" or not self._programs:
+            return recipient
+        local, domain = folded(recipient.address.target)
+        found = self._programs.get((local, domain))
+        if found is None and self._here.ours(domain):
+            found = self._programs.get((local, ""))
+        return recipient if found is None else found.instead(submission, recipient)
+
     def use(self, configuration: Any) -> None:
         """Take the notifications, lists and programs of a configuration; mail that is under way keeps the old ones."""
         self._paying.forget()
-        server = configuration.server
+        server, self._here = configuration.server, here_of(configuration)
         desk = Desk(
-            dispatcher=self._dispatcher, accounts=self._accounts, paying=self._paying, here=here_of(configuration),
+            dispatcher=self._dispatcher, accounts=self._accounts, paying=self._paying, here=self._here,
             now=self._now, in_thread=self._in_thread, whole=lambda address: whole(address, server),
             postmaster=server.postmaster or f"postmaster@{server.name}",
         )  # fmt: skip
         boxes: list[Postbox] = [Notification(settings, desk) for settings in configuration.notifications]
         boxes += [MailList(settings, desk) for settings in configuration.lists]
-        boxes += [Program(settings, desk) for settings in configuration.programs]
-        self._boxes = {folded(box.settings.address): box for box in boxes}
+        programs = [Program(settings, desk) for settings in configuration.programs]
+        self._boxes = {folded(box.settings.address): box for box in (*boxes, *programs)}
+        self._programs = {folded(box.settings.address): box for box in programs}
 
     def _thread(self, function: Callable[..., Any], *arguments: Any) -> Deferred[Any]:
         return deferToThreadPool(self._reactor, self._reactor.getThreadPool(), function, *arguments)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from smsd.codec import template
 from smsd.core.postoffice.boxes import LOG_IN, Desk, Postbox
 from smsd.core.postoffice.sending import Share, send
@@ -10,7 +12,10 @@ from smsd.core.postoffice.words import VARIABLES, variables
 from smsd.interfaces import MailIn, Posted, Session
 from smsd.values.address import Address
 from smsd.values.errors import Reason, Refused
-from smsd.values.message import Call, Recipient
+from smsd.values.message import Binary, Call, Recipient, Report, Submission, Text
+
+LONGEST_FACT = 65_536
+"""Characters of the text in the environment; the whole is on stdin."""
 
 
 class Program(Postbox):
@@ -47,34 +52,66 @@ class Program(Postbox):
 
     async def _deliver(self, mail: MailIn) -> Posted:
         words = variables(mail, self.address, self.desk.now(), self.desk.zone)
-        call = Call(
+        account = self._account(mail.session) or ""
+        more = {
+            "SMSD_ACCOUNT": account,
+            "SMSD_DOOR": mail.session.door,
+            "SMSD_MESSAGE_ID": mail.message_id,
+            "SMSD_SIZE": str(mail.size),
+            "SMSD_ATTACHMENTS": words["attachments"],
+        }
+        call = self._call(words, "mail", more, f"mailto:{mail.sender}")
+        share = Share(self._account(mail.session), (self._recipient,), call, "program")
+        return await send(self.desk.dispatcher, self.errand(mail), [share], [])
+
+    def instead(self, submission: Submission, recipient: Recipient) -> Recipient:
+        """The recipient for a message that did not come by mail and goes to this address (a rule says so, or a gateway's
+        `deliver_to`): the program itself."""
+        content = submission.content if recipient.content is None else recipient.content
+        if isinstance(content, (Report, Call)) or not self.settings.active:
+            return recipient
+        about = dict(submission.headers if recipient.headers is None else recipient.headers)
+        origin = submission.origin.target
+        mail = MailIn(
+            Session(submission.door), origin, content.text if isinstance(content, Text) else "", "",
+            subject=about.get("subject", ""), from_=about.get("from", "") or origin,
+        )  # fmt: skip
+        words = variables(mail, self.address, self.desk.now(), self.desk.zone)
+        more = {
+            "SMSD_NUMBER": origin if submission.origin.scheme == "sms" else "",
+            "SMSD_GATEWAY": about.get("gateway", ""),
+            "SMSD_ACCOUNT": submission.account or "",
+            "SMSD_DOOR": submission.door,
+        }
+        if isinstance(content, Binary):
+            more["SMSD_DATA"] = content.data.hex()
+        back = submission.origin if submission.ticket is None else submission.ticket.address
+        direction = "incoming" if submission.origin.scheme == "sms" else "outgoing"
+        call = self._call(words, direction, more, str(back), about.get("gateway", ""))
+        return replace(self._recipient, content=call, trace=recipient.trace)
+
+    def _call(
+        self, words: dict[str, str], direction: str, more: dict[str, str], back: str, gateway: str = ""
+    ) -> Call:
+        """What the program gets: arguments, text, and the message in its environment."""
+        named = {
+            "SMSD_DIRECTION": direction,
+            "SMSD_FROM": words["sender"],
+            "SMSD_FROM_NAME": words["from_name"],
+            "SMSD_TO": words["address"],
+            "SMSD_SUBJECT": words["subject"],
+            "SMSD_TEXT": words["text"][:LONGEST_FACT],
+            "SMSD_DATE": words["date"][:10],
+            "SMSD_TIME": words["date"][11:],
+            **more,
+        }
+        return Call(
             "program",
             self.settings.command[0],
             tuple(argument.render(words).replace("\0", "") for argument in self._arguments),
             words["text"],
-            facts=facts(mail, words, self._account(mail.session) or ""),
-            reply=f"mailto:{mail.sender}" if self.settings.reply else "",
+            facts=tuple((name, value.replace("\0", "")) for name, value in named.items()),
+            reply=back if self.settings.reply and back.partition(":")[0] in ("mailto", "sms") else "",
+            gateway=gateway,
             rule=self.address,
         )
-        share = Share(self._account(mail.session), (self._recipient,), call, "program")
-        return await send(self.desk.dispatcher, self.errand(mail), [share], [])
-
-
-def facts(mail: MailIn, words: dict[str, str], account: str) -> tuple[tuple[str, str], ...]:
-    """The mail for the environment of a program."""
-    named = {
-        "SMSD_DIRECTION": "mail",
-        "SMSD_FROM": words["sender"],
-        "SMSD_FROM_NAME": words["from_name"],
-        "SMSD_TO": words["address"],
-        "SMSD_SUBJECT": words["subject"],
-        "SMSD_TEXT": words["text"][:65536],
-        "SMSD_ACCOUNT": account,
-        "SMSD_DOOR": mail.session.door,
-        "SMSD_MESSAGE_ID": mail.message_id,
-        "SMSD_SIZE": str(mail.size),
-        "SMSD_ATTACHMENTS": words["attachments"],
-        "SMSD_DATE": words["date"][:10],
-        "SMSD_TIME": words["date"][11:],
-    }
-    return tuple((name, value.replace("\0", "")) for name, value in named.items())

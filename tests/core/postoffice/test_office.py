@@ -16,7 +16,7 @@ from smsd.core.postoffice.sending import BATCH
 from smsd.interfaces import IAccount, IPostbox, IPostOffice, Posted
 from smsd.values.address import Address
 from smsd.values.errors import Reason, Refused
-from smsd.values.message import Call, Report, Text
+from smsd.values.message import Call, Recipient, Report, Submission, Text
 from tests.core.postoffice.post import ANN, Post
 
 EXAMPLE = "sms:+15551234567?user=smsalerts&pass=alertpwd@sms.example.org"
@@ -532,3 +532,34 @@ class Programs(PostCase):
         self.program()
         self.post.house.queue.remove("programs")
         self.refused(Reason.NO_GATEWAY, self.post.admit, "tickets", account="john")
+
+    def test_what_a_rule_or_a_gateway_sends_to_its_address(self) -> None:
+        """An incoming SMS that is for this address goes to the program; arguments and environment name the phone."""
+        self.program(command=["/usr/local/bin/ticket", "%sender%"], reply=True)
+        self.post.house.planner.redirect = self.post.office.redirect
+        sms = Submission(
+            "gsm1",
+            Address("sms", "+15551234567"),
+            tuple(
+                Recipient(Address("mailto", to), to)
+                for to in ("Tickets@sms.example.org", "tickets@elsewhere.example")
+            ),
+            Text("broken lamp"),
+            headers=(("gateway", "gsm1"),),
+        )
+        self.post.house.wait(self.post.house.dispatcher.submit(sms))
+        self.post.house.settle()
+        [piece] = self.post.programs.pieces
+        call = piece.content
+        self.assertEqual((call.arguments, call.text), (("+15551234567",), "broken lamp"))
+        facts = dict(call.facts)
+        self.assertEqual((facts["SMSD_DIRECTION"], facts["SMSD_NUMBER"]), ("incoming", "+15551234567"))
+        self.assertEqual((call.reply, call.gateway), ("sms:+15551234567", "gsm1"))
+        self.assertEqual([piece.target.target for piece in self.post.mailed], ["tickets@elsewhere.example"])
+
+    def test_reports_are_never_run(self) -> None:
+        self.program()
+        report = Report("failed", 1, 2, "+1", "no", 0, 0, "x")
+        recipient = Recipient(Address("mailto", "tickets@sms.example.org"))
+        submission = Submission("notice", Address("account", "smsd"), (recipient,), report)
+        self.assertEqual(self.post.office.redirect(submission, recipient), recipient)
