@@ -1,0 +1,199 @@
+"""URLs that rules request (`type: url`): GET and POST, with limits for time and answer, and nothing sent twice unseen.
+
+What the statuses mean for the message stands in `_judge`. No line of a log, no status and no reason shows more of a URL than
+its server; the rest may be a password, a number or a text.
+"""
+
+from __future__ import annotations
+
+from email.utils import parsedate_to_datetime
+from typing import Literal
+from urllib.parse import quote, urljoin
+
+from OpenSSL import SSL
+from pydantic import Field
+from twisted.internet import ssl
+from twisted.internet.defer import Deferred, DeferredList
+from twisted.logger import Logger
+from twisted.web.client import BrowserLikePolicyForHTTPS
+
+import smsd
+from smsd.config.settings import Path
+from smsd.gateways.errands import Errands, Limits, clean, permanent, temporary, without_secrets
+from smsd.gateways.fetching import Answer, Client, Target, Unanswered, read_url
+from smsd.interfaces import GatewayContext
+from smsd.values.delivery import Accepted, Piece
+from smsd.values.errors import InvalidValue
+from smsd.values.message import Call
+
+MOST_REDIRECTS = 3
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
+NOT_NOW = frozenset({408, 425, 429})
+SHORTEST_WAIT = 5.0
+LONGEST_WAIT = 86_400.0
+"""Bounds of a server's Retry-After, in seconds."""
+_WORDS = 120
+
+
+class Settings(Limits):
+    """`type: url`."""
+
+    schemes = frozenset({"url"})
+
+    type: Literal["url"] = "url"
+    ca: Path | None = Field(
+        default=None, description="PEM file of the authorities to trust instead of the system's"
+    )
+
+
+class Urls(Errands):
+    """Requests URLs."""
+
+    log = Logger()
+    kind = "url"
+
+    def __init__(self, settings: Settings, context: GatewayContext) -> None:
+        super().__init__(settings, context)
+        self._client = Client(context.reactor, policy(settings.ca), settings.slots)
+
+    def stopService(self) -> Deferred[None]:
+        """Fires when the last answer is there and the connections are closed."""
+        return (
+            super()
+            .stopService()
+            .addCallback(lambda _: DeferredList([self._client.close()]))
+            .addCallback(lambda _: None)
+        )
+
+    async def _run(self, piece: Piece, call: Call) -> Accepted:
+        method = call.arguments[0] if call.arguments else "GET"
+        if method not in ("GET", "POST"):
+            raise permanent(f"{method[:20]!r} is not possible: the method is GET or POST")
+        target = _read(call.what)
+        body = None
+        headers = {
+            "User-Agent": f"smsd/{smsd.__version__}",
+            "Accept": "*/*",
+            # The same for every try of this delivery, and no other's: /sms/ and others know it again by this.
+            "Idempotency-Key": f"{self.context.server_name}-{piece.delivery}-{piece.arrived}",
+        }
+        if method == "POST":
+            body = call.text.encode("utf-8", "replace")
+            headers["Content-Type"] = quote(
+                call.media_type or "text/plain; charset=utf-8", safe="!#$&-^_.+/;= \"'"
+            )
+        answer, target, secrets = await self._follow(method, target, headers, body)
+        return self._judge(call, answer, target, secrets)
+
+    async def _follow(
+        self, method: str, target: Target, headers: dict[str, str], body: bytes | None
+    ) -> tuple[Answer, Target, tuple[str, ...]]:
+        """The answer behind all redirects, whose it is, and what may not be shown of it."""
+        reactor, limits = self.context.reactor, self._limits
+        end = reactor.seconds() + limits.seconds
+        secrets = target.secrets
+        for redirects in range(MOST_REDIRECTS + 1):
+            try:
+                answer = await self._client.fetch(
+                    method, target, headers, body, limits.output, max(end - reactor.seconds(), 0.0)
+                )
+            except Unanswered as trouble:
+                doubt = ": it may have been carried out" if trouble.sent else ""
+                raise temporary(
+                    without_secrets(f"{target.origin}: {trouble.reason}{doubt}", secrets),
+                    maybe_sent=trouble.sent,
+                    status="4.4.2" if trouble.sent else "4.4.1",
+                ) from None
+            if answer.status not in REDIRECTS:
+                return answer, target, secrets
+            if redirects < MOST_REDIRECTS:
+                target = self._next(method, target, answer)
+                secrets += target.secrets
+        raise permanent(f"{target.origin} redirects more than {MOST_REDIRECTS} times")
+
+    def _next(self, method: str, target: Target, answer: Answer) -> Target:
+        """Where a redirect leads to. A login goes along only to the same server."""
+        if method != "GET":
+            raise permanent(
+                f"{target.origin} answered a POST with a redirect: write the new URL into the rule"
+            )
+        found = answer.headers.getRawHeaders("Location") or [""]
+        try:
+            following = read_url(urljoin(f"{target.origin}{target.path}", found[0]) if found[0] else "")
+        except InvalidValue as error:
+            raise permanent(f"{target.origin} redirects to nowhere: {error}") from None
+        if target.scheme == "https" and following.scheme != "https":
+            raise permanent(f"{target.origin} redirects from https to http, which is not followed")
+        if following.login is None and following.origin == target.origin:
+            return Target(
+                following.scheme,
+                following.host,
+                following.port,
+                following.path,
+                target.login,
+                following.secrets,
+            )
+        return following
+
+    def _judge(self, call: Call, answer: Answer, target: Target, secrets: tuple[str, ...]) -> Accepted:
+        """What an answer means for the message."""
+        status = f"{target.origin} answered {answer.status}"
+        output = clean(answer.body, self._limits.output)
+        self.log.info("{gateway}: {status} (rule {rule!r})", gateway=self.name, status=status, rule=call.rule)
+        if 200 <= answer.status < 300:
+            if not answer.whole:
+                self.log.info(
+                    "{gateway}: the answer of {origin} is longer than {limit} octets or was cut off, the rest is missing",
+                    gateway=self.name, origin=target.origin, limit=self._limits.output,
+                )  # fmt: skip
+            return Accepted(output=output)
+        words = without_secrets(output[: _WORDS * 4], secrets)[:_WORDS]
+        reason = without_secrets(f"{status} {answer.phrase}", secrets) + (f": {words}" if words else "")
+        if answer.status >= 500 or answer.status in NOT_NOW:
+            raise temporary(reason, retry_after=self._retry_after(answer))
+        raise permanent(reason)
+
+    def _retry_after(self, answer: Answer) -> float | None:
+        """The seconds that a server wants to be left alone (RFC 9110, 10.2.3): a number, or a date."""
+        [text] = (answer.headers.getRawHeaders("Retry-After") or [""])[:1]
+        text = text.strip()
+        if text.isascii() and text.isdigit():
+            wait = float(text[:10])
+        else:
+            try:
+                wait = parsedate_to_datetime(text).timestamp() - self.context.reactor.seconds()
+            except (ValueError, TypeError, IndexError, OverflowError):
+                return None
+        return min(max(wait, SHORTEST_WAIT), LONGEST_WAIT)
+
+
+def _read(url: str) -> Target:
+    try:
+        return read_url(url)
+    except InvalidValue as error:
+        raise permanent(str(error)) from None
+
+
+def policy(ca: str | None) -> BrowserLikePolicyForHTTPS:
+    """Whose certificates are good: those of the system's authorities, or of the ones in a file. ValueError when it cannot be
+    read."""
+    if ca is None:
+        return BrowserLikePolicyForHTTPS()
+    try:
+        with open(ca, "rb") as stream:
+            parts = stream.read(10_000_000).split(b"-----END CERTIFICATE-----")
+        found = [
+            ssl.Certificate.loadPEM(part + b"-----END CERTIFICATE-----\n")
+            for part in parts
+            if b"BEGIN" in part
+        ]
+    except (OSError, SSL.Error) as error:
+        raise ValueError(f"the file of authorities {ca} cannot be read: {error}") from None
+    if not found:
+        raise ValueError(f"the file of authorities {ca} has no certificate in it")
+    return BrowserLikePolicyForHTTPS(trustRoot=ssl.trustRootFromCertificates(found))
+
+
+def make(settings: Settings, context: GatewayContext) -> Urls:
+    """The gateway for one section of the configuration."""
+    return Urls(settings, context)
