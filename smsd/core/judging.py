@@ -220,7 +220,7 @@ class Judge:
         said = read_parameters(to.parameters).parameters if to.parameters else None
         if said is not None:
             parameters = replace(parameters, **_differences(said))
-        where = to.at
+        where = to.at.rpartition("@")[2]  # of `number@gsm1@us` the last one counts: it was written last
         if not where or where.lower() in self.domains or where.lower() == _domain(letter.sender):
             wanted = (said is not None and said.gateway) or ""
             return Address("sms", to.number), replace(parameters, gateway=wanted)

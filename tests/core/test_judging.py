@@ -104,6 +104,14 @@ class JudgingTests(JudgingCase):
         self.submit(account="ann")
         self.assertEqual(self.sent(self.second), [("+15550000001", "hello")])
 
+    def test_of_two_gateways_the_one_written_last_counts(self) -> None:
+        self.use(
+            rule(All(), SetHeader("To", "%%To%%@gsm1"), title="first"),
+            rule(All(), SetHeader("To", "$1$2@gsm2", r"^(\+1)(.*)"), title="then"),
+        )
+        self.submit()
+        self.assertEqual(self.sent(self.second), [("+15550000001", "hello")])
+
     def test_the_senders_own_domain_is_no_gateway(self) -> None:
         self.use(rule(All(), SetHeader("To", "%number%@example.org")))
         receipt = self.submit()
