@@ -1,0 +1,1 @@
+Notification addresses make short SMS of mail, mailing lists have phones and mailboxes as members, each accounted to the account whose credentials it carries, programs can have an address, and users rules of their own.
