@@ -26,6 +26,7 @@ Sent = tuple[Submission, list[Submission]]
 _log = Logger()
 _FIELD = re.compile(r"[!-9;-~]{1,60}")
 _MOST_FIELDS = 50
+_MOST_QUESTIONS = 1000
 _SHOWN = frozenset({"subject", "from", "headers"})
 _NONE = Recipient(Address("mailto", "nobody"))
 
@@ -84,6 +85,8 @@ class Rulebook:
         known = self.facts()
         made = judge(known)
         while isinstance(made, Ask) and not known.failed.issuperset(made.questions):
+            if len(known.failed) > _MOST_QUESTIONS:
+                break
             known = replace(known, failed=known.failed.union(made.questions))
             made = judge(known)
         return made
