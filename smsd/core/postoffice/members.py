@@ -189,12 +189,14 @@ def _typed_user(body: str) -> str | None:
 @dataclass(frozen=True, slots=True)
 class Roster:
     """The members of one list, each once, and what all of them need: the `logins` to check, whether some pay with nothing of
-    their own (`bare`), whether there is anybody who costs nothing or pays as an account (`others`)."""
+    their own (`bare`), whether there is anybody who costs nothing or pays as an account (`others`). `known` are their
+    identities."""
 
     members: tuple[Member, ...]
     logins: tuple[tuple[str, str], ...] = ()
     bare: bool = False
     others: bool = False
+    known: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, members: Iterable[Member], country: str | None) -> Roster:
@@ -209,6 +211,7 @@ class Roster:
             tuple((user, password) for user, password in logins if user is not None),
             any(one.scheme == "sms" and one.user is None for one in kept),
             any(one.scheme != "sms" for one in kept),
+            frozenset(known),
         )
 
 

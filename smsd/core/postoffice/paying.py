@@ -36,16 +36,13 @@ class Known(Protocol):
 
 @dataclass(slots=True)
 class Shares:
-    """Recipients by who pays (None: nobody has to), those of mail apart, and who gets nothing."""
+    """Recipients by who pays (None: nobody has to), those of mail apart, and who gets nothing. `known` are the numbers that
+    need no second message."""
 
     phones: dict[str | None, list[Recipient]] = field(default_factory=dict)
     mailboxes: list[Recipient] = field(default_factory=list)
     declined: list[Declined] = field(default_factory=list)
-
-    @property
-    def total(self) -> int:
-        """How many members there are."""
-        return sum(map(len, self.phones.values())) + len(self.mailboxes) + len(self.declined)
+    known: set[str] = field(default_factory=set)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +107,7 @@ class Paying:
     async def share(self, roster: Roster, payer: Payer, bare: Any) -> Shares:
         """Everybody's recipient. `bare` gives the parameters of members that have none of their own."""
         opened = await self.logins(roster)
-        shares = Shares()
+        shares = Shares(known=set(roster.known))
         for member in roster.members:
             self._add(member, opened, payer, shares, bare)
         return shares
@@ -159,8 +156,11 @@ class Paying:
                 elif owner.phone is None:
                     shares.mailboxes.append(Recipient(Address("mailto", owner.email), owner.email))
                     return
+                elif f"sms:{owner.phone}" in shares.known:  # a member by number too
+                    return
                 else:
                     number = owner.phone
+                    shares.known.add(f"sms:{number}")
         elif member.user is not None:
             account = opened[member.user, member.password]
         else:

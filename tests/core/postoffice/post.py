@@ -9,6 +9,7 @@ from twisted.internet.defer import maybeDeferred
 
 from smsd.config.settings import ServerSettings
 from smsd.core.accounts import Accounts, AccountSettings
+from smsd.core.planning import Policies
 from smsd.core.postoffice.office import PostOffice
 from smsd.core.postoffice.settings import ListSettings, NotificationSettings, ProgramSettings
 from smsd.interfaces import Abilities, MailIn, Posted, Session
@@ -24,6 +25,7 @@ class Post:
 
     def __init__(self) -> None:
         self.house = House()
+        self.house.planner.policies = Policies(country="US")
         self.programs = self.house.gateway("programs", Abilities(frozenset({"program"})))
         self.house.open(slots=1000)
         self.house.outlet("programs").opened(100)

@@ -217,6 +217,13 @@ class Lists(PostCase):
         self.assertEqual(len(reports), 2)
         self.assertIn("neither phone nor email", reports[0].reason)
 
+    def test_an_account_that_is_a_member_by_number_too(self) -> None:
+        self.list("account:john", "(555) 000-7777", "account:john")
+        self.post.deliver("ops", account="smsalerts")
+        self.assertEqual(
+            [(number, account) for number, _, account in self.post.sent], [("+15550007777", "smsalerts")]
+        )
+
     def test_who_may_write(self) -> None:
         for senders, who, outcome in (
             (["authenticated"], {}, Reason.NOT_AUTHENTICATED),
