@@ -110,7 +110,7 @@ class Timed(SynchronousTestCase):
             ),
             (
                 least + "at: 08:00\nsql: {database: club, statement: 'select ?', values: ['%1%']}",
-                "12:67: timed[0].sql.values: there are no columns without sql",
+                "12:58: timed[0].sql.values: there are no columns without sql",
             ),
             (least + "at: 08:00\nmost: 5000", "12:11: timed[0].most: '5000': input should be less than or equal to 1000"),
             (least + "at: 08:00\nlate_minutes: 1440", "12:19: timed[0].late_minutes: '1440': input should be"),
