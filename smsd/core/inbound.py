@@ -17,16 +17,18 @@ from zope.interface import implementer
 from smsd.codec.reassemble import UserContent, assemble, part_key
 from smsd.codec.tpdu import Deliver, decode_mt
 from smsd.core.arriving import Arrivals, Arriving, Rulebook
+from smsd.core.arriving.trial import TrialDesk, told
 from smsd.core.asking import Asker, asked
 from smsd.core.planning import Planner
 from smsd.core.queue import Queue
 from smsd.interfaces import IInbound, MessageIn, PartIn
 from smsd.policy.reply import Replying
-from smsd.policy.rules.letter import Facts
+from smsd.policy.rules.letter import Ask, Facts
 from smsd.store import replies
-from smsd.store.receiving import Arrival, Received
+from smsd.store.receiving import Arrival, Decided, Desk, Received
 from smsd.store.sqlite import SqliteStore
-from smsd.values.errors import DecodeError, Reason, Refused
+from smsd.values.address import masked
+from smsd.values.errors import DecodeError, InvalidValue, Reason, Refused
 from smsd.values.message import Binary, Content, IdempotencyKey, Text
 from smsd.values.plan import Incoming
 
@@ -48,7 +50,7 @@ class Inbound:
         self.ask: Asker | None = None
         self.arriving = Arriving(planner, self._carried)
         store.receiving.whole = self._whole
-        store.receiving.decide = self.arriving.decide
+        store.receiving.decide = self._decide
 
     def use(self, replying: Replying) -> None:
         """Take the settings of replies: the log's writing and reading are the store's."""
@@ -58,6 +60,15 @@ class Inbound:
     def _carried(self, scheme: str) -> bool:
         """Whether answers reach such an address; mail always does, if not at once."""
         return scheme == "mailto" or any(scheme in way.abilities.schemes for way in self._queue.ways())
+
+    def _decide(self, arrival: Arrival, desk: Desk, facts: Facts | None) -> Decided | Ask:
+        decided = self.arriving.decide(arrival, desk, facts)
+        if isinstance(decided, Decided):
+            sender = decided.acceptance.submission.origin.target
+            self.log.info(
+                "gateway {gateway}: SMS from {sender}", gateway=arrival.gateway, sender=masked(sender)
+            )
+        return decided
 
     # -- one SMS
 
@@ -144,7 +155,7 @@ class Inbound:
     def _round(
         self, call: Callable[[Facts | None], Deferred[Received]], facts: Facts, left: int
     ) -> Deferred[Received]:
-        def told(received: Received) -> Received | Deferred[Received]:
+        def came(received: Received) -> Received | Deferred[Received]:
             if received.questions:
                 answers = asked(self.ask, received.questions, facts)
                 return answers.addCallback(lambda known: self._round(call, known, left - 1))
@@ -152,7 +163,21 @@ class Inbound:
                 self._queue.wake(lane)
             return received
 
-        return call(facts if left else None).addCallback(told)
+        return call(facts if left else None).addCallback(came)
+
+    # -- questions of people
+
+    async def trial(self, gateway: str, sender: str, text: str) -> dict[str, Any]:
+        """What would become of a message, for `smsd explain --dry-run --incoming`. Nothing is kept, sent or noted."""
+        arrival = Arrival(gateway, sender, Text(text), self._store.now())
+        links = await self._store.ask(self._store.replies.links, self.arriving.peer(arrival), arrival.now)
+        facts, decided = self.arriving.rules.facts(), None
+        for _ in range(MOST_ROUNDS):
+            decided = self.arriving.decide(arrival, TrialDesk(links), facts)
+            if isinstance(decided, Decided):
+                return told(decided.acceptance)
+            facts = await asked(self.ask, decided.questions, facts)
+        raise InvalidValue(f"the rules ask more than {MOST_ROUNDS} questions, one after the other")
 
     # -- answers by mail
 

@@ -8,9 +8,10 @@ from typing import Any
 
 from twisted.internet.defer import Deferred, fail, succeed
 
-from smsd.core.arriving import Arrivals
+from smsd.core.arriving import Arrivals, Rulebook
 from smsd.gateways.smtp.letters import letter as as_mail
 from smsd.interfaces import MessageIn, PartIn
+from smsd.policy.reply import CONFLICT
 from smsd.policy.rules.letter import Ask, Facts, Letter, Question, Verdict
 from smsd.policy.rules.model import Folder, Forward, Program, Respond, Send, Url
 from smsd.values.address import Address
@@ -250,11 +251,20 @@ class Effects(RulesCase):
         self.assertEqual(dict(piece.content.facts)["SMSD_NUMBER"], PHONE)
 
     def test_what_cannot_be_done_delivers_nothing(self) -> None:
-        for action in (Forward("nobody"), Program(("/bin/true",)), Folder("no folder")):
+        for action in (Forward("nobody"), Forward("sms:1*+"), Folder("no folder")):
             self.rules(rule(action))
             self.house.mail.pieces.clear()
             self.sms()
             self.assertEqual(self.mails(), [("ann@example.org", "ciao")], action)
+
+    def test_what_nothing_carries_just_now_waits(self) -> None:
+        self.rules(rule(Program(("/bin/true",)), title="run"))
+        self.sms()
+        self.assertEqual(self.mails(), [])
+        self.assertEqual(
+            sorted((row["target"], row["state"]) for row in self.house.rows()),
+            [("mailto:ann@example.org", "delivered"), ("program:true", "ready")],
+        )
 
     def test_a_copy_of_what_is_deleted(self) -> None:
         self.rules(rule(Forward("bob@example.org", copy=True), fate="delete"))
@@ -501,6 +511,47 @@ class Trash(RulesCase):
         self.rules(rule(Forward("bob@example.org")))
         self.sms("")
         self.assertEqual((self.mails(), self.record()), ([], [("cancelled", "a message with no body")]))
+
+
+class Trials(RulesCase):
+    """`smsd explain --dry-run --incoming`."""
+
+    def trial(self, text: str = "ciao", sender: str = PHONE) -> Any:
+        told = self.house.wait(Deferred.fromCoroutine(self.house.inbound.trial("gsm1", sender, text)))
+        self.assertEqual((self.count("message"), self.count("quiet")), (self.before, 0))
+        return told
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.house.inbound.arriving.rules = Rulebook()
+        self.before = 0
+
+    def test_the_mailbox_of_the_gateway(self) -> None:
+        told = self.trial()
+        self.assertEqual((told["fate"], told["to"], told["sends"]), ("sent", "mailto:ann@example.org", []))
+
+    def test_the_reply_log(self) -> None:
+        self.mail("bob")
+        self.before = 1
+        told = self.trial()
+        self.assertEqual(told["to"], "mailto:bob@example.org")
+        self.assertIn("reply log", told["rules"][0])
+        self.mail("carl")
+        self.before = 2
+        told = self.trial()
+        self.assertEqual((told["fate"], told["sends"]), ("held", [{"to": f"sms:{PHONE}", "what": CONFLICT}]))
+
+    def test_rules_that_ask(self) -> None:
+        self.rules(asking)
+        self.assertEqual(self.trial()["to"], "mailto:default@example.org")
+        self.house.inbound.ask = lambda question: succeed("bob@example.org")
+        self.assertEqual(self.trial()["to"], "mailto:bob@example.org")
+
+    def test_what_they_send_besides(self) -> None:
+        self.rules(rule(Respond("thanks"), Forward("bob@example.org")))
+        told = self.trial()
+        self.assertEqual(told["fate"], "delivered")
+        self.assertEqual([one["to"] for one in told["sends"]], [f"sms:{PHONE}", "mailto:bob@example.org"])
 
 
 class Damage(RulesCase):

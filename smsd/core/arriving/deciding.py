@@ -45,12 +45,13 @@ class Arriving:
         self.replying = reply.Replying()
         self.rules = ruling.Rulebook()
 
+    def peer(self, arrival: Arrival) -> str:
+        """The phone in its normal form."""
+        return know(arrival, self.arrivals.get(arrival.gateway), self.replying).peer
+
     def decide(self, arrival: Arrival, desk: Desk, facts: Facts | None) -> Decided | Ask:
         """What becomes of an incoming message. Without facts nothing can be asked, and defaults count."""
         known = know(arrival, self.arrivals.get(arrival.gateway), self.replying)
-        self.log.info(
-            "gateway {gateway}: SMS from {sender}", gateway=arrival.gateway, sender=masked(known.peer)
-        )
         if known.blank:  # told to nobody
             return Decided(self._on_record(known, State.CANCELLED, "a message with no body"), trash=True)
         taken = bool(known.text) and desk.answers_alert(known.peer, known.text, arrival.now)
@@ -161,13 +162,15 @@ class Arriving:
                 ruled = self.rules.ruled(child, facts)
                 if isinstance(ruled, Ask):
                     return ruled
-                done = [self._plan(one) for one in ruled]
-                for one in done:
-                    if isinstance(one, Refused):
-                        failed(effect, one)
-                    else:
-                        planned.append(one)
-                        handed_on_by = effect.rule if ruling.hands_on(effect) else handed_on_by
+                for one in ruled:
+                    plan = self._plan(one)
+                    if isinstance(plan, Refused) and plan.reason is Reason.NO_GATEWAY:
+                        plan = self._planner.unrouted(one)  # not yet, or not just now: it waits for one
+                    if isinstance(plan, Refused):
+                        failed(effect, plan)
+                        continue
+                    planned.append(plan)
+                    handed_on_by = effect.rule if ruling.hands_on(effect) else handed_on_by
         return planned, handed_on_by
 
     def _may_respond(self, known: Known, text: str, desk: Desk) -> bool:
@@ -233,7 +236,7 @@ class Arriving:
         """With how it was decided, for the operator who asks why."""
         made = Verdict("accept", _NO_LETTER) if verdict is None else verdict
         trace = Trace(made.trace.decided, (*steps, *made.trace.steps), made.trace.stopped)
-        if self.rules.trace is None or trace == _NO_TRACE:
+        if trace == _NO_TRACE:
             return acceptance
         return _replaced(acceptance, trace=self.rules.trace(replace(made, trace=trace)))
 

@@ -13,6 +13,7 @@ from twisted.logger import Logger
 from smsd.codec.mail import headers as mail_headers
 from smsd.core import effects
 from smsd.core.arriving.known import Known
+from smsd.core.judging import trace_json
 from smsd.policy.rules.letter import Ask, Effect, Facts, Letter, Verdict
 from smsd.policy.rules.model import Folder, Forward, Program, Url
 from smsd.values.address import Address, masked
@@ -37,6 +38,10 @@ def local_time(now: int) -> tuple[int, int, str, str]:
     return local.weekday(), local.hour * 60 + local.minute, f"{local:%Y-%m-%d}", f"{local:%H:%M}"
 
 
+def _no_version(verdict: Verdict) -> str:
+    return trace_json(verdict, 0)
+
+
 @dataclass(frozen=True)
 class Rulebook:
     """What incoming messages are judged by. `judge` is `engine.judge` with its rules (None: there are none), `further` what
@@ -46,7 +51,7 @@ class Rulebook:
     judge: Callable[[Letter, Facts], Verdict | Ask] | None = None
     further: Callable[[Submission, Facts], Sent | Ask] | None = None
     lists: Callable[[], Mapping[str, tuple[str, ...]]] = dict
-    trace: Callable[[Verdict], str] | None = None
+    trace: Callable[[Verdict], str] = _no_version
     when: Callable[[int], tuple[int, int, str, str]] = local_time
 
     def facts(self) -> Facts:
