@@ -61,7 +61,7 @@ class House:
         self.dispatcher = Dispatcher(self.store, self.planner, self.queue, self.judge)
         self.inbound = Inbound(self.store, self.planner, self.queue)
         self.rulework = Rulework(self.store, self.judge, self.inbound, self._reactor, self._folder)
-        self.explainer = Explainer(self.store, self.planner, self.judge)
+        self.explainer = Explainer(self.store, self.planner, self.judge, self._trial)
         self.post_office = PostOffice(self.dispatcher, self.accounts, self._reactor, self.store.now)
         self.sweeper = Sweeper(self.store, self.queue, self._reactor)
         self.backlog = Backlog(self.store, self.queue)
@@ -201,6 +201,9 @@ class House:
         self._views.pop(door).retire()
 
     # -- for people
+
+    def _trial(self, gateway: str, sender: str, text: str) -> Deferred[dict[str, Any]]:
+        return Deferred.fromCoroutine(self.inbound.trial(gateway, sender, text))
 
     def status(self, configuration: Configuration) -> dict[str, Any]:
         """Gateways, doors and simulators, each with one line on how it is."""

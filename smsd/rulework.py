@@ -101,7 +101,7 @@ def _replying(configuration: Configuration) -> Replying:
         by_tag=replies.by_email_tag,
         keep=replies.keep_minutes * MINUTE,
         conflict=replies.conflict_text,
-        domains=frozenset((*replies.tag_domains, server.name.lower())),
+        domains=frozenset((*replies.tag_domains, *server.domains, server.name.lower())),
         mailboxes=frozenset(_lower(account.email for account in configuration.accounts)),
         phones=frozenset(server.domains),
     )
