@@ -103,7 +103,7 @@ def _replying(configuration: Configuration) -> Replying:
         conflict=replies.conflict_text,
         domains=frozenset((*replies.tag_domains, *server.domains, server.name.lower())),
         mailboxes=frozenset(_lower(account.email for account in configuration.accounts)),
-        phones=frozenset(server.domains),
+        phones=frozenset((*server.domains, server.name.lower())),
     )
 
 
