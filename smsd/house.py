@@ -63,6 +63,7 @@ class House:
         self.rulework = Rulework(self.store, self.judge, self.inbound, self._reactor, self._folder)
         self.explainer = Explainer(self.store, self.planner, self.judge, self._trial)
         self.post_office = PostOffice(self.dispatcher, self.accounts, self._reactor, self.store.now)
+        self.planner.redirect = self.post_office.redirect
         self.sweeper = Sweeper(self.store, self.queue, self._reactor)
         self.backlog = Backlog(self.store, self.queue)
 
