@@ -17,6 +17,7 @@ from smsd.config.endpoints import files
 from smsd.config.places import find_data
 from smsd.config.settings import Configuration
 from smsd.core.accounts import Accounts
+from smsd.core.answering import AnswerOffice
 from smsd.core.backlog import Backlog
 from smsd.core.dispatcher import Dispatcher
 from smsd.core.explaining import Explainer
@@ -64,6 +65,7 @@ class House:
         self.explainer = Explainer(self.store, self.planner, self.judge, self._trial)
         self.post_office = PostOffice(self.dispatcher, self.accounts, self._reactor, self.store.now)
         self.planner.redirect = self.post_office.redirect
+        self.answer_office = AnswerOffice(self.post_office, self.inbound, self.dispatcher)
         self.sweeper = Sweeper(self.store, self.queue, self._reactor)
         self.backlog = Backlog(self.store, self.queue)
 
@@ -105,6 +107,7 @@ class House:
         self._in_doubt = {gateway.id: gateway.in_doubt for gateway in configuration.gateways}
         self.rulework.use(configuration)
         self.post_office.use(configuration)
+        self.answer_office.use([gateway.mail_from for gateway in configuration.gateways], server.name)
         if configuration.accounts != self._account_settings:
             self._account_settings = configuration.accounts
             self.accounts.replace(configuration.accounts)
@@ -191,7 +194,7 @@ class House:
             dispatcher=self.dispatcher,
             inbound=self.inbound,
             portal=self.accounts.portal,
-            post_office=self.post_office,
+            post_office=self.answer_office,
             **told,
         )
         door = registry.find(registry.DOORS, settings.type).make(settings, context)
