@@ -92,7 +92,7 @@ class Reading:
 def _form(number: bool, case: bool) -> Callable[[str], str]:
     """What brings a text into the form in which it is compared."""
     if number:
-        return lambda text: view.normal(text).casefold()
+        return view.normal if case else lambda text: view.normal(text).casefold()
     return str if case else str.casefold
 
 
@@ -143,8 +143,8 @@ def compile_test(test: TextTest) -> Comparison:
         return Comparison(lambda text, _: not text.strip(), True, False, True, _no_keys)
     op, kind = _PLAIN[test.how]
     value = wanted(test.value, number, test.how is How.EQUALS)
-    folded = value.casefold()
-    if number or not test.case:
+    folded, case = value.casefold(), test.case and not number
+    if not case:
         value = folded
     warnings = (
         ()
@@ -157,7 +157,7 @@ def compile_test(test: TextTest) -> Comparison:
             return None
         return (Key(Reading(field, joined, number), kind, folded),)
 
-    return Comparison(partial(op, value), test.case, number, joined, keys, warnings)
+    return Comparison(partial(op, value), case, number, joined, keys, warnings)
 
 
 _PLAIN: dict[How, tuple[Callable[..., bool], str]] = {
@@ -214,7 +214,8 @@ def lines(given: Iterable[str]) -> list[str]:
 
 def _listed(test: TextTest, joined: bool, number: bool) -> Comparison:
     contains, path = test.how is How.ITEM, test.file
-    form = _form(False, test.case and not number)
+    case = test.case and not number
+    form = _form(False, case)
     own = [form(wanted(item, number, not contains)) for item in test.items if item]
     prepare = _containing if contains else _being
     fixed = prepare(own)
@@ -238,7 +239,7 @@ def _listed(test: TextTest, joined: bool, number: bool) -> Comparison:
         return tuple(Key(reading, "has" if contains else "is", item.casefold()) for item in own)
 
     warnings = () if own or path else ("its list is empty: it is never true",)
-    return Comparison(op if path else lambda text, _: fixed(text), test.case, number, joined, keys, warnings)
+    return Comparison(op if path else lambda text, _: fixed(text), case, number, joined, keys, warnings)
 
 
 def _being(items: list[str]) -> Callable[[str], bool]:

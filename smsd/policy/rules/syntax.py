@@ -8,6 +8,7 @@ raises `Unreadable`, and then nothing is translated and nothing indexed.
 from __future__ import annotations
 
 import enum
+import re
 from dataclasses import dataclass, replace
 
 from smsd.values.frozen import frozen
@@ -82,6 +83,7 @@ def read(source: str) -> Expression:
 _ESCAPED_CHARS = {"n": "\n", "t": "\t", "r": "\r", "f": "\f", "v": "\v", "a": "\a"}
 _MARKS = {"^": Kind.START, "$": Kind.END, ".": Kind.SET}
 _ESCAPED_MARKS = {"A": Kind.START, "z": Kind.END, "b": Kind.ZERO, "B": Kind.ZERO}
+_HEXADECIMAL = re.compile(r"([0-9A-Fa-f]{2})|\{([0-9A-Fa-f]{1,5})\}")
 _LOOKS = ("(?=", "(?!", "(?<=", "(?<!")
 
 
@@ -186,6 +188,9 @@ class _Reader:
             return Item(Kind.BACK, start, self.at, source[start : self.at])
         if char in _ESCAPED_CHARS:
             return Item(Kind.CHAR, start, self.at, _ESCAPED_CHARS[char])
+        if char == "x" and (octet := _HEXADECIMAL.match(source, self.at)) is not None:
+            self.at = octet.end()
+            return Item(Kind.CHAR, start, self.at, chr(int(octet[1] or octet[2], 16)))
         if not char or char.isalnum():
             raise Unreadable(f"the escape at character {start + 1} is of an unknown kind")
         return Item(Kind.CHAR, start, self.at, char)
