@@ -56,7 +56,21 @@ class LetterTests(SynchronousTestCase):
         _, mail = self.made(origin=Address("mailto", "ann@example.org"), headers=headers)
         self.assertEqual(mail["From"], '"ann@example.org via admin" <admin@example.org>')
         self.assertEqual((mail["Reply-To"], mail["To"]), ("ann@example.org", "ann@example.org"))
-        self.assertEqual((mail["Subject"], mail["X-SMS-Recipient"]), ("SMS to +393330000001", "+393330000001"))
+        self.assertEqual(
+            (mail["Subject"], mail["X-SMS-Recipient"]), ("SMS to +393330000001", "+393330000001")
+        )
+
+    def test_what_rules_wrote_is_shown(self) -> None:
+        _, mail = self.made(
+            headers=(("to", "Team <team@example.org>"), ("subject", "Alarm"), ("header:X-Team", "ops"))
+        )
+        self.assertEqual(
+            (mail["To"], mail["Subject"], mail["X-Team"]), ("Team <team@example.org>", "Alarm", "ops")
+        )
+
+    def test_an_answer_continues_the_thread(self) -> None:
+        _, mail = self.made(headers=(("in_reply_to", "<o@example.org>"), ("references", "<n@example.org>")))
+        self.assertEqual(mail["References"], "<n@example.org> <o@example.org>")
 
     def test_what_no_phone_wrote_comes_from_the_administrator(self) -> None:
         _, mail = self.made(origin=Address("account", "smsd"), headers=())

@@ -17,7 +17,7 @@ PARTS_LIMIT = 250
 DEPTH_LIMIT = 12
 
 WANTED = frozenset(
-    b"content-type content-transfer-encoding content-disposition subject message-id in-reply-to from date "
+    b"content-type content-transfer-encoding content-disposition subject message-id in-reply-to references from date "
     b"auto-submitted precedence x-autoreply x-autorespond".split()
 )
 _FIELD = re.compile(rb"([!-9;-~]+)[ \t]*:([^\n]*(?:\n[ \t][^\n]*)*)\n?")
