@@ -17,7 +17,7 @@ from twisted.internet.defer import Deferred, DeferredList
 from twisted.logger import Logger
 from twisted.web.client import BrowserLikePolicyForHTTPS
 
-import smsd
+from smsd import __version__
 from smsd.config.settings import Path
 from smsd.gateways.errands import Errands, Limits, clean, permanent, temporary, without_secrets
 from smsd.gateways.fetching import Answer, Client, Target, Unanswered, read_url
@@ -72,7 +72,7 @@ class Urls(Errands):
         target = _read(call.what)
         body = None
         headers = {
-            "User-Agent": f"smsd/{smsd.__version__}",
+            "User-Agent": f"smsd/{__version__}",
             "Accept": "*/*",
             # The same for every try of this delivery, and no other's: /sms/ and others know it again by this.
             "Idempotency-Key": f"{self.context.server_name}-{piece.delivery}-{piece.arrived}",

@@ -378,6 +378,7 @@ class Hostile(Case):
 
     async def test_never_accepts(self) -> None:
         """Nothing has left."""
+        begun: Deferred[None] = Deferred()
         given_up: list[str] = []
 
         class Connector:
@@ -386,12 +387,15 @@ class Hostile(Case):
 
         def connect(host: str, port: int, factory: Any, *arguments: Any, **options: Any) -> Connector:
             factory.startedConnecting(Connector())
+            reactor.callLater(0, begun.callback, None)
             return Connector()
 
         self.mixed.connectTCP = connect  # type: ignore[attr-defined]
         done = self.get()
+        await begun
         self.clock.advance(30)
         await self.refused(done, Kind.TEMPORARY, "cannot be reached in time")
+        await deferLater(reactor, 0)
         self.assertEqual(given_up, ["yes"])
 
     async def test_says_nothing(self) -> None:
