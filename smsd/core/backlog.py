@@ -47,13 +47,16 @@ class Backlog:
         now = self._store.now()
         after: tuple[int, str] | None = (-1, "")
         while after is not None:
-            groups, after = await self._store.ask(
+            page: gathering.Page = await self._store.ask(
                 gathering.old, now - self.minutes * MINUTE, now, routes, after
             )
-            if groups:
-                for lane in await self._store.gather_backlog(groups):
-                    self._queue.wake(lane)
-                self.log.info("{n} recipients get their old messages as digests", n=len(groups))
+            lanes = await self._store.gather_backlog(page.groups) if page.groups else []
+            for lane in lanes:
+                self._queue.wake(lane)
+            if lanes:
+                self.log.info("old messages leave as {n} digests", n=len(lanes))
+            if not (page.cut and lanes):  # else there is more for the same recipient
+                after = page.last
 
     def _failed(self, failure: Failure) -> None:
         self.log.error(

@@ -92,9 +92,11 @@ class Digests:
             return None
         (entry,) = accepted.order
         assert isinstance(entry, Planned)
-        # It is worth sending for as long as one of its messages is.
+        # It has the place of its first message in its lane, and is worth sending for as long as one of them is.
+        route, flow = cursor.execute("select route, flow from lane where id=?", (first["lane"],)).fetchone()
         expires = max(one["expires"] for one in members)
-        entry = entry._replace(expires=expires, deadline=min(entry.deadline, expires))
+        due, deadline = min(first["due"], entry.due), min(entry.deadline, expires)
+        entry = entry._replace(route=route, flow=flow, due=due, expires=expires, deadline=deadline)
         return accepted._replace(order=(entry,))
 
     def tell(self, cursor: sqlite3.Cursor, now: int) -> tuple[list[int], bool]:

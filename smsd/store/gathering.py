@@ -147,15 +147,24 @@ class Gathering:
         return woken
 
 
+class Page(NamedTuple):
+    """Groups of old deliveries, each to one recipient in one lane. `last` is the last of them, None when there are no more behind
+    it; `cut`: there are more of this group."""
+
+    groups: list[list[int]]
+    last: tuple[int, str] | None
+    cut: bool = False
+
+
 def old(
     connection: sqlite3.Connection,
     before: int,
     now: int,
     routes: Sequence[str] | None,
     after: tuple[int, str],
-) -> tuple[list[list[int]], tuple[int, str] | None]:
-    """Groups of deliveries to one recipient, in one lane each, that were accepted before a time and still wait: at most about
-    `PAGE` deliveries behind the group `after`, and where to go on (None: this was all). Asked of a connection that only reads."""
+) -> Page:
+    """Deliveries that were accepted before a time and still wait, where there are several to one recipient: at most `PAGE`, behind
+    the group `after`. Asked of a connection that only reads."""
     where = "" if routes is None else f" and l.route in ({','.join('?' * len(routes))})"
     rows = connection.execute(
         "select lane, target, id from (select d.lane, d.target, d.id, count(*) over (partition by d.lane, d.target) as n"
@@ -169,10 +178,11 @@ def old(
         for key, group in groupby(rows, key=lambda row: (row["lane"], row["target"]))
     ]
     if len(rows) < PAGE:
-        return [ids for _, ids in found], None
-    if len(found) > 1:
-        found.pop()  # cut by the limit: whole on the next page
-    return [ids for _, ids in found], found[-1][0]
+        return Page([ids for _, ids in found], None)
+    cut = len(found) == 1
+    if not cut:
+        found.pop()  # perhaps not whole: on the next page it is
+    return Page([ids for _, ids in found], found[-1][0], cut)
 
 
 def _pause(planned: Planned) -> Pause | None:
