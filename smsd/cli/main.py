@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from smsd import __version__
-from smsd.cli import explain, messages, rules, server
+from smsd.cli import explain, messages, rules, server, timed
 from smsd.cli.client import DONE, NO_SERVER, REFUSED, NoServer, Refusal
 from smsd.config.positions import ConfigError
 
@@ -56,6 +56,7 @@ def parser() -> argparse.ArgumentParser:
     messages.add(commands)
     explain.add(commands)
     rules.add(commands)
+    timed.add(commands)
     server.add(commands)
     return top
 

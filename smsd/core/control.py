@@ -21,7 +21,8 @@ MOST = 1000
 
 
 class Control:
-    """Verbs over `store`, `dispatcher` (IDispatcher) and `queue` (`wake(lane)`); `status` and `reload` are the server's."""
+    """Verbs over `store`, `dispatcher` (IDispatcher) and `queue` (`wake(lane)`); `status` and `reload` are the server's, `timed`
+    lists its timed rules."""
 
     def __init__(
         self,
@@ -33,6 +34,7 @@ class Control:
         explainer: Any,
         status: Callable[[], dict[str, Any]],
         reload: Callable[[], Awaitable[list[str]]],
+        timed: Callable[[], list[dict[str, Any]]] = list,
     ) -> None:
         self._store = store
         self._dispatcher = dispatcher
@@ -41,6 +43,7 @@ class Control:
         self._explainer = explainer
         self._status = status
         self._reload = reload
+        self._timed = timed
         self._verbs: dict[str, Callable[[Mapping[str, Any]], Awaitable[Any]]] = {
             "send": self.send,
             "list": self.find,
@@ -52,6 +55,7 @@ class Control:
             "status": self.status,
             "set": self.change,
             "reload": self.reload,
+            "timed": self.timed,
         }
 
     async def call(self, verb: str, arguments: Mapping[str, Any]) -> Any:
@@ -145,6 +149,10 @@ class Control:
     async def reload(self, arguments: Mapping[str, Any]) -> list[str]:
         """Read the configuration again → what could not be done (also said in the log)."""
         return await self._reload()
+
+    async def timed(self, arguments: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Every timed rule: when it runs next, when it ran last, what came of it."""
+        return self._timed()
 
     async def _alter(self, verb: str, arguments: Mapping[str, Any]) -> None:
         now = self._store.now()

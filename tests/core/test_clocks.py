@@ -3,13 +3,17 @@ do not answer. The clock begins on Friday, the 15th of January 2027, at 08:00 UT
 
 from __future__ import annotations
 
+import json
+import os
+import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
 from datetime import datetime, timezone
 from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.defer import Deferred, DeferredList, fail, succeed
 from twisted.logger import formatEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -17,6 +21,8 @@ from smsd.config.timed import TimedSettings
 from smsd.core import clocks, timedruns
 from smsd.core.accounts import Account
 from smsd.core.clocks import Clocks, Memory, read_memory
+from smsd.core.control import Control
+from smsd.core.databases import Databases
 from smsd.core.timedruns import read_kept
 from smsd.policy.timetable import Done
 from smsd.store import operating
@@ -660,6 +666,45 @@ class Listed(Timed):
         )
         self.restart(rule(days="sat"), sql())
         self.assertEqual(self.clocks.listed()[1]["result"], "1 sent")
+
+    def test_the_operators_verb(self) -> None:
+        self.start(rule())
+        parts: dict[str, Any] = dict.fromkeys(
+            ("store", "dispatcher", "queue", "overrides", "explainer", "status", "reload")
+        )
+        control = Control(**parts, timed=self.clocks.listed)
+        told = self.house.wait(Deferred.fromCoroutine(control.call("timed", {})))
+        self.assertEqual([one["title"] for one in told], ["hello"])
+        self.assertEqual(json.loads(json.dumps(told)), told)
+
+
+class WithADatabase(Timed):
+    """The real thing, with its threads."""
+
+    def test_rows_are_taken_and_sent_once(self) -> None:
+        path = os.path.abspath(self.mktemp())
+        with closing(sqlite3.connect(path)) as database:
+            database.execute(
+                "create table outbox(id integer primary key, number, text, gone integer default 0)"
+            )
+            database.executemany(
+                "insert into outbox(number, text) values(?, ?)",
+                [("+15550000001", "one"), ("+15550000002", "50% of two")],
+            )
+            database.commit()
+        databases = Databases(self.house.clock)
+        databases.use({"shop": f"sqlite:{path}"})
+        self.addCleanup(databases.stop)
+        statement = "update outbox set gone = 1 where gone = 0 returning number, text"
+        self.start(
+            sql(every=1, text="%2%", sql={"database": "shop", "statement": statement}, at=[]),
+            query=databases.run,
+        )
+        for _ in range(3):
+            self.house.clock.advance(60.1)
+            self.house.wait(DeferredList(list(self.clocks._busy.values())))
+        self.house.settle()
+        self.assertEqual(sorted(self.texts()), ["50% of two", "one"])
 
 
 walks = st.lists(
