@@ -155,6 +155,7 @@ class House:
             postmaster=postmaster(configuration),
             spool=lambda name: spool(configuration, settings.id, name),
             find_data=lambda name: find_data(name, configuration.path),
+            databases=self.rulework.databases,
         )
         gateway = module.make(settings, context)
         outlet.real = self.queue.outlet(settings.id, gateway.abilities, settings.in_doubt, settings.country)

@@ -226,6 +226,7 @@ class GatewayContext:
     find_data: Callable[[str], str] = (
         str  # the path of a data file by name ("modems.yaml"), beside the configuration or installed
     )
+    databases: Any = None  # smsd.core.databases.Databases: those of the configuration, by name
 
 
 @dataclass(frozen=True, slots=True)
