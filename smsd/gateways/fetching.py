@@ -158,7 +158,8 @@ class Client:
         limit: int,
         seconds: float,
     ) -> Answer:
-        """Request it; the answer, with at most `limit` octets of its body and one. Raises Unanswered."""
+        """Request it; the answer, with at most `limit` octets of its body and one. Raises Unanswered, and InvalidValue for a
+        host that nobody can have."""
         attempt = _Attempt(self._reactor, self._policy, target, seconds, self._wires)
         agent = Agent.usingEndpointFactory(self._reactor, attempt, self._pool)
         host = target.host.encode()
@@ -166,25 +167,24 @@ class Client:
         if target.login is not None:
             credentials = b64encode(":".join(target.login).encode()).decode()
             lines.setRawHeaders("Authorization", [f"Basic {credentials}"])
-        requesting = agent.request(
-            method.encode(),
-            b"%b://%b:%d%b" % (target.scheme.encode(), host, target.port, target.path.encode()),
-            lines,
-            None if body is None else _Octets(body),
-        )
-        timer = self._reactor.callLater(seconds, attempt.give_up, requesting)
+        where = b"%b://%b:%d%b" % (target.scheme.encode(), host, target.port, target.path.encode())
+        timer = None
         try:
+            requesting = agent.request(method.encode(), where, lines, None if body is None else _Octets(body))
+            timer = self._reactor.callLater(seconds, attempt.give_up, requesting)
             response: Any = await requesting
             attempt.head_is_over()
             reading = _Body(limit, attempt)
             response.deliverBody(reading)
             whole = await reading.done
+        except ValueError:  # of Twisted, about host names; nothing has left
+            raise InvalidValue(f"{target.host} is no name of a host") from None
         except _FAILURES as error:
             raise Unanswered(
                 attempt.reason or _words(error), attempt.sent and not _untrusted(error)
             ) from None
         finally:
-            if timer.active():
+            if timer is not None and timer.active():
                 timer.cancel()
         phrase = response.phrase.decode("utf-8", "replace")
         return Answer(response.code, phrase, response.headers, bytes(reading.octets), whole)

@@ -97,6 +97,8 @@ class Urls(Errands):
                 answer = await self._client.fetch(
                     method, target, headers, body, limits.output, max(end - reactor.seconds(), 0.0)
                 )
+            except InvalidValue as error:
+                raise permanent(str(error)) from None
             except Unanswered as trouble:
                 doubt = ": it may have been carried out" if trouble.sent else ""
                 raise temporary(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import replace
@@ -376,27 +377,29 @@ class Hostile(Case):
             self.get(where="http://no-such-host.invalid/"), Kind.TEMPORARY, "its name is not known"
         )
 
+    async def test_has_an_impossible_name(self) -> None:
+        for host in ("a_b.example", "a..example", "-", "xn--zzzzzz"):
+            await self.refused(
+                self.get(where=f"http://{host}/"), Kind.PERMANENT, f"{host} is no name of a host"
+            )
+            await self.refused(
+                self.get(where=f"https://{host}/"), Kind.PERMANENT, f"{host} is no name of a host"
+            )
+
     async def test_never_accepts(self) -> None:
-        """Nothing has left."""
-        begun: Deferred[None] = Deferred()
-        given_up: list[str] = []
-
-        class Connector:
-            def stopConnecting(self) -> None:
-                given_up.append("yes")
-
-        def connect(host: str, port: int, factory: Any, *arguments: Any, **options: Any) -> Connector:
-            factory.startedConnecting(Connector())
-            reactor.callLater(0, begun.callback, None)
-            return Connector()
-
-        self.mixed.connectTCP = connect  # type: ignore[attr-defined]
-        done = self.get()
-        await begun
-        self.clock.advance(30)
-        await self.refused(done, Kind.TEMPORARY, "cannot be reached in time")
-        await deferLater(reactor, 0)
-        self.assertEqual(given_up, ["yes"])
+        """Its queue is full, so the kernel does not answer: nothing has left."""
+        with socket.create_server(("127.0.0.1", 0), backlog=0) as listener:
+            waiting = [socket.socket() for _ in range(4)]
+            for one in waiting:
+                self.addCleanup(one.close)
+                one.setblocking(False)
+                one.connect_ex(listener.getsockname())
+            done = self.get(port=listener.getsockname()[1])
+            await deferLater(reactor, 0)
+            await deferLater(reactor, 0)
+            self.clock.advance(30)
+            failure = await self.refused(done, Kind.TEMPORARY, "cannot be reached in time")
+            self.assertEqual(failure.status, "4.4.1")
 
     async def test_says_nothing(self) -> None:
         port = self.raw(lambda transport: self.clock.advance(30))
