@@ -155,6 +155,14 @@ def choose(
     return Found(_as_written(Address.parse(link.origin), sent), sent)
 
 
+def message_of(address: str, links: Sequence[Link], gateway: str, own: str) -> Sent | None:
+    """The message that is answered when a text names its recipient itself: the one that this mailbox wrote, if it did."""
+    for link in links:
+        if link.origin == f"mailto:{address.lower()}":
+            return _rank(link, gateway, own)[1]
+    return None
+
+
 def _rank(link: Link, gateway: str, own: str) -> tuple[int, Sent]:
     """3: left by this gateway and number, or may have; 2: left; 1: never left. And the newest message of that rank."""
     if not link.sent:

@@ -315,6 +315,13 @@ class Addressed(ArrivingCase):
         row = self.house.rows()[-1]
         self.assertEqual(row["text"], "Hello #carl@example.org# world")  # on record as it came
 
+    def test_it_stands_in_the_thread_of_whom_it_names(self) -> None:
+        self.mail("bob", message_id="<b1@example.org>", subject="B")
+        self.mail("carl", message_id="<c1@example.org>", subject="C")
+        self.sms("#Carl@example.org# yes")
+        about = dict(self.house.mail.pieces[0].headers)
+        self.assertEqual((about["in_reply_to"], about["subject"]), ("<c1@example.org>", "Re: C"))
+
     def test_the_rules_run_and_see_who_it_is_for(self) -> None:
         seen = []
 

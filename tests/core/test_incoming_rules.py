@@ -113,6 +113,17 @@ class Verdicts(RulesCase):
         )
         self.assertEqual(trace, "'first' matched")
 
+    def test_that_no_rule_was_asked_is_kept_too(self) -> None:
+        self.rules(rule(title="first"))
+        self.mail("bob")
+        self.sms()
+        trace = self.house.wait(
+            self.house.store.ask(
+                lambda c: c.execute("select trace from delivery order by id desc").fetchone()[0]
+            )
+        )
+        self.assertTrue(trace.startswith('[0,"",["reply log: '), trace)
+
     def test_rules_that_break_lose_nothing(self) -> None:
         def judge(letter: Letter, facts: Facts) -> Verdict:
             raise ZeroDivisionError

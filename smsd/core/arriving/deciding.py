@@ -13,7 +13,7 @@ from smsd.core.arriving import ruling
 from smsd.core.arriving.known import Arrivals, Known, know
 from smsd.core.planning import Planner, held
 from smsd.policy import reply
-from smsd.policy.rules.letter import Ask, Effect, Facts, Letter, Trace, Verdict
+from smsd.policy.rules.letter import Ask, Effect, Facts, Trace, Verdict
 from smsd.policy.rules.model import Respond
 from smsd.store.receiving import Arrival, Decided, Desk
 from smsd.values.address import Address, masked
@@ -28,7 +28,6 @@ ANSWER_MINUTES = 60
 """How long the server's own word to a phone is worth sending."""
 MOST_ANSWERS = 20
 """Answers of rules to one phone within an hour: two machines that answer each other come to rest."""
-_NO_LETTER = Letter(False, "", "", "")
 
 
 class Arriving:
@@ -55,8 +54,10 @@ class Arriving:
         if known.blank:  # told to nobody
             return Decided(self._on_record(known, State.CANCELLED, "a message with no body"), trash=True)
         taken = bool(known.text) and desk.answers_alert(known.peer, known.text, arrival.now)
-        if not known.address:
-            links = desk.links(known.peer, arrival.now)
+        links = desk.links(known.peer, arrival.now)
+        if known.address:
+            known = replace(known, answers=reply.message_of(known.address, links, arrival.gateway, known.own))
+        else:
             found = reply.choose(links, arrival.gateway, known.own, self._carried) if links else None
             if isinstance(found, reply.Found):
                 return Decided(self._answer(known, found))
@@ -73,14 +74,8 @@ class Arriving:
     def _answer(self, known: Known, found: reply.Found) -> Acceptance:
         """It goes to whoever wrote to this phone; no rule is asked (feature I3)."""
         sent, to = found.sent, found.origin
+        known = replace(known, answers=sent)
         submission = known.submission(Recipient(to, to.target))
-        about = (
-            ("in_reply_to", sent.message_id),
-            ("references", sent.references),
-            ("subject", reply.answered(sent.subject)),
-            ("answers", str(sent.delivery or "")),
-        )
-        submission = replace(submission, headers=(*submission.headers, *(pair for pair in about if pair[1])))
         step = f"reply log: {to} wrote to this phone (delivery {sent.delivery}) and gets its answer; no rule is asked"
         return self._traced(self._delivered(submission), (step,))
 
@@ -233,15 +228,14 @@ class Arriving:
     def _traced(
         self, acceptance: Acceptance, steps: tuple[str, ...], verdict: Verdict | None = None
     ) -> Acceptance:
-        """With how it was decided, for the operator who asks why."""
-        made = Verdict("accept", _NO_LETTER) if verdict is None else verdict
-        trace = Trace(made.trace.decided, (*steps, *made.trace.steps), made.trace.stopped)
-        if trace == _NO_TRACE:
+        """With how it was decided, for the operator who asks why; without a verdict no rule was asked."""
+        if verdict is None:
+            return _replaced(acceptance, trace=ruling.unasked(steps))
+        if self.rules.judge is None and not steps:
             return acceptance
-        return _replaced(acceptance, trace=self.rules.trace(replace(made, trace=trace)))
-
-
-_NO_TRACE = Trace()
+        trace = verdict.trace
+        trace = Trace(trace.decided, (*steps, *trace.steps), trace.stopped)
+        return _replaced(acceptance, trace=self.rules.trace(replace(verdict, trace=trace)))
 
 
 def _with(acceptance: Acceptance, children: list[Acceptance]) -> Acceptance:

@@ -26,7 +26,8 @@ class Arrivals:
 @frozen
 class Known:
     """`peer` is the phone in its normal form, and only to a `phone` a text can be sent back (no short code, no name). `own`
-    is the number that was written to. `text` is the body without the `address` that it names between hashes."""
+    is the number that was written to. `text` is the body without the `address` that it names between hashes. `answers` is the
+    message that it answers, when it is known."""
 
     arrival: Arrival
     arrivals: Arrivals
@@ -35,6 +36,7 @@ class Known:
     own: str
     text: str
     address: str = ""
+    answers: reply.Sent | None = None
 
     @property
     def content(self) -> Content:
@@ -49,18 +51,25 @@ class Known:
     def submission(self, recipient: Recipient) -> Submission:
         """The message as it came, for this recipient; its headers are what `smsd.gateways.smtp.letters` reads."""
         arrival = self.arrival
-        own = (("own", arrival.own),) if arrival.own else ()
+        named = [
+            ("gateway", arrival.gateway),
+            ("mail_from", self.arrivals.mail_from),
+            *arrival.headers,
+            ("own", arrival.own),
+        ]
+        if self.answers is not None:
+            named += [
+                ("in_reply_to", self.answers.message_id),
+                ("references", self.answers.references),
+                ("subject", reply.answered(self.answers.subject)),
+                ("answers", str(self.answers.delivery or "")),
+            ]
         return Submission(
             door=arrival.gateway,
             origin=Address("sms", self.peer or "unknown"),
             recipients=(recipient,),
             content=arrival.content,
-            headers=(
-                ("gateway", arrival.gateway),
-                ("mail_from", self.arrivals.mail_from),
-                *arrival.headers,
-                *own,
-            ),
+            headers=tuple(pair for pair in named if pair[1]),
             key=arrival.key,
         )
 

@@ -14,7 +14,7 @@ from smsd.codec.mail import headers as mail_headers
 from smsd.core import effects
 from smsd.core.arriving.known import Known
 from smsd.core.judging import trace_json
-from smsd.policy.rules.letter import Ask, Effect, Facts, Letter, Verdict
+from smsd.policy.rules.letter import Ask, Effect, Facts, Letter, Trace, Verdict
 from smsd.policy.rules.model import Folder, Forward, Program, Url
 from smsd.values.address import Address, masked
 from smsd.values.errors import InvalidValue, Refused
@@ -30,6 +30,7 @@ _MOST_FIELDS = 50
 _MOST_QUESTIONS = 1000
 _SHOWN = frozenset({"subject", "from", "headers"})
 _NONE = Recipient(Address("mailto", "nobody"))
+_NO_LETTER = Letter(False, "", "", "")
 
 
 def local_time(now: int) -> tuple[int, int, str, str]:
@@ -40,6 +41,11 @@ def local_time(now: int) -> tuple[int, int, str, str]:
 
 def _no_version(verdict: Verdict) -> str:
     return trace_json(verdict, 0)
+
+
+def unasked(steps: tuple[str, ...]) -> str:
+    """The trace of a message that no rule was asked about."""
+    return _no_version(Verdict("accept", _NO_LETTER, trace=Trace(steps=steps)))
 
 
 @dataclass(frozen=True)
@@ -140,7 +146,7 @@ def shown(known: Known, verdict: Verdict) -> tuple[tuple[str, str], ...]:
     if "from" in verdict.changed and made.sender.strip():
         found = [pair for pair in found if pair[0] != "mail_from"] + [("mail_from", made.sender)]
     if made.subject:
-        found.append(("subject", made.subject))
+        found = [pair for pair in found if pair[0] != "subject"] + [("subject", made.subject)]
     found += [
         (f"header:{name}", value) for name, value in made.headers[:_MOST_FIELDS] if _FIELD.fullmatch(name)
     ]
