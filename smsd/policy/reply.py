@@ -130,7 +130,9 @@ def origin(submission: Submission) -> Address | None:
     if address.scheme == "account":
         return address if address.target == submission.account else None
     if address.scheme == "mailto":
-        target = _BATV.sub("", address.target.lower(), count=1)
+        target = address.target.lower()
+        if target.startswith("prvs="):
+            target = _BATV.sub("", target, count=1)
         return Address("mailto", target) if "@" in target else None
     return address
 

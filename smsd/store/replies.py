@@ -133,7 +133,7 @@ def _links(accepted: Acceptance, keep: int) -> list[tuple[str, str, str, int, in
         return []
     key = str(written_by)
     return [
-        (planned.target.target, key, f"{planned.delivery:0{_DIGITS}x}", accepted.now + keep, accepted.now)
+        (planned.target.target, key, "%016x" % planned.delivery, accepted.now + keep, accepted.now)  # noqa: UP031 (quicker)
         for planned in accepted.planned
         if planned.target.scheme == "sms" and planned.state < State.DELIVERED
     ]
