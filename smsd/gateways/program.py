@@ -27,7 +27,7 @@ from smsd.interfaces import GatewayContext
 from smsd.values.delivery import Accepted, Failure, Piece
 from smsd.values.message import Call
 
-EVENT_FILE = "%eventfile%"
+EVENT_FILE = "{eventfile}"
 """An argument that stands for the path of a file as SMSTools' eventhandler gets it."""
 TRY_AGAIN = 75
 """EX_TEMPFAIL of sysexits.h."""

@@ -178,7 +178,7 @@ print(os.environ["SMS_MESSAGES"], os.environ["PHONE_ID"], os.environ["SMS_1_NUMB
             'echo "$1"; grep ^From: "$2" | cut -d" " -f2; sed -e "1,/^$/ d" < "$2"; stat -c %a "$2"; echo "$2" >&2',
             head="#!/bin/sh\n",
         )
-        done = await self.gateway.send(self.piece(path, "RECEIVED", "%eventfile%"))
+        done = await self.gateway.send(self.piece(path, "RECEIVED", "{eventfile}"))
         self.assertEqual(done.output, "RECEIVED\n15551234567\nGrüße\nzwei600")
         folder = os.path.join(self.folder, "events")
         self.assertEqual((os.listdir(folder), stat.S_IMODE(os.stat(folder).st_mode)), ([], 0o700))
@@ -194,7 +194,7 @@ print(os.environ["SMS_MESSAGES"], os.environ["PHONE_ID"], os.environ["SMS_1_NUMB
     async def test_an_event_file_that_cannot_be_written(self) -> None:
         with open(os.path.join(self.folder, "events"), "w") as stream:
             stream.write("in the way")
-        failure = await self.failure(self.run_("", "%eventfile%"))
+        failure = await self.failure(self.run_("", "{eventfile}"))
         self.assertEqual((failure.kind, failure.scope), (Kind.TEMPORARY, Scope.GATEWAY))
 
     async def test_output_that_is_no_text(self) -> None:
