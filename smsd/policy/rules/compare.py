@@ -15,7 +15,7 @@ import re2  # type: ignore[import-untyped]
 
 from smsd.policy.rules import pattern, view
 from smsd.policy.rules.model import Each, How, TextTest
-from smsd.policy.rules.pattern import Pattern
+from smsd.policy.rules.pattern import REACH, Pattern
 from smsd.policy.rules.view import Items, View
 from smsd.values.errors import InvalidValue, storable
 
@@ -23,6 +23,7 @@ Op = Callable[[str, View], bool]
 """Whether a text, read as the comparison wants it, is what it should be."""
 
 _FEW: Final = 16
+_HEAD: Final = 3
 _MOST_KEYS: Final = 1000
 _CHUNK: Final = 4096
 """Octets of an expression that looks for many texts at once: far below where RE2 would run out of memory and get slow."""
@@ -184,24 +185,30 @@ def wanted(value: str, number: bool, whole: bool) -> str:
 
 def _regex(test: TextTest, joined: bool, number: bool) -> Comparison:
     compiled = pattern.read(test.value, test.case)
-
-    def keys(field: str) -> tuple[Key, ...] | None:
-        if compiled.prefixes:
-            reading = Reading(field, joined, number)
-            return tuple(Key(reading, "starts", prefix) for prefix in sorted(compiled.prefixes))
-        return _matching(compiled, Reading(field, joined, number, True))
-
-    return Comparison(lambda text, _: compiled.search(text), True, number, joined, keys, compiled.warnings)
+    return Comparison(
+        lambda text, _: compiled.search(text),
+        True,
+        number,
+        joined,
+        lambda field: pattern_keys(compiled, field, joined, number),
+        compiled.warnings,
+    )
 
 
 _SMALL: Final = 200
 
 
-def _matching(compiled: Pattern, reading: Reading) -> tuple[Key, ...] | None:
+def pattern_keys(
+    compiled: Pattern, field: str, joined: bool = False, number: bool = False
+) -> tuple[Key, ...] | None:
+    """What a field must have for an expression to match it."""
+    if compiled.prefixes:
+        reading = Reading(field, joined, number)
+        return tuple(Key(reading, "starts", prefix) for prefix in sorted(compiled.prefixes))
     if compiled.size > _SMALL:
         return None
     flags = "-i" if compiled.case else "i"
-    return (Key(reading, "matches", f"(?{flags}:{compiled.main})"),)
+    return (Key(Reading(field, joined, number, True), "matches", f"(?{flags}:{compiled.main})"),)
 
 
 # -- lists
@@ -247,13 +254,26 @@ def _being(items: list[str]) -> Callable[[str], bool]:
 
 
 def _containing(items: list[str]) -> Callable[[str], bool]:
-    if len(items) <= _FEW:
-        return lambda text: any(item in text for item in items)
-    finders = [finder(chunk) for chunk in chunks([re2.escape(item) for item in items])]
+    """Whether one of the items is in a text: each where they are few; else from each place of the text, by its next characters."""
+    short = [item for item in dict.fromkeys(items) if len(items) <= _FEW or len(item) < _HEAD]
+    by_head: dict[str, dict[int, set[str]]] = {}
+    for item in items if len(items) > _FEW else ():
+        if len(item) >= _HEAD:
+            by_head.setdefault(item[:_HEAD], {}).setdefault(len(item), set()).add(item)
 
     def find(text: str) -> bool:
-        octets = text.encode("utf-8", "replace")
-        return any(search(octets) is not None for search in finders)
+        text = text[:REACH]
+        if any(item in text for item in short):
+            return True
+        if not by_head:
+            return False
+        for at in range(len(text) - _HEAD + 1):
+            lengths = by_head.get(text[at : at + _HEAD])
+            if lengths is not None:
+                for length, known in lengths.items():
+                    if text[at : at + length] in known:
+                        return True
+        return False
 
     return find
 

@@ -55,6 +55,17 @@ def walk(condition: Condition) -> Iterator[Condition]:
         yield from walk(part)
 
 
+def decisive(condition: Condition, number: int) -> Condition:
+    """Condition `number` as it decided: inside a `not` it is its contrary. The whole where there is no such number."""
+    return next((part for at, part in enumerate(_signed(condition, False)) if at == number), condition)
+
+
+def _signed(condition: Condition, negated: bool) -> Iterator[Condition]:
+    yield Not(condition) if negated else condition
+    for part in parts(condition):
+        yield from _signed(part, negated != isinstance(condition, Not))
+
+
 def parts(condition: Condition) -> tuple[Condition, ...]:
     """What a condition is put together from."""
     if isinstance(condition, (And, Or)):

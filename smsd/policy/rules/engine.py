@@ -4,7 +4,8 @@ Pure. `judge` never raises, whatever the message, and always ends: each rule run
 order, and what comes later sees what they changed. Accept, Reject, Delete and Stop end it. Where a condition needs the answer of a
 database that the facts do not have, judge returns `Ask` and is called again, from the start, with the answer.
 
-Rules that cannot match are not looked at (`index`); after a change of what they are filed by, the index is asked again.
+Rules that cannot match, or whose rewriting cannot, are not looked at (`index`); after a change of what they are filed by, the
+index is asked again.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ from typing import Final
 
 from smsd.policy.rules import trace, words
 from smsd.policy.rules.actions import Act, compile_action, step
-from smsd.policy.rules.conditions import Compiler, Test, Unanswered, walk
-from smsd.policy.rules.index import Index, keys
+from smsd.policy.rules.conditions import Compiler, Test, Unanswered, decisive, walk
+from smsd.policy.rules.index import Index, best, keys, rewriting
 from smsd.policy.rules.letter import Ask, Facts, Letter, Trace, Verdict
 from smsd.policy.rules.model import AddHeader, Condition, DeleteHeader, Field, Rule, SetHeader
 from smsd.policy.rules.view import WRITABLE, View, canonical, depends
@@ -24,6 +25,8 @@ from smsd.values.errors import InvalidValue
 
 _MOST_LOOKUPS: Final = 16
 """A message that was changed more often than this is shown to all remaining rules."""
+_MOST_NOTED: Final = 4096
+"""Octets of a trace, after which only rules that matched are noted."""
 
 
 class Compiled:
@@ -43,8 +46,8 @@ class Compiled:
         """What a trace says when condition `number` made it match."""
         known = self._lines.get(number)
         if known is None:
-            decisive = list(walk(self.condition))[number]
-            known = self._lines[number] = f"{self.title!r} matched: {words.condition(decisive)}"
+            why = words.condition(decisive(self.condition, number))
+            known = self._lines[number] = f"{self.title!r} matched: {why}"
         return known
 
     def run(self, seen: View, number: int) -> bool:
@@ -87,10 +90,10 @@ def compile(rules: Sequence[Rule]) -> Ruleset:
             if rule.active:
                 raise InvalidValue(f"{name}: {error}") from None
             doubts.append(f"it is switched off, and cannot be switched on: {error}")
-        warnings += [f"{name}: {doubt}" for doubt in doubts]
+        warnings += [f"{name}: {doubt}" for doubt in dict.fromkeys(doubts)]
         compiled.append(ready if rule.active else None)
         if rule.active:
-            index.add(position, keys(rule.condition, compiler.comparisons))
+            index.add(position, best(keys(rule.condition, compiler.comparisons), rewriting(rule)))
     index.close()
     return Ruleset(
         tuple(compiled),
@@ -135,7 +138,7 @@ def judge(ruleset: Ruleset, letter: Letter, facts: Facts) -> Verdict | Ask:
 def _run(ruleset: Ruleset, seen: View) -> None:
     index, compiled, decided, dirty = ruleset.index, ruleset.compiled, seen.decided, seen.dirty
     candidates = index.candidates(seen)
-    at, last, lookups = 0, -1, 0
+    at, last, noted, lookups = 0, -1, -1, 0
     while at < len(candidates):
         position = candidates[at]
         at += 1
@@ -145,8 +148,10 @@ def _run(ruleset: Ruleset, seen: View) -> None:
         if rule is None:
             continue
         answer = rule.test(seen)
-        trace.note(decided, position - last - 1, answer)
         last = position
+        if answer > 0 or len(decided) < _MOST_NOTED:
+            trace.note(decided, position - noted - 1, answer)
+            noted = position
         if answer < 0:
             continue
         if rule.run(seen, answer - 1):

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from smsd.policy.rules import trace, words
-from smsd.policy.rules.conditions import Unanswered, walk
+from smsd.policy.rules.conditions import Unanswered, decisive
 from smsd.policy.rules.engine import Compiled, Ruleset
 from smsd.policy.rules.letter import Facts, Letter
 from smsd.policy.rules.model import Condition, Not, Rule
@@ -62,7 +62,7 @@ def _line(rule: Rule, compiled: Compiled, seen: View) -> tuple[Line, bool]:
     except Unanswered as unanswered:
         asked = f"answer of the database {unanswered.question.database}"
         return Line(rule.title, "waiting", asked, source=rule.source), True
-    condition = _numbered(rule.condition, abs(answer) - 1)
+    condition = decisive(rule.condition, abs(answer) - 1)
     state, told, saw = (
         "passed" if answer < 0 else "matched",
         words.condition(condition),
@@ -76,14 +76,6 @@ def _line(rule: Rule, compiled: Compiled, seen: View) -> tuple[Line, bool]:
     if ended:
         changes += ({"accept": "no more rules are asked"}.get(seen.fate, f"fate: {seen.fate}"),)
     return Line(rule.title, state, told, saw, changes, rule.source), ended
-
-
-def _numbered(condition: Condition, number: int) -> Condition:
-    """The condition with this number; the whole where there is none."""
-    for at, part in enumerate(walk(condition)):
-        if at == number:
-            return part
-    return condition
 
 
 def _saw(condition: Condition, seen: View) -> str:
@@ -110,7 +102,7 @@ def kept(rules: Sequence[Rule], decided: bytes, stopped: str = "") -> list[str]:
     for position, rule in enumerate(rules):
         if position in known:
             matched, number = known[position]
-            asked = words.condition(_numbered(rule.condition, number))
+            asked = words.condition(decisive(rule.condition, number))
             told.append(f"{rule.title!r}: {'matched' if matched else 'passed'}: {asked}")
         elif not rule.active:
             told.append(f"{rule.title!r}: switched off")

@@ -10,9 +10,9 @@ from collections.abc import Callable, Sequence
 
 import re2  # type: ignore[import-untyped]
 
-from smsd.policy.rules import view
-from smsd.policy.rules.compare import Comparison, Key, Reading, chunks, finder
-from smsd.policy.rules.model import And, Condition, Field, Or
+from smsd.policy.rules import pattern, view
+from smsd.policy.rules.compare import Comparison, Key, Reading, chunks, finder, pattern_keys
+from smsd.policy.rules.model import And, Condition, Field, Or, Rule, SetHeader
 from smsd.policy.rules.pattern import REACH
 from smsd.policy.rules.view import View
 
@@ -29,8 +29,7 @@ def keys(condition: Condition, comparisons: dict[Field, Comparison]) -> Keys | N
         found = comparisons[condition].keys(view.canonical(condition.name))
         return None if found is None else (min((_WEIGHTS[key.kind] for key in found), default=3), found)
     if isinstance(condition, And):  # the best one will do
-        parts = [part for part in (keys(part, comparisons) for part in condition.parts) if part is not None]
-        return max(parts, key=lambda part: (part[0], -len(part[1])), default=None)
+        return best(*(keys(part, comparisons) for part in condition.parts))
     if isinstance(condition, Or):
         weight, gathered = 3, list[Key]()
         for part in condition.parts:
@@ -41,6 +40,29 @@ def keys(condition: Condition, comparisons: dict[Field, Comparison]) -> Keys | N
             gathered += one[1]
         return (weight, tuple(gathered)) if len(gathered) <= _MOST else None
     return None
+
+
+def rewriting(rule: Rule) -> Keys | None:
+    """The same for a rule that does nothing but rewrite where expressions match: where none does, it need not be asked."""
+    gathered: list[Key] = []
+    for action in rule.actions:
+        field = (
+            action.name.strip().removesuffix(":").rstrip().lower() if isinstance(action, SetHeader) else ""
+        )
+        if not isinstance(action, SetHeader) or not action.regex or field not in view.WRITABLE:
+            return None
+        found = pattern_keys(pattern.read(action.regex), view.canonical(field), joined=True)
+        if found is None:
+            return None
+        gathered += found
+    return (min(_WEIGHTS[key.kind] for key in gathered), tuple(gathered)) if gathered else None
+
+
+def best(*known: Keys | None) -> Keys | None:
+    """The keys that divide messages best."""
+    return max(
+        [one for one in known if one is not None], key=lambda one: (one[0], -len(one[1])), default=None
+    )
 
 
 class Index:

@@ -43,7 +43,7 @@ LONGEST: Final = 80
 DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 _SECRET = re.compile(
-    r"((?:pass(?:word|wd|phrase)?|pwd|pin|secret|token|auth|key|api_?key|api_?secret|signature)\s*[=:]\s*)[^\s&;,\"']+",
+    r"((?:pass(?:word|wd|phrase)?|pwd|secret|(?<![a-z])(?:pin|token|auth|api_?key|key|signature))\s*[=:]\s*)[^\s&;,\"']+",
     re.IGNORECASE,
 )
 _USERINFO = re.compile(r"(://)[^/@\s]{1,200}@")
