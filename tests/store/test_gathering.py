@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from smsd.core.control import WAITING
+from smsd.interfaces import MessageIn
 from smsd.store import digests, gathering, operating
 from smsd.values.address import Address
 from smsd.values.delivery import Failure, Kind, NetworkReport
@@ -142,6 +143,23 @@ class Gathering(CareCase):
         self.later(1.1)
         self.assertEqual(self.texts(), ["2 more: a"])
 
+    def test_an_answer_goes_to_the_sender_of_the_first_message(self) -> None:
+        self.house.store.replies.keep = 3_600_000
+        for name in "ab":
+            self.send(f"of {name}", digest(), ticket=Ticket(Address("mailto", f"{name}@example.org")))
+        self.later(1)
+        self.house.wait(self.house.inbound.message(MessageIn("gsm1", ANN, Text("thanks"))))
+        self.house.settle()
+        (mail,) = self.house.mail.pieces
+        self.assertEqual((mail.target.target, mail.content), ("a@example.org", Text("thanks")))
+
+    def test_the_digest_does_not_count_for_the_months_limit(self) -> None:
+        self.house.accounts["ann"] = Account("ann")
+        for text in "abc":
+            self.send(text, digest(), account="ann")
+        self.later(1)
+        self.assertEqual(self.select("select account, n from counter"), [("ann", 3)])
+
     def test_explained(self) -> None:
         members = [self.send(text, digest()) for text in "ab"]
         waiting = self.row(members[0])
@@ -159,6 +177,8 @@ class Gathering(CareCase):
 
 
 class Account:
+    """Stands for one of the configuration."""
+
     gateway, monthly_limit, country = None, 0, None
 
     def __init__(self, name: str) -> None:

@@ -1,0 +1,1 @@
+Rules can cap what comes to one phone, gather it into digests, hold it at night, and ask one number after the other until somebody answers; an old backlog leaves as digests (``queue.digest_after_minutes``).
