@@ -24,6 +24,8 @@ def environment(call: Call, piece: Piece) -> dict[str, str]:
     """The whole environment of a program."""
     told = {name: value for name, value in call.facts if _NAME.fullmatch(name)}
     told["SMSD_DELIVERY"] = str(piece.delivery)
+    if piece.maybe_twice:
+        told["SMSD_MAYBE_TWICE"] = "1"
     told |= _gammu(call, piece)
     told = {name: _cut(value.replace("\0", "")) for name, value in told.items()}
     return {"PATH": PATH, "LANG": "C.UTF-8", **told}

@@ -412,6 +412,11 @@ class Told(SynchronousTestCase):
         self.assertEqual((given["SMSD_X"], given["SMS_1_TEXT"]), ("y", "the text"))
         self.assertTrue(given["PATH"].startswith("/usr/local/sbin:"))
 
+    def test_what_may_have_run_before_is_told(self) -> None:
+        self.assertNotIn("SMSD_MAYBE_TWICE", environment(self.call(), piece()))
+        given = environment(self.call(), piece(maybe_twice=True))
+        self.assertEqual((given["SMSD_MAYBE_TWICE"], given["SMSD_DELIVERY"]), ("1", "77"))
+
     def test_long_values_are_cut_between_characters(self) -> None:
         given = environment(self.call(("SMSD_TEXT", "é" * LONGEST)), piece())
         self.assertEqual(given["SMSD_TEXT"], "é" * (LONGEST // 2))
