@@ -19,6 +19,7 @@ from smsd.config.settings import Configuration
 from smsd.core.accounts import Accounts
 from smsd.core.answering import AnswerOffice
 from smsd.core.backlog import Backlog
+from smsd.core.clocks import Clocks
 from smsd.core.dispatcher import Dispatcher
 from smsd.core.explaining import Explainer
 from smsd.core.inbound import Arrivals, Inbound
@@ -66,6 +67,7 @@ class House:
         self.post_office = PostOffice(self.dispatcher, self.accounts, self._reactor, self.store.now)
         self.planner.redirect = self.post_office.redirect
         self.answer_office = AnswerOffice(self.post_office, self.inbound, self.dispatcher)
+        self.clocks = Clocks(self.store, self.dispatcher, self._reactor, find, self.rulework.databases.run)
         self.sweeper = Sweeper(self.store, self.queue, self._reactor)
         self.backlog = Backlog(self.store, self.queue)
 
@@ -107,6 +109,7 @@ class House:
         self._in_doubt = {gateway.id: gateway.in_doubt for gateway in configuration.gateways}
         self.rulework.use(configuration)
         self.post_office.use(configuration)
+        self.clocks.use(configuration.timed)
         self.answer_office.use([gateway.mail_from for gateway in configuration.gateways], server.name)
         if configuration.accounts != self._account_settings:
             self._account_settings = configuration.accounts

@@ -101,6 +101,8 @@ class Server(Service):
             house.ports.hold()
         if troubles:
             raise InvalidValue("; ".join(troubles))
+        await house.clocks.start()
+        self._then("timed messages", house.clocks.stop)
         door = ControlDoor(file.control.path, self._control(house), self._reactor)
         door.startService()
         self._then("control", door.stopService)
@@ -233,6 +235,7 @@ class Server(Service):
             explainer=house.explainer,
             status=self.status,
             reload=self.reload,
+            timed=house.clocks.listed,
         )
 
     def status(self) -> dict[str, Any]:
