@@ -155,10 +155,11 @@ def _sent(cursor: sqlite3.Cursor, deliveries: list[int]) -> dict[int, Sent]:
         deliveries,
     ):
         ticket = json.loads(row["ticket"]) if row["ticket"] else ["", "", "", ""]
+        about = dict(headers_of(row["headers"]))
         found[row["id"]] = Sent(
             row["id"], _left(row), row["gateway"] or "", parameters_of(row["parameters"]).sender or "",
-            address=ticket[0], message_id=ticket[2], subject=ticket[3],
-            references=dict(headers_of(row["headers"])).get("references", ""),
+            address=ticket[0], message_id=ticket[2] or about.get("message-id", ""),
+            subject=ticket[3] or about.get("subject", ""), references=about.get("references", ""),
         )  # fmt: skip
     return found
 
