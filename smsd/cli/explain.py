@@ -67,7 +67,7 @@ def _alert(alert: dict[str, Any]) -> str:
         told += f" by {alert['answered_by']}"
     if alert["next"]:
         told += f", {'the next one is asked' if alert['left'] else 'ends'} at {moment(alert['next'])}"
-    return told + (f"; {alert['more']} more messages belong to it" if alert["more"] else "")
+    return told + (f"; {alert['more']} more joined it" if alert["more"] else "")
 
 
 def _trial(options: argparse.Namespace) -> int:

@@ -1,8 +1,8 @@
 """Storm protection: whether a message leaves at once, later, or with others as one digest; and what a digest says.
 
 Pure. A window belongs to a rule and a recipient, and begins with the first message. Of those in it `most` leave at once; the
-others wait for its end, where they leave as one digest, which is the first message of the next window. So a storm of any
-size costs at most `most` messages per window.
+others wait for its end, where they leave as one digest (one for each lane), which is the first message of the next window. So
+however long a storm lasts, it costs at most `most` messages per window.
 """
 
 from __future__ import annotations
