@@ -68,6 +68,8 @@ class Digests:
         parameters = replace(
             parameters_of(first["parameters"]), priority=Priority(min(one["priority"] for one in members))
         )
+        # The first one's coding is a wish: what others wrote, or the template, may not fit into it.
+        any_coding = replace(parameters, coding=None)
         wants = Wants.NOTHING
         for one in members:
             wants |= one["wants"]
@@ -78,7 +80,7 @@ class Digests:
                 Submission(
                     door=DOOR,
                     origin=Address.parse(first["origin"]),
-                    recipients=(Recipient(address, first["typed"] or address.target, parameters, wants),),
+                    recipients=(Recipient(address, first["typed"] or address.target, any_coding, wants),),
                     content=Text(text),
                     account=first["account"],
                     ticket=ticket_of(first["ticket"]) or ticket_of(last["ticket"]),
@@ -96,7 +98,9 @@ class Digests:
         route, flow = cursor.execute("select route, flow from lane where id=?", (first["lane"],)).fetchone()
         expires = max(one["expires"] for one in members)
         due, deadline = min(first["due"], entry.due), min(entry.deadline, expires)
-        entry = entry._replace(route=route, flow=flow, due=due, expires=expires, deadline=deadline)
+        entry = entry._replace(
+            route=route, flow=flow, due=due, expires=expires, deadline=deadline, parameters=parameters
+        )
         return accepted._replace(order=(entry,))
 
     def tell(self, cursor: sqlite3.Cursor, now: int) -> tuple[list[int], bool]:

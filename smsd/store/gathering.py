@@ -52,8 +52,8 @@ class Gathering:
         now = accepted.now
         pause = _pause(planned)
         until = pause.until if pause is not None else 0
-        windows = [care for care in planned.gather if isinstance(care, Window)]
-        keys = [f"{window.most}/{window.length}|{planned.target}|{window.rule}" for window in windows]
+        by_key = {_key(care, planned): care for care in planned.gather if isinstance(care, Window)}
+        keys, windows = list(by_key), list(by_key.values())
         known = [_known(cursor, key) for key in keys]
         content = accepted.submission.content if planned.content is None else planned.content
         placed = place(windows, [stand for _, stand in known], now, until, text=isinstance(content, Text))
@@ -101,14 +101,17 @@ class Gathering:
             MEMBERS + "where gathering=? and state=6 order by lane, id limit ?", (row["id"], MOST)
         ).fetchall()
         woken: list[int] = []
-        left = 0
+        left, waits = 0, False
         for _, group in groupby(members, key=lambda member: member["lane"]):
             lanes = self._digests.merge(cursor, list(group), row["template"], now)
-            if lanes is None:
-                cursor.execute("update gathering set due=? where id=?", (now + AGAIN, row["id"]))
-                return len(members), woken
+            if lanes is None:  # nothing can carry it just now; others do not wait for that
+                waits = True
+                continue
             woken += lanes
             left += 1
+        if waits:
+            cursor.execute("update gathering set due=? where id=?", (now + AGAIN, row["id"]))
+            return len(members), woken
         if len(members) == MOST:
             return MOST, woken  # the rest at once
         stand = after_digest(row["most"], row["length"], now, left)
@@ -191,6 +194,10 @@ def _pause(planned: Planned) -> Pause | None:
         return None
     pauses = [care for care in planned.gather if isinstance(care, Pause)]
     return max(pauses, key=lambda pause: pause.until, default=None)
+
+
+def _key(window: Window, planned: Planned) -> str:
+    return f"{window.most}/{window.length}|{planned.target}|{window.rule}"
 
 
 def _known(cursor: sqlite3.Cursor, key: str) -> tuple[int | None, Stand | None]:
