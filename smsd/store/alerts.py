@@ -53,8 +53,11 @@ class Alerts:
     ) -> None:
         """A message that wants an answer, which leaves at `due`."""
         key = f"{planned.target}|{care.rule}"
-        cursor.execute("update alert set more=more+1 where key=? and state=0", (key,))
-        if cursor.rowcount:
+        joined = cursor.execute(
+            "select id, due, step, asked from alert where key=? and state=0", (key,)
+        ).fetchone()
+        if joined is not None:
+            _join(cursor, joined, due, care.wait)
             return
         numbers = [[str(address), parameters_json(parameters)] for address, parameters in care.to]
         cursor.execute(
@@ -127,7 +130,7 @@ class Alerts:
         ).fetchall()
         closed, woken = [], []
         for row in rows:
-            if policy.accepts(text, json.loads(row["answers"])):
+            if policy.accepts(text, json.loads(row["answers"])) and _reached(cursor, row, peer, now):
                 closed.append(row["id"])
                 woken += self._taken(cursor, row, peer, now)
         return Answered(tuple(closed), tuple(woken))
@@ -197,6 +200,36 @@ def _content(row: sqlite3.Row) -> Content:
 
 def _names(asked: Sequence[Sequence[Any]]) -> list[str]:
     return [target.partition(":")[2] for target, _, _ in asked]
+
+
+def _join(cursor: sqlite3.Cursor, row: sqlite3.Row, due: int, wait: int) -> None:
+    """One more message of an open alert. When it leaves before the first one (which is held), nobody waits for that."""
+    asked = json.loads(row["asked"])
+    asked[0][2] = min(asked[0][2], due)
+    next_at = row["due"] if row["step"] else min(row["due"], due + wait)
+    cursor.execute(
+        "update alert set more=more+1, due=?, asked=? where id=?", (next_at, json.dumps(asked), row["id"])
+    )
+
+
+def _reached(cursor: sqlite3.Cursor, row: sqlite3.Row, peer: str, now: int) -> bool:
+    """Whether `peer` can have read what it was asked: an OK to something else takes nothing that is still to come."""
+    for target, delivery, at in json.loads(row["asked"]):
+        if target != f"sms:{peer}":
+            continue
+        if row["more"] and at <= now:
+            return True  # one of them may have left, if not the first
+        (left,) = cursor.execute(_LEFT, (delivery,)).fetchone() or (True,)
+        if left:
+            return True
+    return False
+
+
+# In a digest it has left when that has.
+_LEFT = (
+    "select g.state in (1, 2, 10) or g.sent > 0 or g.maybe_twice from delivery d"
+    " join delivery g on g.id = coalesce(d.merged, d.id) where d.id=?"
+)
 
 
 def _await(cursor: sqlite3.Cursor, target: Address, alert: int | None) -> None:

@@ -39,9 +39,13 @@ DELIVERY = (
 )
 CONTENT = "insert into content(id,kind,body,headers) values(?,?,?,?)"
 # Written so that the index delivery_message serves it, which has no entry for the delivery with the id before its message's.
+# What is in a digest is finished when that is: until then its sender is still to be told.
+_FINISHED = (
+    "select d.id, iif(g.id, g.finished, d.finished) from delivery d left join delivery g on g.id = d.merged"
+)
 DELIVERIES_OF = (
-    "select id, finished from delivery where id = :message - 1 and message = :message"
-    " union all select id, finished from delivery where message = :message and message <> id + 1"
+    f"{_FINISHED} where d.id = :message - 1 and d.message = :message"
+    f" union all {_FINISHED} where d.message = :message and d.message <> d.id + 1"
 )
 # Everything a Piece, a View or a report needs; aliased so that the two ids do not collide.
 LOAD = (

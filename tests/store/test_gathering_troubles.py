@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from smsd.codec.dcs import Dcs
-from smsd.values.message import Parameters
+from smsd.values.address import Address
+from smsd.values.message import Parameters, Ticket, Wants
 from tests.house import MODEM
 from tests.store.caring import ANN, CareCase, cap, digest
 from tests.store.test_gathering import Account
@@ -57,3 +58,20 @@ class Windows(CareCase):
         self.house.outlet("gsm2").opened(1)
         self.later(1.1)
         self.assertEqual(self.house.states(), ["merged"] * 4 + ["sent"] * 2)
+
+
+class CallLog(CareCase):
+    def test_what_is_in_a_digest_is_kept_until_that_has_come_to_an_end(self) -> None:
+        self.house.sweeper.keep_days = 1
+        self.house.outlet("gsm1").closed("pulled out")
+        for name in "ab":
+            ticket = Ticket(Address("mailto", f"{name}@example.org"))
+            self.send(name, digest(), ticket=ticket, wants=Wants.FAILURE)
+        for _ in range(5 * 24):
+            self.later(60)
+        self.assertEqual(
+            [piece.target.target for piece in self.house.mail.pieces], ["a@example.org", "b@example.org"]
+        )
+        for _ in range(3 * 24):
+            self.later(60)
+        self.assertEqual(self.house.rows(), [])
