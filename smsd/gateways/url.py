@@ -18,9 +18,10 @@ from twisted.logger import Logger
 from twisted.web.client import BrowserLikePolicyForHTTPS
 
 from smsd import __version__
+from smsd.codec.weburl import Target, read_url
 from smsd.config.settings import Path
 from smsd.gateways.errands import Errands, Limits, clean, permanent, temporary, without_secrets
-from smsd.gateways.fetching import Answer, Client, Target, Unanswered, read_url
+from smsd.gateways.fetching import Answer, Client, Unanswered
 from smsd.interfaces import GatewayContext
 from smsd.values.delivery import Accepted, Piece
 from smsd.values.errors import InvalidValue

@@ -24,8 +24,9 @@ from twisted.web.server import NOT_DONE_YET, Site
 from zope.interface import directlyProvides, providedBy
 from zope.interface.verify import verifyObject
 
+from smsd.codec.weburl import LONGEST, read_url
 from smsd.gateways import url
-from smsd.gateways.fetching import CLOSE, KEEP, LONGEST_HEAD, LONGEST_URL, read_url
+from smsd.gateways.fetching import CLOSE, KEEP, LONGEST_HEAD
 from smsd.interfaces import IGateway
 from smsd.logs import as_text
 from smsd.values.delivery import Accepted, Failure, Kind, Scope
@@ -673,7 +674,7 @@ class ReadUrl(SynchronousTestCase):
             self.assertRaises(InvalidValue, read_url, bad)
 
     def test_too_long(self) -> None:
-        self.assertRaises(InvalidValue, read_url, "http://h/" + "x" * LONGEST_URL)
+        self.assertRaises(InvalidValue, read_url, "http://h/" + "x" * LONGEST)
 
     @given(
         st.text(max_size=60),
