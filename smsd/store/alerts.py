@@ -53,11 +53,9 @@ class Alerts:
     ) -> None:
         """A message that wants an answer, which leaves at `due`."""
         key = f"{planned.target}|{care.rule}"
-        joined = cursor.execute(
-            "select id, due, step, asked from alert where key=? and state=0", (key,)
-        ).fetchone()
-        if joined is not None:
-            _join(cursor, joined, due, care.wait)
+        cursor.execute("update alert set more=more+1 where key=? and state=0", (key,))
+        if cursor.rowcount:
+            _hasten(cursor, key, due, due + care.wait)
             return
         numbers = [[str(address), parameters_json(parameters)] for address, parameters in care.to]
         cursor.execute(
@@ -202,14 +200,15 @@ def _names(asked: Sequence[Sequence[Any]]) -> list[str]:
     return [target.partition(":")[2] for target, _, _ in asked]
 
 
-def _join(cursor: sqlite3.Cursor, row: sqlite3.Row, due: int, wait: int) -> None:
-    """One more message of an open alert. When it leaves before the first one (which is held), nobody waits for that."""
-    asked = json.loads(row["asked"])
-    asked[0][2] = min(asked[0][2], due)
-    next_at = row["due"] if row["step"] else min(row["due"], due + wait)
-    cursor.execute(
-        "update alert set more=more+1, due=?, asked=? where id=?", (next_at, json.dumps(asked), row["id"])
-    )
+def _hasten(cursor: sqlite3.Cursor, key: str, due: int, next_at: int) -> None:
+    """A message that joined an open alert and leaves at `due`: when the first one is held longer, nobody waits for that."""
+    row = cursor.execute(
+        "select id, asked from alert where key=? and state=0 and step=0 and due>?", (key, next_at)
+    ).fetchone()
+    if row is not None:
+        asked = json.loads(row["asked"])
+        asked[0][2] = min(asked[0][2], due)
+        cursor.execute("update alert set due=?, asked=? where id=?", (next_at, json.dumps(asked), row["id"]))
 
 
 def _reached(cursor: sqlite3.Cursor, row: sqlite3.Row, peer: str, now: int) -> bool:
