@@ -24,16 +24,16 @@ def cares(
     for effect in effects:
         action = effect.action
         if isinstance(action, Cap):
-            found.append(Window(effect.rule, action.most, action.minutes * MINUTE, action.text))
+            found.append(Window(effect.rule, action.most, action.minutes * MINUTE, action.text, effect.user))
         elif isinstance(action, Gather):
-            found.append(Window(effect.rule, 0, action.minutes * MINUTE, action.text))
+            found.append(Window(effect.rule, 0, action.minutes * MINUTE, action.text, effect.user))
         elif isinstance(action, Hold):
             until = hold_until(action.start, action.until, now, zone)
             if until:
                 found.append(Pause(effect.rule, until))
         elif isinstance(action, Escalate):
             to = _addresses(effect, action, failed)
-            found.append(Escalation(effect.rule, to, action.minutes * MINUTE, action.answers))
+            found.append(Escalation(effect.rule, to, action.minutes * MINUTE, action.answers, effect.user))
     return tuple(found)
 
 

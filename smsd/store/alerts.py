@@ -52,7 +52,7 @@ class Alerts:
         self, cursor: sqlite3.Cursor, accepted: Acceptance, planned: Planned, care: Escalation, due: int
     ) -> None:
         """A message that wants an answer, which leaves at `due`."""
-        key = f"{planned.target}|{care.rule}"
+        key = f"{planned.target}|{care.rule}" + (care.user and f"|{care.user}")
         cursor.execute("update alert set more=more+1 where key=? and state=0", (key,))
         if cursor.rowcount:
             _hasten(cursor, key, due, due + care.wait)

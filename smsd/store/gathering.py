@@ -197,7 +197,9 @@ def _pause(planned: Planned) -> Pause | None:
 
 
 def _key(window: Window, planned: Planned) -> str:
-    return f"{window.most}/{window.length}|{planned.target}|{window.rule}"
+    return f"{window.most}/{window.length}|{planned.target}|{window.rule}" + (
+        window.user and f"|{window.user}"
+    )
 
 
 def _known(cursor: sqlite3.Cursor, key: str) -> tuple[int | None, Stand | None]:

@@ -132,12 +132,14 @@ DEFAULT_PARAMETERS = Parameters()
 @frozen
 class Window:
     """Storm protection of a rule: of what comes for one recipient within `length` ms, the first `most` messages leave at once
-    (0: none), the others as one digest when the window ends. `text` is the digest's, with %count%, %first% and %last%."""
+    (0: none), the others as one digest when the window ends. `text` is the digest's, with %count%, %first% and %last%. `user` is
+    whose rule it is, "" for the administrator's: titles are unique among the rules of one."""
 
     rule: str
     most: int
     length: int
     text: str
+    user: str = ""
 
 
 @frozen
@@ -150,13 +152,14 @@ class Pause:
 
 @frozen
 class Escalation:
-    """A rule asks one after the other, `wait` ms apart, until somebody answers with one of `answers`. `to`: who is asked after
-    the recipient."""
+    """A rule (of `user`, see `Window`) asks one after the other, `wait` ms apart, until somebody answers with one of `answers`.
+    `to`: who is asked after the recipient."""
 
     rule: str
     to: tuple[tuple[Address, Parameters], ...]
     wait: int
     answers: tuple[str, ...]
+    user: str = ""
 
 
 Care = Union[Window, Pause, Escalation]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from smsd.codec.dcs import Dcs
+from smsd.policy.rules import engine
+from smsd.policy.rules.model import Action, All, Cap, Escalate, Field, How, Rule, TextTest
 from smsd.values.address import Address
 from smsd.values.message import Parameters, Ticket, Wants
-from tests.house import MODEM
-from tests.store.caring import ANN, CareCase, cap, digest
+from tests.house import MODEM, submission
+from tests.store.caring import ANN, BOB, EVE, CareCase, cap, digest
 from tests.store.test_gathering import Account
 
 GSM7 = Parameters(coding=0)
@@ -75,3 +77,61 @@ class CallLog(CareCase):
         for _ in range(3 * 24):
             self.later(60)
         self.assertEqual(self.house.rows(), [])
+
+
+class User(Account):
+    """An account as rules see it."""
+
+    phone = email = ""
+
+
+class UsersRules(CareCase):
+    """Titles are unique among the rules of one user, and no further."""
+
+    def start(self) -> None:
+        self.house.accounts.update(ann=User("ann"), bob=User("bob"))
+        super().start()
+
+    def use(self, *actions: Action) -> None:
+        """The administrator, ann and bob have a rule with one title each, and the same wishes."""
+        mine = [
+            Rule("storm", Field("account", TextTest(How.EQUALS, user)), actions, user=user)
+            for user in ("ann", "bob")
+        ]
+        self.house.judge.use(engine.compile([Rule("storm", All(), actions), *mine]), 1)
+
+    def submit(self, text: str, account: str) -> None:
+        self.house.wait(self.house.dispatcher.submit(submission(ANN, text, account=account)))
+        self.house.settle()
+
+    def test_each_has_windows_of_its_own(self) -> None:
+        self.use(Cap(2, 1, "%count% more"))
+        for text in "abc":
+            self.submit(text, "ann")
+        self.submit("d", "bob")
+        # bob's own window has room for one; the administrator's is for all together, and is full.
+        windows = sorted(self.select("select key, passed, waiting from gathering"))
+        key = f"2/60000|sms:{ANN}|storm"
+        self.assertEqual(windows, [(key, 2, 2), (f"{key}|ann", 2, 0)])
+        self.later(1)
+        self.assertEqual(sorted(self.texts()), ["a", "b", "c", "d"])
+
+    def test_each_asks_the_numbers_of_its_own(self) -> None:
+        self.house.judge.use(
+            engine.compile(
+                [
+                    Rule(
+                        "on call",
+                        Field("account", TextTest(How.EQUALS, user)),
+                        (Escalate((to,), 5),),
+                        user=user,
+                    )
+                    for user, to in (("ann", BOB), ("bob", EVE))
+                ]
+            ),
+            1,
+        )
+        self.submit("fire", "ann")
+        self.submit("water", "bob")
+        self.later(5)
+        self.assertEqual((self.texts(BOB), self.texts(EVE)), (["fire"], ["water"]))

@@ -52,7 +52,7 @@ def step(seen: View, line: str) -> None:
         seen.steps.append("…")
 
 
-def compile_action(title: str, action: Action, index: int, warnings: list[str]) -> Act:
+def compile_action(title: str, action: Action, index: int, warnings: list[str], user: str = "") -> Act:
     """The function; InvalidValue says what is wrong with the action. Doubts go to `warnings`."""
     if isinstance(action, (Accept, Stop)):
         return lambda seen: True
@@ -73,7 +73,7 @@ def compile_action(title: str, action: Action, index: int, warnings: list[str]) 
         return lambda seen: _written(seen, "body", before(seen) + seen.body + behind(seen))
     if isinstance(action, SetPriority):
         return _priority(action)
-    return _effect(title, action, index)
+    return _effect(title, action, index, user)
 
 
 def _delete(seen: View) -> bool:
@@ -211,12 +211,12 @@ def _rewrite(action: SetHeader, warnings: list[str]) -> Act:
 # -- effects
 
 
-def _effect(title: str, action: Action, index: int) -> Act:
+def _effect(title: str, action: Action, index: int, user: str) -> Act:
     """Something to do besides, with its texts filled in: made once when they are always the same."""
     texts = _texts(action)
     changing = {name: text for name, (text, fixed) in texts.items() if not fixed}
     if not changing:
-        ready = Effect(title, _filled(action, texts, None), index)
+        ready = Effect(title, _filled(action, texts, None), index, user)
 
         def add(seen: View) -> bool:
             seen.effects.append(ready)
@@ -225,7 +225,7 @@ def _effect(title: str, action: Action, index: int) -> Act:
         return add
 
     def fill(seen: View) -> bool:
-        effect = Effect(title, _filled(action, texts, seen), index)
+        effect = Effect(title, _filled(action, texts, seen), index, user)
         seen.effects.append(effect)
         return _told(seen, effect.action)
 

@@ -109,7 +109,8 @@ def _rule(position: int, rule: Rule, compiler: Compiler, doubts: list[str]) -> C
     test = compiler.compile(rule.condition)
     doubts += compiler.warnings
     acts = tuple(
-        compile_action(rule.title, action, index, doubts) for index, action in enumerate(rule.actions)
+        compile_action(rule.title, action, index, doubts, rule.user)
+        for index, action in enumerate(rule.actions)
     )
     return Compiled(position, rule, test, acts)
 

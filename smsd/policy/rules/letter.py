@@ -78,11 +78,13 @@ class Ask:
 
 @frozen
 class Effect:
-    """Something that a rule does besides: an action with its templates filled in, and which rule and action it was."""
+    """Something that a rule does besides: an action with its templates filled in, and which rule and action it was. `user` is
+    whose rule it is ("" for the administrator's): two users' rules may have the same title."""
 
     rule: str
     action: Action
     index: int = 0
+    user: str = ""
 
 
 @frozen
