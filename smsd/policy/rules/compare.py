@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Final
 
 import re2  # type: ignore[import-untyped]
@@ -26,7 +25,9 @@ _FEW: Final = 16
 _HEAD: Final = 3
 _MOST_KEYS: Final = 1000
 _CHUNK: Final = 4096
-"""Octets of an expression that looks for many texts at once: far below where RE2 would run out of memory and get slow."""
+"""Cost of an expression that looks for many texts at once, about its instructions: far below where RE2 gets slow."""
+_CAREFUL: Final = 4
+"""What an instruction costs that is not for a plain text: many of them together can make RE2 slow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,11 +101,12 @@ def _form(number: bool, case: bool) -> Callable[[str], str]:
 @dataclass(frozen=True, slots=True)
 class Key:
     """What a text must have for a comparison to be true: be `value`, begin with it (`starts`), contain it (`has`), or match it
-    (`matches`, an expression for RE2)."""
+    (`matches`, an expression for RE2). `cost` is that of looking for it."""
 
     reading: Reading
     kind: str
     value: str
+    cost: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,14 +160,14 @@ def compile_test(test: TextTest) -> Comparison:
             return None
         return (Key(Reading(field, joined, number), kind, folded),)
 
-    return Comparison(partial(op, value), case, number, joined, keys, warnings)
+    return Comparison(op(value), case, number, joined, keys, warnings)
 
 
-_PLAIN: dict[How, tuple[Callable[..., bool], str]] = {
-    How.CONTAINS: (lambda value, text, _: value in text, "has"),
-    How.STARTS: (lambda value, text, _: text.startswith(value), "starts"),
-    How.ENDS: (lambda value, text, _: text.endswith(value), "has"),
-    How.EQUALS: (lambda value, text, _: text == value, "is"),
+_PLAIN: dict[How, tuple[Callable[[str], Op], str]] = {
+    How.CONTAINS: (lambda value: lambda text, _: value in text, "has"),
+    How.STARTS: (lambda value: lambda text, _: text.startswith(value), "starts"),
+    How.ENDS: (lambda value: lambda text, _: text.endswith(value), "has"),
+    How.EQUALS: (lambda value: lambda text, _: text == value, "is"),
 }
 
 
@@ -208,7 +210,8 @@ def pattern_keys(
     if compiled.size > _SMALL:
         return None
     flags = "-i" if compiled.case else "i"
-    return (Key(Reading(field, joined, number, True), "matches", f"(?{flags}:{compiled.main})"),)
+    reading = Reading(field, joined, number, True)
+    return (Key(reading, "matches", f"(?{flags}:{compiled.main})", _CAREFUL * compiled.size),)
 
 
 # -- lists
@@ -278,16 +281,16 @@ def _containing(items: list[str]) -> Callable[[str], bool]:
     return find
 
 
-def chunks(expressions: Iterable[str], most: int = 200) -> list[list[str]]:
-    """Expressions in groups that RE2 can look for at once without getting slow."""
+def chunks(expressions: Iterable[tuple[str, int]], most: int = 200) -> list[list[str]]:
+    """Expressions, each with its cost, in groups that RE2 can look for at once without getting slow."""
     found: list[list[str]] = []
     room = 0
-    for expression in expressions:
-        if room < len(expression) or len(found[-1]) >= most:
+    for expression, cost in expressions:
+        if room < cost or len(found[-1]) >= most:
             found.append([])
             room = _CHUNK
         found[-1].append(expression)
-        room -= len(expression) + 1
+        room -= cost
     return found
 
 

@@ -264,7 +264,7 @@ def _net(written: str) -> tuple[int, int, int]:
             f"{written[:60]!r} is no network: write 10.0.0.0/8, 2001:db8::/32 or 192.0.2.7"
         ) from None
     bits, shift = int(net.network_address), net.max_prefixlen - net.prefixlen
-    if net.version == 6 and shift <= 32 and bits >> 32 << 32 == _MAPPED:
+    if net.version == 6 and bits >> 32 << 32 == _MAPPED:
         return 4, bits - _MAPPED, shift
     return net.version, bits, shift
 
@@ -272,7 +272,7 @@ def _net(written: str) -> tuple[int, int, int]:
 def _address(written: str) -> tuple[int, int]:
     """Version and number of an address; version 0 for what is none."""
     try:
-        address = ipaddress.ip_address(written.strip().strip("[]").partition("%")[0])
+        address = ipaddress.ip_address(written.strip().strip("[]"))
     except ValueError:
         return 0, 0
     bits = int(address)

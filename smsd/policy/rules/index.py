@@ -123,7 +123,7 @@ class _File:
         self._values: dict[str, list[int]] = {}
         self._prefixes: dict[str, list[int]] = {}
         self._lengths: tuple[int, ...] = ()
-        self._sought: list[tuple[str, int]] = []
+        self._sought: list[tuple[str, int, int]] = []
         self._finders: list[tuple[Callable[[bytes], object], list[int]]] = []
 
     def add(self, position: int, key: Key) -> None:
@@ -132,15 +132,16 @@ class _File:
         elif key.kind == "starts":
             self._prefixes.setdefault(key.value, []).append(position)
         else:
-            self._sought.append((re2.escape(key.value) if key.kind == "has" else key.value, position))
+            expression = re2.escape(key.value) if key.kind == "has" else key.value
+            self._sought.append((expression, key.cost or len(expression), position))
 
     def close(self) -> list[int]:
         """Make it ready; the positions that cannot be filed here."""
         self._lengths = tuple(sorted({len(prefix) for prefix in self._prefixes}))
         lost: list[int] = []
         at = 0
-        for chunk in chunks(expression for expression, _ in self._sought):
-            positions = [position for _, position in self._sought[at : at + len(chunk)]]
+        for chunk in chunks((expression, cost) for expression, cost, _ in self._sought):
+            positions = [position for _, _, position in self._sought[at : at + len(chunk)]]
             at += len(chunk)
             try:
                 self._finders.append((finder(chunk), positions))

@@ -25,8 +25,10 @@ LONGEST: Final = 1000
 """Characters of an expression."""
 REACH: Final = 65536
 """Characters of a text that are looked at."""
-WORK: Final = 1 << 26
-"""RE2's instructions times characters: a larger program looks at less. About 0.2 s when all goes wrong."""
+WORK: Final = 1 << 24
+"""RE2's instructions times characters: a large program looks at less. About 0.1 s when all goes wrong."""
+LONGEST_SMS: Final = 19_584
+"""Characters of 128 parts."""
 _LARGEST: Final = 20_000
 MOST_PIECES: Final = 50
 """Groups and texts of a replacement: each may be as long as the message."""
@@ -111,7 +113,7 @@ def read(expression: str, case: bool = False) -> Pattern:
             f"the regular expression {plain} is true for every text that is not empty: what stands before its look-ahead can"
             " end earlier, where the look-ahead holds. To ask for texts without @ write ^[^@]*$"
         )
-    if pattern.reach < REACH:
+    if pattern.reach < LONGEST_SMS:
         warnings.append(
             f"the regular expression {plain} is so large that it looks only at the first {pattern.reach} characters:"
             " shorten its repetitions"

@@ -131,6 +131,8 @@ class Headers(SynchronousTestCase):
         self.assertEqual(done(SetHeader("To", "001 555 999-8888@gw")).letter.number, "+15559998888")
         kept = done(SetHeader("To", "+15551234567@other&maxmsgs=3")).letter
         self.assertEqual((kept.number, kept.gateway), ("+15551234567", "other"))
+        typed = Letter(True, "", "5551234567", "", number="+15551234567")  # as the account's country has it
+        self.assertEqual(done(SetHeader("To", "%%To%%@gw"), letter=typed).letter.number, "+15551234567")
         incoming = done(SetHeader("To", "ann@example.org"), letter=IN).letter
         self.assertEqual(
             (incoming.to, incoming.number, incoming.gateway), ("ann@example.org", "+15551234567", "gsm1")

@@ -72,6 +72,12 @@ class Texts(SynchronousTestCase):
         for how in (How.ITEM, How.IN):
             self.assertTrue(holds(field("body", how, items=many), body="ITEM499"))
             self.assertFalse(holds(field("body", how, items=many), body="item500"))
+        for items in (("needle",), (*many, "needle", "ab", "é")):
+            listed = field("body", How.ITEM, items=items)
+            self.assertTrue(holds(listed, body="hay needle hay"))
+            self.assertFalse(holds(listed, body="x" * 65536 + "needle"))
+        self.assertTrue(holds(field("body", How.ITEM, items=(*many, "ab", "é")), body="xÉ"))
+        self.assertTrue(holds(field("body", How.ITEM, items=(*many, "item", "item4999")), body=".item4999."))
 
     def test_a_file_that_changes(self) -> None:
         ruleset = compile([Rule("r", field("number", How.IN, file="/x"), (Delete(),))])
@@ -113,6 +119,7 @@ class Fields(SynchronousTestCase):
             ('"Ann, B" <ann@example.org>', "ann@example.org"),
             ("mailto:ann@example.org?subject=x", "ann@example.org"),
             ("sms:+1555@example.org", "+1555"),
+            ("SMS://+1555", "+1555"),
             ('"sms:+1555"@example.org', "+1555"),
             ("sms:+1555?maxmsgs=2@example.org", "+1555"),
             ("", ""),

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from twisted.trial.unittest import SynchronousTestCase
 
 from smsd.policy.rules import trace
 from smsd.policy.rules.engine import Ruleset, compile, judge
+from smsd.policy.rules.index import Index
 from smsd.policy.rules.letter import Ask, Effect, Facts, Letter, Question, Verdict
 from smsd.policy.rules.model import (
     Accept,
@@ -141,6 +144,18 @@ class Order(SynchronousTestCase):
             self.assertLess(len(verdict.trace.steps), 500)
             self.assertTrue(any("too long" in step for step in verdict.trace.steps))
 
+    def test_the_index_is_asked_a_few_times_only(self) -> None:
+        asked: list[str] = []
+        again = Index.again
+
+        def counted(index: Index, *arguments: Any) -> Any:
+            asked.append("again")
+            return again(index, *arguments)
+
+        self.patch(Index, "again", counted)
+        self.test_many_rewritings()
+        self.assertEqual(len(asked), 16)
+
 
 class Questions(SynchronousTestCase):
     def test_one_after_the_other_with_what_was_rewritten(self) -> None:
@@ -203,6 +218,18 @@ class Traces(SynchronousTestCase):
         for length in range(len(decided)):
             list(trace.unpack(bytes(decided[:length])))
 
+    def test_a_long_trace_keeps_what_matched(self) -> None:
+        rules = [rule("no", Not(All())) for _ in range(5000)]
+        rules += [
+            rule("hit", All(), Forward("a@example.org") if n == 300 else SetPriority(Priority.BULK))
+            for n in range(500)
+        ]
+        verdict = judged(*rules)
+        self.assertLess(len(verdict.trace.decided), 4096 + 4 * 500)
+        known = list(trace.unpack(verdict.trace.decided))
+        self.assertEqual([position for position, matched, _ in known if matched], list(range(5000, 5500)))
+        self.assertEqual(len(verdict.trace.steps), 401)
+
 
 class Filing(SynchronousTestCase):
     """Rules that cannot match are not looked at."""
@@ -233,6 +260,19 @@ class Filing(SynchronousTestCase):
         )
         self.assertEqual(self.looked_at(ruleset, other), [0, 1, 2, 3, 4, 9])
 
+    def test_rules_that_only_rewrite(self) -> None:
+        """The document's way: every message, and an expression that is skipped where it does not match."""
+        rules = [
+            rule(str(number), All(), SetHeader("To:", r"\$1\$2@gw", rf"^(\+3{number:03})(.*)"))
+            for number in range(1000)
+        ]
+        rules[500] = rule("us", All(), SetHeader("To:", r"\$1\$2@usgw", r"^(\+1)(.*)"))
+        ruleset = compile(rules)
+        self.assertEqual(self.looked_at(ruleset), [500])
+        self.assertEqual(judged(*rules).letter.to, "+15551234567@usgw")
+        rules[700] = rule("and stops", All(), SetHeader("To:", "x", "^nowhere"), Stop())
+        self.assertEqual(self.looked_at(compile(rules)), [500, 700])
+
     def test_words_anywhere_in_a_text(self) -> None:
         rules = [rule(str(number), field("body", How.CONTAINS, f"word{number}x")) for number in range(1000)]
         ruleset = compile(rules)
@@ -240,6 +280,16 @@ class Filing(SynchronousTestCase):
         hit = self.looked_at(ruleset, Letter(True, "", "", "so: WORD700X"))
         self.assertIn(700, hit)
         self.assertLess(len(hit), 300)
+
+    def test_expressions_are_looked_for_together_but_not_too_many(self) -> None:
+        rules = [
+            rule(str(number), field("body", How.REGEX, f"a.{{{number % 9}}}word{number}x"))
+            for number in range(300)
+        ]
+        ruleset = compile(rules)
+        hit = self.looked_at(ruleset, Letter(True, "", "", "a...word3x"))
+        self.assertIn(3, hit)
+        self.assertLess(len(hit), 60)
 
     def test_what_cannot_be_filed_is_always_looked_at(self) -> None:
         rules = [

@@ -108,6 +108,7 @@ class Explained(SynchronousTestCase):
             ("x" * 1000, "x" * 80 + "…"),
             ("a\nb\x1b[2J", "a b [2J"),
             ("https://user:geheim@example.org/?api_key=1&b=2", "https://…@example.org/?api_key=***&b=2"),
+            ("shopping: list, the monkey=1", "shopping: list, the monkey=1"),
             ("", ""),
         ):
             self.assertEqual(words.shown(text), shown)

@@ -114,6 +114,10 @@ class Translated(SynchronousTestCase):
             (r"a(?!b+)", "turned round"),
             (r"(?m)^(?!a)", "(?m)"),
             (r"(?>a)", "unknown kind"),
+            (r"^?(?!a)b", "look-ahead"),
+            (r"(?s)a(?!.*b)", "turned round"),
+            (r"(?s)a(?!.)", "turned round"),
+            (r"a(?i)b(?!c)", "flags at the beginning"),
             ("a\\C", "octet"),
             (r"a\Z", "$"),
             ("(", "missing )"),
@@ -166,6 +170,8 @@ class Meaning(SynchronousTestCase):
         ):
             self.assertEqual(pattern.read_replacement(text, 2), pieces, text)
         self.assertEqual(pattern.read_replacement("${10}", 10), (10,))
+        with self.assertRaises(InvalidValue):
+            pattern.read_replacement("$1" * 51, 1)
         with self.assertRaises(InvalidValue) as caught:
             pattern.read_replacement("$3", 2)
         self.assertIn("the expression has 2", str(caught.exception))
@@ -201,7 +207,8 @@ class Time(SynchronousTestCase):
 
     def test_work_is_bounded(self) -> None:
         small, large = pattern.read("abc"), pattern.read("a(?:.?){900}c")
-        self.assertEqual((small.reach, small.warnings), (pattern.REACH, ()))
+        words = pattern.read("|".join(f"word{number}" for number in range(60)))
+        self.assertEqual((small.reach, small.warnings, words.warnings), (pattern.REACH, (), ()))
         self.assertLessEqual(large.reach * large.size, pattern.WORK)
         self.assertIn("looks only at the first", large.warnings[0])
 
