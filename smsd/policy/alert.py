@@ -68,4 +68,4 @@ def _beginning(content: Content) -> str:
     if isinstance(content, Binary):
         return f"(binary message of {len(content.data)} octets)"
     line = " ".join(content.text.split()) if isinstance(content, Text) else ""
-    return line if len(line) <= SHOWN else line[: SHOWN - 1] + "…"
+    return line if len(line) <= SHOWN else line[: SHOWN - 3] + "..."

@@ -79,7 +79,8 @@ def render(template: str, count: int, first: str, last: str) -> str:
 
 def _shown(text: str) -> str:
     line = " ".join(text.split())
-    return line if len(line) <= SHOWN else line[: SHOWN - 1] + "…"
+    # Three dots: the character … would make a text of plain letters UCS-2, and the digest twice as dear.
+    return line if len(line) <= SHOWN else line[: SHOWN - 3] + "..."
 
 
 def hold_until(start: int, until: int, now: int, zone: tzinfo | None) -> int:

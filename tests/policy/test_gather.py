@@ -99,7 +99,7 @@ class Texts(SynchronousTestCase):
 
     def test_messages_stand_on_one_line_and_are_cut(self) -> None:
         text = render("%first%|%last%", 2, "a\n b\tc", "x" * 1000)
-        self.assertEqual(text, "a b c|" + "x" * (SHOWN - 1) + "…")
+        self.assertEqual(text, "a b c|" + "x" * (SHOWN - 3) + "...")
 
     def test_what_is_gathered_is_no_template(self) -> None:
         self.assertEqual(render("%first% %count%", 2, "%count% %last%", "L"), "%count% %last% 2")

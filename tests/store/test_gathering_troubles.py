@@ -18,11 +18,17 @@ FLASH = Parameters(coding=0x10)
 class Codings(CareCase):
     """A digest may have characters that no message in it has, and messages of several codings."""
 
-    def test_what_is_cut_may_end_in_a_sign_that_the_coding_does_not_have(self) -> None:
-        for number in "abc":
-            self.send(number * 150, cap(1), parameters=GSM7)
+    def test_the_template_may_have_a_sign_that_the_coding_does_not_have(self) -> None:
+        for text in "abc":
+            self.send(text, cap(1, text="%first% … %last%"), parameters=GSM7)
         self.later(1)
-        self.assertEqual(set(self.texts()[1:]), {f"2 more: {'b' * 119}…"})
+        self.assertEqual(self.texts(), ["a", "b … c"])
+
+    def test_what_is_cut_costs_no_other_alphabet(self) -> None:
+        for letter in "abc":
+            self.send(letter * 150, cap(1))
+        self.later(1)
+        self.assertEqual(self.texts()[1:], [f"2 more: {'b' * 117}..."])  # one part
 
     def test_the_last_text_may_not_fit_the_coding_of_the_first(self) -> None:
         self.send("disk", digest(text="%first% %last%"), parameters=GSM7)
