@@ -101,8 +101,8 @@ class Server(Service):
             house.ports.hold()
         if troubles:
             raise InvalidValue("; ".join(troubles))
-        await house.clocks.start()
         self._then("timed messages", house.clocks.stop)
+        await house.clocks.start()
         door = ControlDoor(file.control.path, self._control(house), self._reactor)
         door.startService()
         self._then("control", door.stopService)

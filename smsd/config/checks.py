@@ -11,7 +11,8 @@ from smsd.config.settings import FileSettings
 
 Entries = list[tuple[KeyPath, Any]]
 
-RESERVED = ("main", "api", "control")  # names of log files and of the control door
+# Names of log files, of the control door, and of where messages come from that no door brings.
+RESERVED = ("main", "api", "control", "notice", "rules", "timed", "rules-program", "rules-url", "rules-sql")
 
 
 def across(document: Document, file: FileSettings, found: dict[str, Entries]) -> list[str]:

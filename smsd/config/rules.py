@@ -20,7 +20,7 @@ from smsd.config.validate import Surroundings
 from smsd.policy.rules import engine, xml
 from smsd.policy.rules.language.reading import Checks, Reader, unknown
 from smsd.policy.rules.language.rules import DIRECTIONS, read_rules, together
-from smsd.policy.rules.model import Program, Rule, Rules
+from smsd.policy.rules.model import Cap, Escalate, Gather, Hold, Program, Rule, Rules
 from smsd.policy.rules.xmltree import MOST_OCTETS, XmlError
 from smsd.values.errors import InvalidValue
 
@@ -133,7 +133,11 @@ class RuleChecks(Checks):
         return name
 
     def rule(self, direction: str, rule: Rule) -> None:
-        """The engine can run it."""
+        """The engine can run it, in this direction."""
+        if direction == "incoming" and any(isinstance(action, _OUT_ONLY) for action in rule.actions):
+            raise InvalidValue(
+                "cap, digest, hold and escalate are about what goes out to phones: write them into outgoing"
+            )
         try:
             self.warnings += engine.compile((rule,)).warnings
         except InvalidValue as error:
@@ -142,6 +146,9 @@ class RuleChecks(Checks):
         for action in rule.actions:
             if isinstance(action, Program) and "%" not in action.command[0] and not _runs(action.command[0]):
                 self.warnings.append(f"{rule.source}: {action.command[0]} is no program that can be run here")
+
+
+_OUT_ONLY = (Cap, Gather, Hold, Escalate)
 
 
 def _runs(path: str) -> bool:

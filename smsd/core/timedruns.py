@@ -179,7 +179,7 @@ class Runner:
                 "the statement of the timed rule {title!r} gives more than {most} rows: only those are sent; let it give fewer,"
                 " or raise most (up to 1000)", title=rule.title, most=min(rule.most, len(found.rows)),
             )  # fmt: skip
-        made = tuple(compose(rule.shape(), own, getattr(found, "columns", ()), found.rows))
+        made = tuple(compose(rule.shape(), own, found.columns, found.rows))
         if made:
             kept = Kept(slot, made)
             try:

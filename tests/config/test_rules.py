@@ -237,9 +237,14 @@ class Conditions(WithRules):
 
 
 class Actions(WithRules):
+    def test_what_is_about_messages_to_phones_is_refused_for_those_from_phones(self) -> None:
+        for text in ("cap: {most: 5, minutes: 10}", "hold: {from: 22:00, until: 7:00}"):
+            [problem] = self.problems(f"incoming:\n  - title: t\n    do:\n      - {text}\n")
+            self.assertIn("write them into outgoing", problem)
+
     def actions(self, text: str) -> tuple[Action, ...]:
-        head = "databases: [{name: crm, url: 'sqlite:crm.db'}]\nincoming:\n  - title: t\n    do: "
-        return self.load(head + text).rules.incoming[0].actions
+        head = "databases: [{name: crm, url: 'sqlite:crm.db'}]\noutgoing:\n  - title: t\n    do: "
+        return self.load(head + text).rules.outgoing[0].actions
 
     def test_each_word(self) -> None:
         for text, meant in (
@@ -610,7 +615,7 @@ class Sample(WithRules):
         _, _, after = self.text().partition("# For example (")
         lines = after.split("\n\n")[0].splitlines()[1:]
         rules = self.load("\n".join(line.removeprefix("# ") for line in lines)).rules
-        self.assertEqual((len(rules.outgoing), len(rules.incoming)), (4, 2))
+        self.assertEqual((len(rules.outgoing), len(rules.incoming)), (5, 2))
 
     def text(self) -> str:
         with open(os.path.join(ROOT, "etc", "smsd.yaml"), encoding="utf-8") as stream:

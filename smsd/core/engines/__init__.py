@@ -20,10 +20,12 @@ MOST_TEXT = 1_000_000
 
 @frozen
 class Rows:
-    """What a statement gave: values as text, None for NULL. `more`: there were rows that were dropped."""
+    """What a statement gave: values as text, None for NULL. `more`: there were rows that were dropped. `columns`: the names of
+    theirs, if there were any."""
 
     rows: tuple[tuple[str | None, ...], ...] = ()
     more: bool = False
+    columns: tuple[str, ...] = ()
 
     @property
     def first(self) -> str | None:
@@ -43,10 +45,13 @@ class Kept:
         self._most = most
         self._room = MOST_TEXT
         self._rows: list[tuple[str | None, ...]] = []
+        self._columns: tuple[str, ...] = ()
         self.more = False
 
-    def add(self, row: Iterable[Any]) -> None:
-        """One more row, kept while there is room."""
+    def add(self, row: Iterable[Any], cursor: Any) -> None:
+        """One more row of this cursor, kept while there is room."""
+        if not self._columns:
+            self._columns = tuple(str(column[0]) for column in cursor.description or ())
         if len(self._rows) >= self._most or self._room <= 0:
             self.more = True
             return
@@ -56,7 +61,7 @@ class Kept:
 
     def rows(self) -> Rows:
         """What was kept."""
-        return Rows(tuple(self._rows), self.more)
+        return Rows(tuple(self._rows), self.more, self._columns)
 
 
 class Connection(Protocol):

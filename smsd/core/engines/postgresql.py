@@ -110,9 +110,10 @@ class PostgresConnection:
 
         self._connection.execute(f"SET LOCAL statement_timeout = {max(1, int(seconds * 1000))}")
         kept = Kept(most)
+        cursor = self._connection.cursor()
         try:
-            for row in self._connection.cursor().stream(statement.text, values):
-                kept.add(row)
+            for row in cursor.stream(statement.text, values):
+                kept.add(row, cursor)
                 if kept.more and self._connection.read_only:
                     break  # else it is read to the end: what is not read is cancelled, with all that it did
         except psycopg.ProgrammingError as error:

@@ -113,7 +113,7 @@ class SqliteConnection:
         cursor = self._connection.execute(statement.text, values)
         kept = Kept(most)
         for row in cursor:
-            kept.add(row)
+            kept.add(row, cursor)
             if kept.more:  # all that it writes it has written before the first row
                 break
         cursor.close()
