@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from smsd.policy.rules import pattern, words
+from smsd.policy.rules.addresses import LONGEST_HEADER
 from smsd.policy.rules.letter import Effect
 from smsd.policy.rules.model import (
     Accept,
@@ -34,7 +35,7 @@ from smsd.policy.rules.model import (
     Url,
 )
 from smsd.policy.rules.variables import Encode, Text, compile_text, percent
-from smsd.policy.rules.view import LONGEST_HEADER, WRITABLE, View, one_line
+from smsd.policy.rules.view import WRITABLE, View, one_line
 from smsd.values.errors import InvalidValue
 
 Act = Callable[[View], bool]

@@ -13,6 +13,7 @@ from typing import Any, Final
 import re2  # type: ignore[import-untyped]
 
 from smsd.policy.rules import pattern, view
+from smsd.policy.rules.addresses import normal
 from smsd.policy.rules.model import Each, How, TextTest
 from smsd.policy.rules.pattern import REACH, Pattern
 from smsd.policy.rules.view import Items, View
@@ -94,7 +95,7 @@ class Reading:
 def _form(number: bool, case: bool) -> Callable[[str], str]:
     """What brings a text into the form in which it is compared."""
     if number:
-        return view.normal if case else lambda text: view.normal(text).casefold()
+        return normal if case else lambda text: normal(text).casefold()
     return str if case else str.casefold
 
 
@@ -180,7 +181,7 @@ def wanted(value: str, number: bool, whole: bool) -> str:
     if not number:
         return value
     if whole:
-        return view.normal(value)
+        return normal(value)
     plain = "".join(char for char in value if char in "+0123456789*#")
     return f"+{plain[2:]}" if plain.startswith("00") else plain or value
 

@@ -10,7 +10,8 @@ from typing import Final
 from urllib.parse import quote
 
 from smsd.codec import template
-from smsd.policy.rules.view import View, bare, extension, keyword, local_part, rest
+from smsd.policy.rules.addresses import bare, extension, keyword, local_part, rest
+from smsd.policy.rules.view import View
 from smsd.values.errors import InvalidValue, storable
 
 _VALUES: Final[dict[str, Callable[[View], str]]] = {

@@ -9,7 +9,7 @@ import ipaddress
 from collections.abc import Sequence
 from dataclasses import replace
 
-from smsd.policy.rules import pattern, view
+from smsd.policy.rules import addresses, pattern, view
 from smsd.policy.rules.engine import compile, judge
 from smsd.policy.rules.letter import Ask, Effect, Facts, Letter, Question, Verdict
 from smsd.policy.rules.model import (
@@ -139,7 +139,7 @@ def compared(test: TextTest, text: str, facts: Facts) -> bool:
     if test.how is How.EMPTY:
         return not text.strip()
     if test.compare == "number":
-        text = view.normal(text)
+        text = addresses.normal(text)
     if test.how is How.REGEX:
         return pattern.read(test.value, test.case).search(text)
     whole = test.how in (How.EQUALS, How.IN)
@@ -147,7 +147,7 @@ def compared(test: TextTest, text: str, facts: Facts) -> bool:
     if test.how in (How.ITEM, How.IN):
         wanted = [item for item in (*test.items, *facts.lists.get(test.file, ())) if item]
     if test.compare == "number":
-        wanted = [view.normal(one) if whole else digits(one) for one in wanted]
+        wanted = [addresses.normal(one) if whole else digits(one) for one in wanted]
     if not test.case or test.compare == "number":
         text, wanted = text.casefold(), [one.casefold() for one in wanted]
     if test.how is How.STARTS:

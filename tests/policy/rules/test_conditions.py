@@ -6,7 +6,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from smsd.policy.rules import view
+from smsd.policy.rules import addresses
 from smsd.policy.rules.engine import compile, judge
 from smsd.policy.rules.letter import Ask, Facts, Letter, Question
 from smsd.policy.rules.model import (
@@ -177,7 +177,7 @@ class Fields(SynchronousTestCase):
             (",,", []),
             ('"open, b', ['"open, b']),
         ):
-            self.assertEqual(view.split(text), items, text)
+            self.assertEqual(addresses.split(text), items, text)
 
     def test_unknown_ones_are_refused(self) -> None:
         for name in ("form", "header:", "header:a b", ""):
