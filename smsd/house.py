@@ -217,7 +217,7 @@ class House:
         """Gateways, doors and simulators, each with one line on how it is."""
         outlets = {outlet.name: outlet for outlet in self.queue.outlets()}
         gateways = []
-        for settings in configuration.gateways:
+        for settings in (*configuration.gateways, *self.rulework.errands(configuration)):
             gateway, outlet = self.gateways.services.get(settings.id), outlets.get(settings.id)
             gateways.append(
                 {

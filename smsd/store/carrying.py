@@ -13,6 +13,7 @@ from smsd.store.accepting import Accepting
 from smsd.store.digests import DOOR as DIGEST
 from smsd.store.digests import tell_later
 from smsd.store.lanes import Lanes
+from smsd.store.replies import Replies
 from smsd.store.rows import LOAD, piece_of, told_of, view_of
 from smsd.values.delivery import Accepted, NetworkReport, Piece, State
 from smsd.values.frozen import frozen
@@ -30,6 +31,8 @@ UPDATE = (
 )
 
 
+# Answers of programs, URLs and statements to one phone within an hour: two machines that answer each other come to rest.
+MOST_ANSWERS = 20
 # How far a claim looks past deliveries to targets that are on the wire, so that one phone with a thousand messages keeps
 # nobody waiting behind it, and a million for one phone cost no more.
 LOOK_AHEAD = 1000
@@ -82,10 +85,11 @@ class Reported:
 class Carrying:
     """Handlers around the wire. `plan` turns a report's Submission into an Acceptance (set by the dispatcher)."""
 
-    def __init__(self, lanes: Lanes, session: int, accepting: Accepting) -> None:
+    def __init__(self, lanes: Lanes, session: int, accepting: Accepting, replies: Replies) -> None:
         self._lanes = lanes
         self._session = session
         self._accepting = accepting
+        self._replies = replies
         self.plan: Callable[[Submission, int], Acceptance | None] | None = None
 
     # -- taking
@@ -309,7 +313,14 @@ class Carrying:
         if not isinstance(piece.content, Call) or not isinstance(outcome, Accepted) or self.plan is None:
             return []
         submission = answer(piece.content, outcome.output, piece.origin, piece.account, 1)
-        accepted = None if submission is None else self.plan(submission, piece.message)
+        if submission is None:
+            return []
+        to = submission.recipients[0].address
+        if to.scheme == "sms" and not self._replies.hush(cursor, to.target, "answer", item.now, MOST_ANSWERS):
+            why = f"its answer was not sent: this phone has had {MOST_ANSWERS} within an hour"
+            cursor.execute("update delivery set reason=? where id=?", (why, piece.delivery))
+            return []
+        accepted = self.plan(submission, piece.message)
         if accepted is None:
             return []
         (committed,) = self._accepting.write(cursor, [accepted])

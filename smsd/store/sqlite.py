@@ -104,7 +104,7 @@ class SqliteStore:
         lanes = Lanes()
         self.replies = Replies()
         self.accepting = Accepting(lanes, self.session, self.replies)
-        self.carrying = Carrying(lanes, self.session, self.accepting)
+        self.carrying = Carrying(lanes, self.session, self.accepting, self.replies)
         alerts = Alerts(self.accepting, self._follow)
         self.gathering = Gathering(Digests(self.accepting, self._follow), alerts)
         self.accepting.care = self.gathering.care
@@ -141,7 +141,8 @@ class SqliteStore:
 
     def accept(self, accepted: Acceptance) -> Deferred[Committed]:
         """Write a submission; fails with Refused (limit, conflicting key)."""
-        return self._group.call(self.accepting.accept, accepted, max(len(accepted.order), 1), ahead=True)
+        rows = len(accepted.order) + sum(len(child.order) for child in accepted.children)
+        return self._group.call(self.accepting.accept, accepted, max(rows, 1), ahead=True)
 
     def take(self, take: Take) -> Deferred[Taken]:
         """Claim deliveries for a gateway."""

@@ -29,7 +29,9 @@ from smsd.policy.rules.model import (
     TextTest,
 )
 from smsd.store import operating
+from smsd.store.carrying import MOST_ANSWERS
 from smsd.values.address import Address
+from smsd.values.delivery import Accepted
 from smsd.values.errors import Reason
 from smsd.values.message import (
     Binary,
@@ -219,6 +221,25 @@ class JudgingTests(JudgingCase):
             (call.what, call.arguments, call.text), ("/usr/bin/logger", ("-t", "+15550000001"), "hello")
         )
         self.assertEqual(dict(call.facts)["SMSD_NUMBER"], "+15550000001")
+
+    def test_what_a_program_answers_a_phone_has_a_limit(self) -> None:
+        programs = self.house.gateway("programs", MODEM.__class__(frozenset({"program"})))
+        programs.answer = lambda piece: Accepted(output="the answer")
+        self.house.outlet("programs").opened(1)
+        call = Call("program", "/bin/true", reply="sms:+15550000077", gateway="gsm2")
+        for n in range(MOST_ANSWERS + 2):
+            self.house.wait(
+                self.house.dispatcher.submit(
+                    Submission("rules", Address("sms", "+1"), (Recipient(Address("program", f"p{n}")),), call)
+                )
+            )
+            self.house.advance(1)
+        for _ in range(4):
+            self.house.advance(1)
+        self.assertEqual(self.sent(self.second), [("+15550000077", "the answer")] * MOST_ANSWERS)
+        reasons = [row["reason"] for row in self.house.rows() if row["reason"]]
+        self.assertEqual(len(reasons), 2)
+        self.assertIn("within an hour", reasons[0])
 
     def test_messages_in_a_circle_end_with_a_bounce(self) -> None:
         self.use(
