@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any
 
 from twisted.internet.defer import Deferred
+from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from smsd import registry
@@ -43,6 +44,7 @@ class Rulework:
         self.databases = Databases(reactor, store.path, folder)
         judge.lists = lambda: self.lists
         judge.ask = inbound.ask = self.databases.ask
+        judge.pause = lambda: deferLater(reactor, 0)
         self._rules = Rules()
 
     def use(self, configuration: Configuration) -> None:

@@ -5,7 +5,7 @@ Holds no protocol and no policy of its own: `planning` decides, the store writes
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +14,8 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from smsd.core.judging import Judge, Ruling
+from smsd.core.judgement import Ruled
+from smsd.core.judging import Judge
 from smsd.core.planning import Planner, held
 from smsd.core.queue import Queue
 from smsd.interfaces import IDispatcher, Session
@@ -56,29 +57,42 @@ class Dispatcher:
         try:
             if not self._judge.at_work:
                 return self.commit(self._planner.plan(submission))
-            ruling = self._judge.outgoing(submission)
-            return ruling.addCallback(self._ruled) if isinstance(ruling, Deferred) else self._ruled(ruling)
+            ruled = self._judge.outgoing(submission)
+            return ruled.addCallback(self._ruled) if isinstance(ruled, Deferred) else self._ruled(ruled)
         except Refused as refusal:
             return fail(refusal)
 
-    def _ruled(self, ruling: Ruling) -> Deferred[Receipt]:
+    def _ruled(self, ruled: Ruled) -> Deferred[Receipt]:
         """Plan and commit what the rules made of a submission, with what they send besides."""
-        submission, children = ruling
-        return self.commit(self.with_children(self._planner.plan(submission), children))
+        acceptance = self._planner.plan(ruled.submission)
+        try:
+            children = tuple(self._besides(ruled, acceptance))
+        except BaseException:
+            self._give_back(acceptance)
+            raise
+        return self.commit(acceptance._replace(children=children) if children else acceptance)
 
-    def with_children(self, acceptance: Acceptance, children: Sequence[Submission]) -> Acceptance:
-        """The acceptance with further messages in its commit. What no gateway carries just now waits for one; what cannot be
-        sent at all is on record with the reason."""
-        planned = []
-        for child in children:
-            try:
-                plan = self._planner.plan(child, acceptance.message, reserve=False)
-                if not plan.planned:
-                    plan = self._not_planned(child, plan)
-            except Refused as refusal:
-                plan = held(self._planner.unrouted(child), refusal.text, State.REJECTED)
-            planned.append(plan._replace(parent=acceptance.message))
-        return acceptance._replace(children=tuple(planned)) if planned else acceptance
+    def _besides(self, ruled: Ruled, acceptance: Acceptance) -> Iterator[Acceptance]:
+        """What rules send because of each recipient that is taken, once for a number that is named twice. What no gateway
+        carries just now waits for one; what cannot be sent at all is on record with the reason."""
+        done = set()
+        for entry, children in zip(acceptance.order, ruled.besides, strict=True):
+            if isinstance(entry, Declined) or entry.delivery in done or entry.state is State.REJECTED:
+                continue
+            done.add(entry.delivery)
+            for child in children:
+                plan = self._child(child.submission, acceptance.message)
+                yield plan
+                yield from self._besides(child, plan)
+
+    def _child(self, child: Submission, parent: int) -> Acceptance:
+        try:
+            plan = self._planner.plan(child, parent, reserve=False)
+            if not plan.planned:
+                plan = self._not_planned(child, plan)
+        except Refused as refusal:
+            plan = held(self._planner.unrouted(child), refusal.text, State.REJECTED)
+        return plan._replace(parent=parent)
 
     def _not_planned(self, child: Submission, plan: Acceptance) -> Acceptance:
         """Everybody was declined: for a lack of gateways it waits, else it is rejected."""
@@ -114,7 +128,7 @@ class Dispatcher:
 
     def commit(self, acceptance: Acceptance) -> Deferred[Receipt]:
         """Write a planned submission; fires with the receipt after the commit."""
-        if not (acceptance.planned or acceptance.children):
+        if not acceptance.planned:
             return succeed(
                 Receipt(0, tuple(entry for entry in acceptance.order if not isinstance(entry, Planned)))
             )

@@ -81,13 +81,11 @@ class Explainer:
             "trial", origin, (Recipient(Address("sms", given["to"]), given["to"]),), Text(given["text"]), account=account,
             headers=headers,
         )  # fmt: skip
-        ruling = self._judge.outgoing(submission)
-        ruled, children = await ruling if isinstance(ruling, Deferred) else ruling
+        judged = self._judge.outgoing(submission)
+        whole = await judged if isinstance(judged, Deferred) else judged
+        ruled = whole.submission
         recipient = ruled.recipients[0]
-        told: dict[str, Any] = {
-            "rules": trace_lines(recipient.trace),
-            "sends": [_sent(one) for one in children],
-        }
+        told: dict[str, Any] = {"rules": trace_lines(recipient.trace), "sends": []}
         try:
             entry = self._planner.plan(ruled, reserve=False).order[0]
         except Refused as refusal:
@@ -97,6 +95,7 @@ class Explainer:
         content = entry.content if entry.content is not None else ruled.content
         return {
             **told, "fate": entry.state.name.lower() if recipient.dropped else "sent", "why": entry.reason or "",
+            "sends": [_sent(one) for one in whole.further()],
             "to": str(entry.target), "route": entry.route, "parts": entry.parts, "encoding": entry.encoding,
             "text": content.text if isinstance(content, Text) else "", "notes": list(entry.notes),
         }  # fmt: skip

@@ -13,7 +13,7 @@ from dataclasses import replace
 from datetime import datetime, tzinfo
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 from twisted.logger import Logger
 
 from smsd.codec.mail import headers as mail_headers
@@ -21,6 +21,7 @@ from smsd.codec.smsuri import read_parameters
 from smsd.core import effects
 from smsd.core.asking import Asker, asked
 from smsd.core.gathering import cares
+from smsd.core.judgement import MOST_CHILDREN, AllBut, Budget, Judgement, Ruled
 from smsd.core.planning import Planner, pinned
 from smsd.policy.notice import Told, notice
 from smsd.policy.rules import engine, target
@@ -31,19 +32,17 @@ from smsd.values.errors import InvalidValue, Reason, Refused
 from smsd.values.message import Binary, Parameters, Recipient, Submission, Text, Wants
 from smsd.values.plan import Step
 
-Ruling = tuple[Submission, list[Submission]]
-"""What is left of a submission, and what rules send besides."""
-
 MOST_ROUNDS = 20
 """How often one message may have questions; then defaults count."""
-MOST_CHILDREN = 100
+TURN = 50
+"""Milliseconds after which judging lets others have a turn."""
 _MOST_TRACES = 1000
 _FIELDS_OF_PARAMETERS = tuple(Parameters.__dataclass_fields__)
 
 
 class Judge:
     """Judges what goes out. `lists` gives the lines of list files by path, `ask` answers questions, `account` finds one by
-    name, `zone` is the administrator's time zone (None: this machine's)."""
+    name, `zone` is the administrator's time zone (None: this machine's), `pause` fires when others have had a turn."""
 
     log = Logger()
 
@@ -56,6 +55,7 @@ class Judge:
         self.lists: Callable[[], Mapping[str, tuple[str, ...]]] = dict
         self.ask: Asker | None = None
         self.zone: tzinfo | None = None
+        self.pause: Callable[[], Deferred[None]] = lambda: succeed(None)
         self.domains: frozenset[str] = frozenset()
         self.gateways: frozenset[str] = frozenset()
         self._traces: dict[bytes, str] = {}
@@ -72,53 +72,77 @@ class Judge:
         """Whether there are rules for what goes out."""
         return self.ruleset is not None
 
-    def outgoing(
-        self, submission: Submission, facts: Facts | None = None, rounds: int = 0
-    ) -> Ruling | Deferred[Ruling]:
-        """What the rules make of a submission; a Deferred only when something has to be asked outside."""
-        known = Facts(self.lists()) if facts is None else facts
-        ruling = self.rule(submission, known)
-        if not isinstance(ruling, Ask):
-            return ruling
-        asking = asked(self.ask if rounds < MOST_ROUNDS else None, ruling.questions, known)
-        return asking.addCallback(lambda answered: self.outgoing(submission, answered, rounds + 1))
+    def outgoing(self, submission: Submission) -> Ruled | Deferred[Ruled]:
+        """What the rules make of a submission; a Deferred when something has to be asked outside, or when it takes long.
+        Refused when it is more than can be kept."""
+        judgement = Judgement(self.one, submission, Facts(self.lists()))
+        done = judgement.go(self._late())
+        ruled = judgement.result() if done else None
+        return ruled if isinstance(ruled, Ruled) else Deferred.fromCoroutine(self._go_on(judgement, done))
 
-    def rule(self, submission: Submission, facts: Facts, budget: Budget | None = None) -> Ruling | Ask:
-        """The same from these facts, or what has to be asked first. Messages to phones that rules send are judged as well."""
-        ruleset = self.ruleset
-        left = budget or Budget()
-        kept: list[Recipient] = []
+    async def _go_on(self, judgement: Judgement, done: bool) -> Ruled:
+        """Ask, and let others have their turns, until it is decided."""
+        rounds = 0
+        while True:
+            while not done:
+                await self.pause()
+                done = judgement.go(self._late())
+            ruled = judgement.result()
+            if isinstance(ruled, Ruled):
+                return ruled
+            rounds += 1
+            facts = judgement.facts
+            if rounds > MOST_ROUNDS:
+                facts = replace(facts, failed=AllBut(facts.answers))
+            else:
+                facts = await asked(self.ask, ruled.questions, facts)
+            judgement = Judgement(self.one, judgement.submission, facts)
+            done = judgement.go(self._late())
+
+    def _late(self) -> Callable[[], bool]:
+        until = self._now() + TURN
+        return lambda: self._now() > until
+
+    def rule(self, submission: Submission, facts: Facts) -> tuple[Submission, list[Submission]] | Ask:
+        """What the rules make at once of a message that one of the incoming ones sends, and what they send besides; or what has
+        to be asked first."""
+        ruled = self._ruled(submission, facts, Budget())
+        return ruled if isinstance(ruled, Ask) else (ruled.submission, list(ruled.further()))
+
+    def _ruled(self, submission: Submission, facts: Facts, budget: Budget) -> Ruled | Ask:
+        judgement = Judgement(self.one, submission, facts, budget)
+        judgement.go()
+        return judgement.result()
+
+    def one(
+        self, submission: Submission, recipient: Recipient, facts: Facts, budget: Budget
+    ) -> tuple[Recipient, tuple[Ruled, ...]] | Ask:
+        """One recipient as the rules leave it, and what they send because of it."""
+        if recipient.address.scheme != "sms" or self.ruleset is None:
+            return recipient, ()
+        verdict = engine.judge(self.ruleset, self.letter(submission, recipient), facts)
+        if isinstance(verdict, Ask):
+            return verdict
+        applied = self._applied(verdict, recipient, submission)
+        if not verdict.effects or verdict.fate != "accept" or applied.refused is not None:
+            return applied, ()
         children: list[Submission] = []
+        told = self._not_done(submission, recipient, children)
+        children += effects.submissions(verdict, submission, self._now(), told)
+        if wishes := cares(verdict.effects, self._now(), self.zone, told):
+            applied = replace(applied, gather=wishes)
+        grown: list[Ruled] = []
         questions: list[Question] = []
-        for recipient in submission.recipients:
-            if recipient.address.scheme != "sms" or ruleset is None:
-                kept.append(recipient)
-                continue
-            verdict = engine.judge(ruleset, self.letter(submission, recipient), facts)
-            if isinstance(verdict, Ask):
-                questions += verdict.questions
-                continue
-            applied = self._applied(verdict, recipient, submission)
-            if verdict.effects and verdict.fate == "accept":
-                told = self._not_done(submission, recipient, children)
-                children += effects.submissions(verdict, submission, self._now(), told)
-                if wishes := cares(verdict.effects, self._now(), self.zone, told):
-                    applied = replace(applied, gather=wishes)
-            kept.append(applied)
-        grown: list[Submission] = []
         for child in children:
-            left.messages -= 1
-            if left.messages < 0:
+            if not budget.has_room(child):
                 self.log.warn("rules made more than {n} messages of one: no more are sent", n=MOST_CHILDREN)
                 break
-            ruling = self.rule(child, facts, left)
-            if isinstance(ruling, Ask):
-                questions += ruling.questions
+            ruled = self._ruled(child, facts, budget)
+            if isinstance(ruled, Ask):
+                questions += ruled.questions
             else:
-                grown += (ruling[0], *ruling[1])
-        if questions:
-            return Ask(tuple(dict.fromkeys(questions)))
-        return _with_recipients(submission, tuple(kept)), grown
+                grown.append(ruled)
+        return Ask(tuple(questions)) if questions else (applied, tuple(grown))
 
     # -- a submission as a letter
 
@@ -257,25 +281,12 @@ class Judge:
         return told
 
 
-class Budget:
-    """How many more messages rules may make of one: each may make several, whose rules may do so in their turn."""
-
-    def __init__(self) -> None:
-        self.messages = MOST_CHILDREN
-
-
-# Written out because every message needs both: dataclasses.replace takes four times as long.
+# Written out because every message needs it: dataclasses.replace takes four times as long.
 
 
 def _with_trace(r: Recipient, trace: str) -> Recipient:
     return Recipient(
         r.address, r.typed, r.parameters, r.wants, r.original, r.content, r.headers, trace, r.refused, r.dropped, r.gather
-    )  # fmt: skip
-
-
-def _with_recipients(s: Submission, recipients: tuple[Recipient, ...]) -> Submission:
-    return Submission(
-        s.door, s.origin, recipients, s.content, s.account, s.ticket, s.wants, s.headers, s.key, s.hops, s.peer
     )  # fmt: skip
 
 
