@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.bench import accepts, carrying, limits, queued
+from tests.bench import accepts, carrying, limits, queued, rules
 from tests.bench.measure import Results
 from tests.rig.processes import Folder, RigError
 
@@ -38,6 +38,7 @@ SECTIONS: dict[str, Callable[[Path, Results], None]] = {
     "limits": machine,
     "http": accepts.by_http,
     "smtp": accepts.by_smtp,
+    "rules": rules.costs,
     "null": carrying.null_gateway,
     "modem": carrying.one_modem,
     "pace": carrying.pace,
