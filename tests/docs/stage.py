@@ -22,7 +22,7 @@ from smsd.core.accounts import Accounts
 from smsd.core.arriving import Arrivals
 from smsd.core.explaining import Explainer
 from smsd.interfaces import Abilities, MessageIn
-from smsd.policy.rules.view import bracketless
+from smsd.policy.rules.addresses import bracketless
 from smsd.rulework import Rulework
 from smsd.values.address import Address
 from smsd.values.delivery import Accepted, Piece
