@@ -24,7 +24,7 @@ from smsd.store.accepting import Committed
 from smsd.store.sqlite import SqliteStore
 from smsd.values.address import Address
 from smsd.values.delivery import Piece, State
-from smsd.values.errors import Reason, Refused
+from smsd.values.errors import InvalidValue, Reason, Refused
 from smsd.values.message import Declined, IdempotencyKey, Receipt, Recipient, Submission, Text, Wants
 from smsd.values.plan import Acceptance, Planned, Step
 
@@ -136,8 +136,13 @@ class Dispatcher:
         return done.addCallbacks(self._committed, self._failed, (acceptance,), {}, (acceptance,), {})
 
     def _plan_notice(self, submission: Submission, parent: int) -> Acceptance | None:
-        """The plan of a report, for the transaction of its cause; None (and a line in the log) when nothing can carry it."""
-        acceptance = self._planner.plan(submission, parent, reserve=False)
+        """The plan of a report, for the transaction of its cause; None (and a line in the log) when nothing can carry it. That
+        transaction must not fail over it: what happened on the wire would not be known."""
+        try:
+            acceptance = self._planner.plan(submission, parent, reserve=False)
+        except (Refused, InvalidValue) as error:
+            self.log.warn("nobody is told what became of message {parent}: {e}", parent=parent, e=error)
+            return None
         if acceptance.planned:
             return acceptance
         self.log.warn(

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from smsd.codec.smsuri import parse_local, read_parameters
+from smsd.policy.answer import MOST_HOPS
 from smsd.policy.rules.letter import Effect, Letter, Verdict
 from smsd.policy.rules.model import Folder, Forward, Program, Respond, Send, Sql, Url
 from smsd.values.address import Address
@@ -26,7 +27,6 @@ from smsd.values.message import (
     Wants,
 )
 
-MOST_HOPS = 8
 DOOR = "rules"
 _SCHEMES = frozenset({"mailto", "sms", "account"})
 

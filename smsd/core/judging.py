@@ -23,6 +23,7 @@ from smsd.core.asking import Asker, asked
 from smsd.core.gathering import cares
 from smsd.core.judgement import MOST_CHILDREN, AllBut, Budget, Judgement, Ruled
 from smsd.core.planning import Planner, pinned
+from smsd.policy.answer import MOST_HOPS
 from smsd.policy.notice import Told, notice
 from smsd.policy.rules import engine, target
 from smsd.policy.rules.letter import Ask, Effect, Facts, Letter, Question, Verdict
@@ -267,7 +268,7 @@ class Judge:
                 "the rule {rule!r} could not do what it says with a message from {origin}: {text}",
                 rule=effect.rule, origin=masked(submission.origin.target), text=refusal.text,
             )  # fmt: skip
-            if submission.hops < effects.MOST_HOPS:
+            if submission.hops < MOST_HOPS:
                 return
             now = self._now()
             report = notice(

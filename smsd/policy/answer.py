@@ -8,12 +8,15 @@ from smsd.values.message import DEFAULT_PARAMETERS, Call, Parameters, Recipient,
 
 LONGEST = 2000
 """Characters of an answer that are passed on."""
+MOST_HOPS = 8
+"""Messages that came one from the other. An answer may go to an address that is a program again, whose answer comes back."""
 
 
 def answer(call: Call, output: str, origin: Address, account: str | None, hops: int) -> Submission | None:
-    """The message that carries `output` to `call.reply`; None when there is nobody to tell, or nothing."""
+    """The message that carries `output` to `call.reply`; None when there is nobody to tell, or nothing, or when it goes in a
+    circle."""
     text = output.strip()[:LONGEST]
-    if not call.reply or not text:
+    if not call.reply or not text or hops > MOST_HOPS:
         return None
     address = Address.parse(call.reply)
     pinned = address.scheme == "sms" and call.gateway

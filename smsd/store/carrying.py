@@ -312,7 +312,8 @@ class Carrying:
         piece, outcome = item.piece, item.outcome
         if not isinstance(piece.content, Call) or not isinstance(outcome, Accepted) or self.plan is None:
             return []
-        submission = answer(piece.content, outcome.output, piece.origin, piece.account, 1)
+        (hops,) = cursor.execute("select hops from message where id=?", (piece.message,)).fetchone()
+        submission = answer(piece.content, outcome.output, piece.origin, piece.account, hops + 1)
         if submission is None:
             return []
         to = submission.recipients[0].address

@@ -15,6 +15,7 @@ from smsd.core.postoffice import members
 from smsd.core.postoffice.sending import BATCH
 from smsd.interfaces import IAccount, IPostbox, IPostOffice, Posted
 from smsd.values.address import Address
+from smsd.values.delivery import Accepted
 from smsd.values.errors import Reason, Refused
 from smsd.values.message import Call, Recipient, Report, Submission, Text
 from tests.core.postoffice.post import ANN, Post
@@ -563,6 +564,22 @@ class Programs(PostCase):
         self.assertEqual((facts["SMSD_DIRECTION"], facts["SMSD_NUMBER"]), ("incoming", "+15551234567"))
         self.assertEqual((call.reply, call.gateway), ("sms:+15551234567", "gsm1"))
         self.assertEqual([piece.target.target for piece in self.post.mailed], ["tickets@elsewhere.example"])
+
+    def test_a_program_that_answers_itself_comes_to_an_end(self) -> None:
+        """Whoever wrote is a program here, and so is whoever gets its answer."""
+        self.post.use(
+            programs=[
+                {"address": name, "command": [f"/bin/{name}"], "open": True, "reply": True}
+                for name in ("ping", "pong")
+            ]
+        )
+        self.post.house.planner.redirect = self.post.office.redirect
+        self.post.programs.answer = lambda piece: Accepted(output=f"{piece.content.text}!")
+        self.post.deliver("ping", sender="pong@sms.example.org")
+        for _ in range(20):
+            self.post.house.advance(1)
+        ran = [piece.content.what for piece in self.post.programs.pieces]
+        self.assertEqual(ran, ["/bin/ping", *["/bin/pong"] * 8])
 
     def test_reports_are_never_run(self) -> None:
         self.program()
