@@ -111,16 +111,12 @@ class Planner:
         return Acceptance(self._ids.next(), submission, order, now, limit, now + KEY_LIFE, parent)
 
     def unrouted(self, submission: Submission) -> Acceptance:
-        """A plan for what no gateway can carry (yet): one delivery per recipient in the lane of its scheme."""
+        """A plan for what no gateway can carry (yet): one delivery per recipient in the lane of its kind, cut so that every
+        gateway can carry it that may come."""
         now = self._now()
-        expires = now + self.policies.expire_minutes * MINUTE
-        order = tuple(
-            Planned(
-                self._ids.next(), recipient.address, recipient.typed, routes.pool(recipient.address.scheme, ()),
-                submission.account or submission.door, State.READY, now, expires, expires,
-            )
-            for recipient in submission.recipients
-        )  # fmt: skip
+        account = self._find_account(submission.account) if submission.account else None
+        one = _OneMessage(self, submission, account, now)
+        order = tuple(one.waiting(recipient) for recipient in submission.recipients)
         return Acceptance(self._ids.next(), submission, order, now, None, now + KEY_LIFE)
 
     def check(self, recipient: Recipient, content: Text | Binary, account_name: str | None) -> None:
@@ -128,7 +124,7 @@ class Planner:
         account = self._find_account(account_name) if account_name else None
         target = self.target(recipient, account)
         wanted = routes.needs(target.scheme, content, recipient.parameters)
-        self.carriers(target.scheme, wanted, pinned(recipient.parameters, account))
+        self.carriers(target.scheme, wanted, pinned(recipient.parameters, account, target.scheme))
 
     def target(self, recipient: Recipient, account: Account | None) -> Address:
         """The recipient's address in its normal form; Refused when it is no number."""
@@ -176,10 +172,10 @@ class Planner:
         return self._reference
 
 
-def pinned(parameters: Parameters, account: Account | None) -> str | None:
-    """The id of the one gateway that may carry it: the caller's wish, else the account's."""
+def pinned(parameters: Parameters, account: Account | None, scheme: str = "sms") -> str | None:
+    """The id of the one gateway that may carry it: the caller's wish, else the account's, which is one for SMS."""
     if parameters.gateway is None:
-        return account.gateway if account else None
+        return account.gateway if account and scheme == "sms" else None
     return parameters.gateway or None
 
 
@@ -218,12 +214,39 @@ class _OneMessage:
             self._seen[key] = planned
         return planned
 
-    def _delivery(self, recipient: Recipient, target: Address, typed: str, reserve: bool) -> Planned:
+    def waiting(self, recipient: Recipient) -> Planned:
+        """A delivery for whatever gateway may come; one that cannot be sent is as it was wished."""
+        typed = recipient.typed or recipient.address.target
+        scheme, parameters = recipient.address.scheme, recipient.parameters
+        content = self._submission.content if recipient.content is None else recipient.content
+        route = routes.pool(scheme, routes.needs(scheme, content, parameters))
+        try:
+            target = self._planner.target(recipient, self._account)
+            return self._delivery(recipient, target, typed, False, Carriers(route, frozenset(), 8, True))
+        except Refused:
+            expires = self._now + self._planner.policies.expire_minutes * MINUTE
+            return Planned(
+                self._planner._ids.next(), recipient.address, typed, route, self._submission.account or self._submission.door,
+                State.READY, self._now, expires, expires, parameters=parameters, original=recipient.original,
+                content=recipient.content, headers=recipient.headers, trace=recipient.trace,
+            )  # fmt: skip
+
+    def _delivery(
+        self,
+        recipient: Recipient,
+        target: Address,
+        typed: str,
+        reserve: bool,
+        carriers: Carriers | None = None,
+    ) -> Planned:
         planner, policies, submission = self._planner, self._planner.policies, self._submission
         parameters = recipient.parameters
         content = submission.content if recipient.content is None else recipient.content
-        wanted = routes.needs(target.scheme, content, parameters)
-        carriers = planner.carriers(target.scheme, wanted, pinned(parameters, self._account))
+        if carriers is None:
+            wanted = routes.needs(target.scheme, content, parameters)
+            carriers = planner.carriers(
+                target.scheme, wanted, pinned(parameters, self._account, target.scheme)
+            )
         route = carriers.route
         flow = submission.account or submission.door
         expires = self._now + (parameters.expire_minutes or policies.expire_minutes) * MINUTE

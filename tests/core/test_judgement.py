@@ -12,6 +12,7 @@ from smsd.policy.rules.model import (
     Frame,
     How,
     Not,
+    Program,
     Reject,
     Rule,
     Send,
@@ -19,10 +20,11 @@ from smsd.policy.rules.model import (
     SqlCondition,
     TextTest,
 )
+from smsd.values.delivery import Accepted
 from smsd.values.errors import Reason, Refused
 from smsd.values.message import Declined, IdempotencyKey, Queued
 from tests.core.test_judging import JudgingCase, rule
-from tests.house import submission
+from tests.house import MODEM, submission
 
 ARCHIVE = rule(All(), Forward("archive@example.org", copy=True), title="archive")
 
@@ -113,6 +115,31 @@ class BesidesTests(JudgingCase):
         self.assertEqual(caught.exception.reason, Reason.TOO_LONG)
         self.assertEqual(self.house.rows(), [])
         self.assertIsInstance(self.submit().recipients[0], Queued)
+
+
+class PinnedTests(JudgingCase):
+    """An account with a gateway of its own."""
+
+    class Account:
+        name, gateway, email, phone, country, monthly_limit = "ann", "gsm1", None, None, None, 0
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.house.accounts["ann"] = self.Account()
+
+    def test_its_messages_may_become_mails(self) -> None:
+        self.use(rule(All(), SetHeader("To", "%number%@mail.example.net")))
+        self.assertIsInstance(self.submit(account="ann").recipients[0], Queued)
+        self.assertEqual(self.sent(self.house.mail), [("+15550000001@mail.example.net", "hello")])
+
+    def test_answers_of_programs_reach_it(self) -> None:
+        programs = self.house.gateway("programs", MODEM.__class__(frozenset({"program"})))
+        programs.answer = lambda piece: Accepted(output="done")
+        self.house.outlet("programs").opened(1)
+        self.use(rule(All(), Program(("/bin/true",), reply=True)))
+        self.submit(account="ann")
+        self.house.advance(1)
+        self.assertEqual(self.sent(self.house.mail), [("ann@example.org", "done")])
 
 
 class TurnTests(JudgingCase):

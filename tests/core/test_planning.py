@@ -76,6 +76,14 @@ class Ways(PlanningCase):
         self.house.accounts["ann"] = Account()
         self.assertEqual(self.plan(account="ann").route, "gw:gsm1")
 
+    def test_the_accounts_gateway_is_for_sms(self) -> None:
+        self.house.accounts["ann"] = Account()
+        mail = Recipient(Address("mailto", "archive@example.org"))
+        (entry,) = self.house.planner.plan(submission(recipients=(mail,), account="ann")).order
+        assert isinstance(entry, Planned)
+        self.assertEqual(entry.route, "any:mailto")
+        self.house.planner.check(mail, Text("x"), "ann")
+
     def test_unknown_gateway(self) -> None:
         refusal = self.declined(parameters=Parameters(gateway="gms1"))
         self.assertIs(refusal.reason, Reason.UNKNOWN_GATEWAY)
@@ -190,3 +198,44 @@ class NoWay(SynchronousTestCase):
         self.assertIs(entry.refusal.reason, Reason.NO_GATEWAY)
         house.gateway("gsm9", MODEM)
         self.assertIsInstance(house.send().recipients[0], Queued)
+
+
+class Waiting(PlanningCase):
+    """What no gateway can carry yet."""
+
+    def test_a_long_text_leaves_whole(self) -> None:
+        self.house.wait(self.house.queue.remove("gsm1"))
+        one = submission("333 0000001", "漢" * 100, account="ann", door="rules")
+        self.house.accounts["ann"] = Account()
+        (waiting,) = self.house.planner.unrouted(one).order
+        assert isinstance(waiting, Planned)
+        self.assertEqual(
+            (waiting.target.target, waiting.parts, waiting.encoding), ("+393330000001", 2, "UCS-2")
+        )
+        self.house.wait(self.house.dispatcher.commit(self.house.planner.unrouted(one)))
+        late = self.house.gateway("gsm9", MODEM)
+        self.house.outlet("gsm9").opened(1)
+        self.house.advance(10)
+        self.assertEqual([(piece.seq, piece.total) for piece in late.pieces], [(1, 2), (2, 2)])
+
+    def test_with_all_that_was_wished(self) -> None:
+        recipient = Recipient(
+            Address("sms", "+15550000001"), "one", Parameters(max_parts=1), original="rfc822;x", content=Text("y" * 200),
+            headers=(("subject", "z"),), trace="[]",
+        )  # fmt: skip
+        (waiting,) = self.house.planner.unrouted(submission(recipients=(recipient,))).order
+        assert isinstance(waiting, Planned)
+        self.assertEqual(waiting.parts, 1)
+        for name in ("parameters", "original", "content", "headers", "trace", "typed"):
+            self.assertEqual(getattr(waiting, name), getattr(recipient, name))
+        self.assertEqual(waiting.wants, Wants.FAILURE | Wants.DELAY)
+
+    def test_octets_wait_for_who_takes_octets(self) -> None:
+        (waiting,) = self.house.planner.unrouted(submission(content=Binary(b"x"))).order
+        assert isinstance(waiting, Planned)
+        self.assertEqual(waiting.route, "any:sms+binary")
+
+    def test_what_is_no_number_is_kept_as_it_was_written(self) -> None:
+        (waiting,) = self.house.planner.unrouted(submission("nobody")).order
+        assert isinstance(waiting, Planned)
+        self.assertEqual((waiting.target.target, waiting.route), ("nobody", "any:sms"))
