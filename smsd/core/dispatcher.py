@@ -65,6 +65,8 @@ class Dispatcher:
     def _ruled(self, ruled: Ruled) -> Deferred[Receipt]:
         """Plan and commit what the rules made of a submission, with what they send besides."""
         acceptance = self._planner.plan(ruled.submission)
+        if not any(ruled.besides):
+            return self.commit(acceptance)
         try:
             children = tuple(self._besides(ruled, acceptance))
         except BaseException:

@@ -94,7 +94,7 @@ class Judgement:
         """What has come of it, or what has to be asked first."""
         if self._questions:
             return Ask(tuple(dict.fromkeys(self._questions)))
-        return Ruled(_with_recipients(self.submission, tuple(self._kept)), tuple(self._besides))
+        return Ruled(with_recipients(self.submission, tuple(self._kept)), tuple(self._besides))
 
 
 class AllBut(frozenset[Question]):
@@ -104,7 +104,8 @@ class AllBut(frozenset[Question]):
         return not super().__contains__(question)
 
 
-def _with_recipients(s: Submission, recipients: tuple[Recipient, ...]) -> Submission:
+def with_recipients(s: Submission, recipients: tuple[Recipient, ...]) -> Submission:
+    """The submission for these."""
     # Written out because every message needs it: dataclasses.replace takes four times as long.
     return Submission(
         s.door, s.origin, recipients, s.content, s.account, s.ticket, s.wants, s.headers, s.key, s.hops, s.peer

@@ -21,7 +21,7 @@ from smsd.codec.smsuri import read_parameters
 from smsd.core import effects
 from smsd.core.asking import Asker, asked
 from smsd.core.gathering import cares
-from smsd.core.judgement import MOST_CHILDREN, AllBut, Budget, Judgement, Ruled
+from smsd.core.judgement import MOST_CHILDREN, MOST_TEXT, AllBut, Budget, Judgement, Ruled, with_recipients
 from smsd.core.planning import Planner, pinned
 from smsd.policy.answer import MOST_HOPS
 from smsd.policy.notice import Told, notice
@@ -76,7 +76,13 @@ class Judge:
     def outgoing(self, submission: Submission) -> Ruled | Deferred[Ruled]:
         """What the rules make of a submission; a Deferred when something has to be asked outside, or when it takes long.
         Refused when it is more than can be kept."""
-        judgement = Judgement(self.one, submission, Facts(self.lists()))
+        facts = Facts(self.lists())
+        if len(submission.recipients) == 1:  # most: without what a judgement of many needs
+            budget = Budget()
+            made = self.one(submission, submission.recipients[0], facts, budget)
+            if not isinstance(made, Ask) and budget.text <= MOST_TEXT:
+                return Ruled(with_recipients(submission, (made[0],)), (made[1],))
+        judgement = Judgement(self.one, submission, facts)
         done = judgement.go(self._late())
         ruled = judgement.result() if done else None
         return ruled if isinstance(ruled, Ruled) else Deferred.fromCoroutine(self._go_on(judgement, done))
@@ -163,7 +169,7 @@ class Judge:
         return Letter(
             outgoing=True, sender=sender, to=f"{number}@{pin}" if pin else number, body=body, number=number,
             subject=about.get("subject", ""), headers=self._headers(submission),
-            size=len(content.data) if isinstance(content, Binary) else len(body.encode("utf-8", "replace")),
+            size=len(content.data) if isinstance(content, Binary) else _octets(body),
             account=submission.account or "", phone=(account and account.phone) or "", email=(account and account.email) or "",
             door=submission.door, gateway=pin or "", ip=submission.peer, authenticated=account is not None,
             local=sender.rpartition("@")[2].lower() in self.domains, attachment=bool(submission.attachments), binary=binary,
@@ -298,6 +304,10 @@ def trace_json(verdict: Verdict, version: int) -> str:
     return json.dumps(
         [version, trace.decided.hex(), trace.steps, trace.stopped], ensure_ascii=False, separators=(",", ":")
     )
+
+
+def _octets(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode("utf-8", "replace"))
 
 
 def _domain(sender: str) -> str:
