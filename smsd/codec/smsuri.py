@@ -321,6 +321,15 @@ def parse_uri(text: str) -> tuple[list[str], list[tuple[str, str]]]:
     return numbers, pairs
 
 
+# Also as RFC 6533 spells ORCPT. What ends it: the next parameter, or the domain.
+_PASSWORD = re.compile(r"([?&]pass(?:word)?(?:=|\\x\{3D\}))[^&]*?(?=&|\"?@[^@&]*$|$)", re.I)
+
+
+def concealed(address: str) -> str:
+    """An address that may have a password in it, for records and reports."""
+    return _PASSWORD.sub(r"\1***", address) if "pass" in address.lower() else address
+
+
 def login_names(name: str, percent_option: bool) -> list[str]:
     """The names to try for one that a client gave: literally, then (with the option) its last `%` or `/` as
     `@`, then percent-decoded (feature S4). Without repetitions."""

@@ -6,6 +6,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from smsd.codec.smsuri import (
     LONGEST_EXPIRY,
+    concealed,
     login_names,
     parse_local,
     parse_uri,
@@ -227,3 +228,18 @@ class UriTests(SynchronousTestCase):
         self.assertEqual(login_names("john%40x", False), ["john%40x", "john@x"])
         self.assertEqual(login_names("john%40x", True), ["john%40x", "john@40x", "john@x"])
         self.assertEqual(login_names("%x", True), ["%x"])
+
+
+class Secrets(SynchronousTestCase):
+    """`concealed`."""
+
+    def test_whatever_follows_the_password_is_no_part_of_it(self) -> None:
+        for written, shown in {
+            "+1?user=a&pass=s3cret": "+1?user=a&pass=***",
+            "+1?pass=s3@cret&user=a@x.org": "+1?pass=***&user=a@x.org",
+            '"sms:+1?user=a&Password=s3cret"@x.org': '"sms:+1?user=a&Password=***"@x.org',
+            "+1?user\\x{3D}a&pass\\x{3D}s3cret@x.org": "+1?user\\x{3D}a&pass\\x{3D}***@x.org",
+            "pass=through@x.org": "pass=through@x.org",
+            "+1?pass=": "+1?pass=***",
+        }.items():
+            self.assertEqual(concealed(written), shown)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, tzinfo
 
 from smsd.codec.mail import headers
+from smsd.codec.smsuri import concealed
 from smsd.interfaces import MailIn
 
 VARIABLES = (
@@ -33,7 +34,7 @@ def variables(mail: MailIn, address: str, now: int, zone: tzinfo | None = None) 
         "size": size(mail.size),
         "subject": mail.subject,
         "text": text,
-        "to": fields.get("to", "") or address,
+        "to": concealed(fields.get("to", "")) or address,
     }
 
 

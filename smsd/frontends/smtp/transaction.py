@@ -138,7 +138,11 @@ class Transaction:
         wishes = target.wishes
         try:
             recipient = Recipient(
-                Address("sms", target.number), target.number, wishes.parameters, rcpt.wants, rcpt.original
+                Address("sms", target.number),
+                target.number,
+                wishes.parameters,
+                rcpt.wants,
+                smsuri.concealed(rcpt.original),  # mail servers put the whole recipient there
             )
         except InvalidValue as error:
             raise Refused(Reason.BAD_NUMBER, str(error)) from None

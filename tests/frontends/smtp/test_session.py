@@ -79,6 +79,24 @@ class Taken(SynchronousTestCase):
         self.assertEqual((one.wants, one.original), (Wants.SUCCESS | Wants.DELAY, "rfc822;bob@x@example.org"))
         self.assertEqual((two.wants, two.original), (Wants.NOTHING, ""))
 
+    def test_a_password_in_the_original_recipient_is_not_kept(self) -> None:
+        talk = Dialogue()
+        talk.log_in()
+        talk.send("MAIL FROM:<ann@example.org>")
+        for spelt in ("+2B1?user+3Dann&pass+3Ds3cret", '"sms:+2B1?PASS+3Ds3@cret&user+3Dann"'):
+            talk.send(f"RCPT TO:<+1@sms.example> ORCPT=rfc822;{spelt}@sms.example")
+        talk.send("RCPT TO:<+1@sms.example> ORCPT=rfc822;ann+2Bpassword+3D@example.org")
+        talk.deliver()
+        (submission,) = talk.dispatcher.submissions
+        self.assertEqual(
+            [one.original for one in submission.recipients],
+            [
+                "rfc822;+1?user=ann&pass=***@sms.example",
+                'rfc822;"sms:+1?PASS=***&user=ann"@sms.example',
+                "rfc822;ann+password=@example.org",
+            ],
+        )
+
     def test_recipients_given_twice_get_one_message(self) -> None:
         talk = Dialogue()
         self.assertEqual(codes(talk.begin("<+1@sms.example>", "<+1@sms.example>")), ["250", "250"])
