@@ -6,7 +6,7 @@ import argparse
 from typing import Any
 
 from smsd.cli.client import DONE, REFUSED, Refusal, call
-from smsd.cli.output import as_json, moment, printable, table, until
+from smsd.cli.output import as_json, moment, printable, shortened, table, until
 
 
 def add(commands: Any) -> None:
@@ -20,7 +20,12 @@ def add(commands: Any) -> None:
         "  smsd explain --dry-run --incoming --gateway gsm1 --from +15551234567 --text 'STOP'",
     )
     add_argument = explain.add_argument
-    add_argument("delivery", type=int, nargs="?", help="its number in `smsd queue list` or `smsd log`")
+    add_argument(
+        "delivery",
+        type=int,
+        nargs="?",
+        help="its number in `smsd queue list` or `smsd log`, or its message's",
+    )
     add_argument("--dry-run", action="store_true", help="try a message; nothing is sent or kept")
     add_argument("--incoming", action="store_true", help="one that comes from a phone")
     add_argument("--from", dest="sender", default="", metavar="ADDRESS", help="who writes")
@@ -44,20 +49,31 @@ def _explain(options: argparse.Namespace) -> int:
     print(f"{told['target']}: {told['state']}{', perhaps sent twice' if told['maybe_twice'] else ''}")
     print(f"came {moment(about['arrived'])} from {about['origin']} through {about['door']}")
     if about["parent"]:
-        print(f"sent by a rule because of message {about['parent']}")
+        print(f"{_WHY.get(about['door'], 'sent')} because of message {about['parent']}")
     print("\nrules:")
     for line in told["rules"]:
         print(f"  {printable(line)}")
+    if told.get("made") is not None:
+        print(f"\nsent as: {printable(shortened(told['made'], 1000))}")
     print(f"\nroute: {told['route']}{', carried by ' + told['gateway'] if told['gateway'] else ''}")
     if told["reason"]:
         print(f"why: {printable(told['reason'])}{until(told)}")
     for alert in told["alerts"]:
         print(f"alert: {printable(_alert(alert))}")
-    for name in ("attempts", "progress", "references", "reports", "gathered"):
-        if told[name]:
+    for name in ("attempts", "progress", "references", "siblings", "reports", "gathered"):
+        if told.get(name):
             print(f"\n{name}:")
             table([list(entry.values()) for entry in told[name]], list(told[name][0]))
     return DONE
+
+
+_WHY = {
+    "rules": "sent by a rule",
+    "notice": "a report",
+    "answers": "the server's own word",
+    "digest": "a digest",
+}
+"""What a message is that came from another, by the door it has instead of a door."""
 
 
 def _alert(alert: dict[str, Any]) -> str:

@@ -168,10 +168,11 @@ def _show(options: argparse.Namespace) -> int:
             ("due", moment(told["due"])),
             ("expires", moment(told["expires"])),
             ("text", about["body"]),
+            *([("sent as", told["made"])] if told.get("made") is not None else []),
         ]
     )
-    for name in ("attempts", "progress", "references", "reports", "gathered"):
-        if told[name]:
+    for name in ("attempts", "progress", "references", "siblings", "reports", "gathered"):
+        if told.get(name):
             print(f"\n{name}:")
             table([list(entry.values()) for entry in told[name]], list(told[name][0]))
     return DONE

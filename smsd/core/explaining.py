@@ -43,9 +43,7 @@ class Explainer:
         told: dict[str, Any] | None = await self._store.ask(operating.explain, number)
         if told is None:
             raise InvalidValue(f"there is no delivery {number}: smsd queue list shows those there are")
-        told["rules"] = await self._lines(
-            told.get("trace"), outgoing=not told["about"]["origin"].startswith("sms:")
-        )
+        told["rules"] = await self._lines(told.get("trace"), outgoing=not _came_in(told["about"]))
         return told
 
     async def _lines(self, trace: str | None, *, outgoing: bool) -> list[str]:
@@ -99,6 +97,11 @@ class Explainer:
             "to": str(entry.target), "route": entry.route, "parts": entry.parts, "encoding": entry.encoding,
             "text": content.text if isinstance(content, Text) else "", "notes": list(entry.notes),
         }  # fmt: skip
+
+
+def _came_in(message: Mapping[str, Any]) -> bool:
+    """Whether a phone's message itself, which the incoming rules see: what they send has a door of its own."""
+    return dict(message["headers"]).get("gateway") == message["door"]
 
 
 def trace_lines(trace: str | None) -> list[str]:

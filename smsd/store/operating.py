@@ -8,12 +8,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from smsd.policy.rules.called import called
 from smsd.policy.step import after_operator
 from smsd.store import alerts
 from smsd.store.carrying import Carrying
-from smsd.store.rows import CALL, LOAD, OCTETS, REPORT, TEXT, view_of
+from smsd.store.rows import CALL, DELIVERIES_OF, LOAD, OCTETS, REPORT, TEXT, content_of, view_of
 from smsd.values.delivery import State
 from smsd.values.errors import InvalidValue
+from smsd.values.message import Call
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,19 +117,30 @@ def find(
     return [_shown(row) for row in rows]
 
 
-_WORDS = {OCTETS: "(binary)", REPORT: "(report)", CALL: "(what a rule does)"}
+_WORDS = {OCTETS: "(binary)", REPORT: "(report)"}
+
+
+def _words(kind: int, body: Any) -> str:
+    """What a message says, for people: of what a rule does outside no password."""
+    if kind == CALL:
+        call = content_of(kind, body, ())
+        assert isinstance(call, Call)
+        return called(call)
+    return str(body) if kind == TEXT else _WORDS[kind]
 
 
 def _shown(row: sqlite3.Row) -> dict[str, Any]:
     shown = {key: row[key] for key in row.keys() if key not in ("body", "kind")}  # noqa: SIM118 (a Row iterates values)
     shown["state"] = State(row["state"]).name.lower()
-    shown["text"] = row["body"] if row["kind"] == TEXT else _WORDS[row["kind"]]
+    shown["text"] = _words(row["kind"], row["body"])
     return shown
 
 
-def explain(connection: sqlite3.Connection, delivery: int) -> dict[str, Any] | None:
-    """Everything known of one delivery: its message, pieces, attempts, siblings, reports sent about it, what it gathers if it is
-    a digest, the alerts it belongs to."""
+def explain(connection: sqlite3.Connection, number: int) -> dict[str, Any] | None:
+    """Everything known of one delivery, or of the first one of a message: its message, `made` (what rules made of its text),
+    pieces, attempts, `siblings` (the message's other deliveries), reports sent about it, what it gathers if it is a digest, the
+    alerts it belongs to."""
+    delivery = _delivery(connection, number)
     row = connection.execute(
         "select d.*, l.route, l.flow from delivery d join lane l on l.id=d.lane where d.id=?", (delivery,)
     ).fetchone()
@@ -136,10 +149,14 @@ def explain(connection: sqlite3.Connection, delivery: int) -> dict[str, Any] | N
     told = dict(row)
     told["state"] = State(row["state"]).name.lower()
     message = dict(connection.execute("select * from message where id=?", (row["message"],)).fetchone())
-    if message["kind"] == 2:
+    if message["kind"] == OCTETS:
         message["body"] = bytes(message["body"]).hex()
+    elif message["kind"] == CALL:
+        message["body"] = _words(CALL, message["body"])
     message["headers"] = json.loads(message["headers"]) if message["headers"] else []
     told["about"] = message
+    made = connection.execute("select kind, body from content where id=?", (row["content"],)).fetchone()
+    told["made"] = None if made is None else _words(made["kind"], made["body"])
     for name, query in (
         ("progress", "select * from piece where delivery=? order by seq"),
         ("attempts", "select * from attempt where delivery=? order by id"),
@@ -151,13 +168,18 @@ def explain(connection: sqlite3.Connection, delivery: int) -> dict[str, Any] | N
         ),
     ):
         told[name] = [dict(r) for r in connection.execute(query, (delivery,))]
-    told["reports"] = [
-        {**dict(r), "state": State(r["state"]).name.lower()}
-        for r in connection.execute(
-            "select d.id, d.target, d.state from delivery d join message m on m.id=d.message where m.parent=?",
-            (row["message"],),
-        )
-    ]
+    for name, query in (
+        (
+            "siblings",
+            f"select d.id, d.target, d.state from delivery d where d.id in ({_OF_MESSAGE}) and d.id<>:delivery limit 500",
+        ),
+        (
+            "reports",
+            "select d.id, d.target, d.state from delivery d join message m on m.id=d.message where m.parent=:message limit 500",
+        ),
+    ):
+        found = connection.execute(query, {"message": row["message"], "delivery": delivery})
+        told[name] = [{**dict(r), "state": State(r["state"]).name.lower()} for r in found]
     told["alerts"] = [
         one
         for opened in (row["message"], message["parent"])
@@ -165,6 +187,19 @@ def explain(connection: sqlite3.Connection, delivery: int) -> dict[str, Any] | N
         for one in alerts.shown(connection, opened)
     ]
     return told
+
+
+_OF_MESSAGE = f"select id from ({DELIVERIES_OF})"
+
+
+def _delivery(connection: sqlite3.Connection, number: int) -> int:
+    """The number itself, or that of the first delivery of the message with this number, which doors tell too."""
+    if connection.execute("select 1 from delivery where id=?", (number,)).fetchone() is None:
+        (first,) = connection.execute(
+            f"select min(id) from ({DELIVERIES_OF})", {"message": number}
+        ).fetchone()
+        return number if first is None else int(first)
+    return number
 
 
 def counts(connection: sqlite3.Connection) -> list[dict[str, Any]]:

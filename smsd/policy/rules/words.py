@@ -43,19 +43,25 @@ LONGEST: Final = 80
 DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 _SECRET = re.compile(
-    r"((?:pass(?:word|wd|phrase)?|pwd|secret|(?<![a-z])(?:pin|token|auth|api_?key|key|signature))\s*[=:]\s*)[^\s&;,\"']+",
+    r"((?:pass(?:word|wd|phrase)?|pwd|secret|(?<![a-z])(?:pin|token|auth|api_?key|key|signature))[\"']?\s*[=:]\s*[\"']?)"
+    r"[^\s&;,\"']+",
     re.IGNORECASE,
 )
 _USERINFO = re.compile(r"(://)[^/@\s]{1,200}@")
+
+
+def masked(text: str) -> str:
+    """A text without passwords."""
+    if "=" not in text and ":" not in text:
+        return text
+    return _USERINFO.sub(r"\1…@", _SECRET.sub(r"\1***", text))
 
 
 def shown(text: str) -> str:
     """A text as people may see it: one line, not too long, without passwords."""
     if len(text) <= LONGEST and text.isprintable() and "=" not in text and ":" not in text:
         return text
-    cut = text[: 4 * LONGEST]
-    if "=" in cut or ":" in cut:
-        cut = _USERINFO.sub(r"\1…@", _SECRET.sub(r"\1***", cut))
+    cut = masked(text[: 4 * LONGEST])
     if not cut.isprintable():
         cut = "".join(char if char.isprintable() else " " for char in cut)
     return cut if len(cut) <= LONGEST and len(text) <= 4 * LONGEST else f"{cut[:LONGEST]}…"

@@ -1,0 +1,96 @@
+"""Why a message went where it went: by the number of a delivery or a message, by the list it was judged by, without secrets."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.trial.unittest import SynchronousTestCase
+
+from smsd.core.arriving import Rulebook
+from smsd.core.explaining import Explainer
+from smsd.core.judging import trace_json
+from smsd.interfaces import PartIn
+from smsd.policy.rules import engine, xml
+from smsd.policy.rules.model import All, Field, Forward, Frame, How, Not, Rule, Rules, Send, TextTest, Url
+from smsd.store import operating
+from tests.core.arriving import parts
+from tests.house import House
+
+OUT = Rule("from us", Not(Field("to", TextTest(How.CONTAINS, "@"))), (Frame(after="!"),))
+IN = Rule("tell", All(), (Send("+15550000009", "look"), Forward("boss@example.org", copy=True)))
+SECRET = Rule("call", All(), (Url("https://ann:hunter2@example.org/?pass=topsecret&text=%body%"),))
+
+
+class Explaining(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.house = House()
+        self.addCleanup(self.house.close)
+        self.house.open()
+        self.explainer = Explainer(self.house.store, self.house.planner, self.house.judge)
+
+    def use(self, rules: Rules) -> None:
+        """As `smsd.rulework` does it."""
+        house, version = self.house, 7
+        text = xml.write(rules).decode()
+        house.wait(house.store.keep_ruleset(version, "x", text))
+        house.judge.use(engine.compile(rules.outgoing), version)
+        incoming = engine.compile(rules.incoming)
+        house.inbound.arriving.rules = Rulebook(
+            judge=(lambda letter, facts: engine.judge(incoming, letter, facts)) if rules.incoming else None,
+            further=house.judge.rule,
+            trace=lambda verdict: trace_json(verdict, version),
+        )
+
+    def delivery(self, target: str) -> int:
+        (found,) = [row["id"] for row in self.house.rows() if row["target"] == target]
+        return int(found)
+
+    def told(self, number: int) -> dict[str, Any]:
+        told: dict[str, Any] = self.house.wait(Deferred.fromCoroutine(self.explainer.delivery(number)))
+        return told
+
+    def test_what_a_rule_for_incoming_messages_sends_was_judged_by_the_outgoing_ones(self) -> None:
+        self.use(Rules((OUT,), (IN,)))
+        (octets,) = parts("hello")
+        self.house.wait(self.house.inbound.part(PartIn("gsm1", octets, "SM:1")))
+        self.house.settle()
+        self.assertEqual(
+            self.told(self.delivery("sms:+15550000009"))["rules"],
+            [
+                "'from us': matched: not: to contains \"@\"",
+                "what they did:",
+                "  'from us' matched: not: to contains \"@\"",
+                '    body: "look" is now "look!"',
+            ],
+        )
+        self.assertEqual(
+            self.told(self.delivery("mailto:ann@example.org"))["rules"][0], "'tell': matched: every message"
+        )
+
+    def test_what_was_sent_instead(self) -> None:
+        self.use(Rules((OUT,)))
+        self.house.send()
+        told = self.told(self.delivery("sms:+15550000001"))
+        self.assertEqual((told["about"]["body"], told["made"]), ("hello", "hello!"))
+
+    def test_by_the_number_of_the_message(self) -> None:
+        receipt = self.house.send(numbers=["+15550000001", "+15550000002"])
+        first, second = (one.delivery for one in receipt.recipients)
+        told = self.told(receipt.message)
+        self.assertEqual((told["id"], [one["id"] for one in told["siblings"]]), (first, [second]))
+        single = self.house.send()
+        self.assertEqual(self.told(single.message)["id"], single.recipients[0].delivery)
+
+    def test_no_secrets(self) -> None:
+        self.use(Rules((SECRET,)))
+        receipt = self.house.send()
+        shown = [self.told(row["id"]) for row in self.house.rows()]
+        shown += [
+            self.house.wait(self.house.store.ask(operating.explain, row["id"])) for row in self.house.rows()
+        ]
+        text = json.dumps([shown, self.house.rows(), self.told(receipt.message)])
+        self.assertIn("text=hello", text)
+        for secret in ("hunter2", "topsecret"):
+            self.assertNotIn(secret, text)
