@@ -22,6 +22,7 @@ from smsd.core.databases import Databases
 from smsd.core.inbound import Inbound, Replying, Rulebook
 from smsd.core.judging import Judge, trace_json
 from smsd.core.lists import Lists
+from smsd.core.postoffice.members import folded, folded_domain
 from smsd.policy.rules import engine, xml
 from smsd.policy.rules.model import Program, Rules, Sql, Url
 from smsd.policy.step import MINUTE
@@ -54,7 +55,7 @@ class Rulework:
         self.databases.use({one.name: one.url.get_secret_value() for one in configuration.databases})
         judge.domains = frozenset((*server.domains, server.name))
         judge.gateways = frozenset(gateway.id for gateway in configuration.gateways if gateway.active)
-        self._inbound.use(_replying(configuration))
+        self._inbound.use(replying(configuration))
         if rules == self._rules:
             return
         outgoing, incoming = engine.compile(rules.outgoing), engine.compile(rules.incoming)
@@ -97,8 +98,20 @@ class Rulework:
         return version
 
 
-def _replying(configuration: Configuration) -> Replying:
+def replying(configuration: Configuration) -> Replying:
+    """The settings of replies. A phone's text names no list, no notification, and of programs only those that are open to
+    everybody or stand in one of `tag_domains`."""
     replies, server = configuration.replies, configuration.server
+    ours = [folded_domain(domain) for domain in (*server.domains, server.name)]
+    named = frozenset(map(folded_domain, replies.tag_domains))
+    programs = [box for box in configuration.programs if not box.open]
+    closed = {
+        f"{local}@{domain}"
+        for box in (*configuration.notifications, *configuration.lists, *programs)
+        for local, where in [folded(box.address)]
+        for domain in ([where] if where else ours)
+        if not (box in programs and domain in named)
+    }
     return Replying(
         by_tag=replies.by_email_tag,
         keep=replies.keep_minutes * MINUTE,
@@ -106,6 +119,7 @@ def _replying(configuration: Configuration) -> Replying:
         domains=frozenset((*replies.tag_domains, *server.domains, server.name.lower())),
         mailboxes=frozenset(_lower(account.email for account in configuration.accounts)),
         phones=frozenset((*server.domains, server.name.lower())),
+        closed=frozenset(closed),
     )
 
 

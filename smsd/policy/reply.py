@@ -29,7 +29,8 @@ _BATV = re.compile(r"prvs=[0-9a-z]{10}=(?=.)", re.I)
 @frozen
 class Replying:
     """The settings. `keep`: how long a link lives (ms; 0 keeps none). A tag may name a mailbox in `domains`, or one of
-    `mailboxes` (lower case both); in `phones` the local parts are numbers, and no mailboxes."""
+    `mailboxes` (lower case both); in `phones` the local parts are numbers, and no mailboxes. `closed` are addresses that it may
+    not name: what they do somebody here pays for, and who may write to them has to log in."""
 
     by_tag: bool = True
     keep: int = 0
@@ -37,6 +38,7 @@ class Replying:
     domains: frozenset[str] = frozenset()
     mailboxes: frozenset[str] = frozenset()
     phones: frozenset[str] = frozenset()
+    closed: frozenset[str] = frozenset()
 
 
 # -- #address@domain#
@@ -70,6 +72,8 @@ def _may(address: str, settings: Replying) -> bool:
     try:
         where = domain(where).lower().rstrip(".")
     except InvalidValue:
+        return False
+    if f"{local}@{where}".lower() in settings.closed:
         return False
     if f"{local}@{where}".lower() in settings.mailboxes:
         return True

@@ -9,6 +9,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from smsd.config.load import load_text
 from smsd.config.positions import ConfigError
 from smsd.config.settings import Configuration
+from smsd.policy.reply import tag
+from smsd.rulework import replying
 
 GOOD = """\
 server: {name: mx.example.org, domains: [sms.example.org], postmaster: root@example.org}
@@ -34,6 +36,25 @@ class PostOffice(SynchronousTestCase):
     def problems(self, text: str) -> list[str]:
         error = self.assertRaises(ConfigError, self.load, text)
         return [str(problem).removeprefix("/etc/smsd/smsd.yaml:") for problem in error.problems]
+
+    def test_what_a_phone_may_name(self) -> None:
+        boxes = (
+            "notifications: [{address: alarm, to: +15551234567}]\n"
+            "lists: [{address: ops@SMS.example.org, members: [+15551234567]}]\n"
+            "programs:\n"
+            "  - {address: tickets, command: /bin/true}\n"
+            "  - {address: orders@example.org, command: /bin/true}\n"
+            "  - {address: all, command: /bin/true, open: yes}\n"
+        )
+        settings = replying(self.load(f"{boxes}replies: {{tag_domains: [example.org]}}\n"))
+        for name, may in {
+            "alarm@sms.example.org": False, "Ops@sms.example.org.": False, "tickets@mx.example.org": False,
+            "orders@example.org": True, "all@sms.example.org": True, "ann@sms.example.org": True,
+        }.items():  # fmt: skip
+            self.assertEqual(tag(f"#{name}# hello", settings) is not None, may, name)
+        settings = replying(self.load(f"{boxes}replies: {{tag_domains: [sms.example.org]}}\n"))
+        self.assertIsNotNone(tag("#tickets@sms.example.org# hello", settings))
+        self.assertIsNone(tag("#alarm@sms.example.org# hello", settings))
 
     def test_good_ones(self) -> None:
         configuration = self.load(
