@@ -108,7 +108,8 @@ Content = Union[Text, Binary, Report, Call]
 class Parameters:
     """What a caller may set per recipient (feature S2). None means: not said.
 
-    `gateway` pins ("": it must not be pinned, not even to the account's); `max_parts` truncates; `coding` is a TP-DCS octet; `values` go to the destination gateway unread.
+    `gateway` pins ("": it must not be pinned, not even to the account's); `max_parts` truncates; `coding` is a TP-DCS octet;
+    `values` go to the destination gateway unread.
     """
 
     gateway: str | None = None

@@ -417,7 +417,8 @@ class PostgreSQL(Case):
         super().setUp()
         self.server = server()
         self.server.sql(
-            "SET client_min_messages = warning; DROP TABLE IF EXISTS sms; CREATE TABLE sms (id SERIAL PRIMARY KEY, sender TEXT UNIQUE, at INT, ok BOOL);"
+            "SET client_min_messages = warning; DROP TABLE IF EXISTS sms;"
+            " CREATE TABLE sms (id SERIAL PRIMARY KEY, sender TEXT UNIQUE, at INT, ok BOOL);"
         )
         self.databases.use({"db": self.server.url})
 
