@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from smsd.codec.mail import headers as mail_headers
 from smsd.codec.smsuri import parse_local, read_parameters
-from smsd.policy.answer import MOST_HOPS
+from smsd.policy.answer import AUTO_REPLIED, MOST_HOPS
 from smsd.policy.rules.letter import Effect, Letter, Verdict
 from smsd.policy.rules.model import Folder, Forward, Program, Respond, Send, Sql, Url
 from smsd.values.address import Address
@@ -19,7 +20,6 @@ from smsd.values.message import (
     DEFAULT_PARAMETERS,
     Binary,
     Call,
-    Content,
     Parameters,
     Recipient,
     Submission,
@@ -28,6 +28,7 @@ from smsd.values.message import (
 )
 
 DOOR = "rules"
+_MOST_FIELDS = 50
 _SCHEMES = frozenset({"mailto", "sms", "account"})
 
 
@@ -37,9 +38,10 @@ def submissions(
     """The children that a verdict asks for. `failed` is told of each that cannot be: an address that is none, too many
     hops. Cap, Gather, Hold and Escalate are not among them; see `smsd.core.gathering`."""
     children = []
+    added = added_headers(verdict, submission)
     for effect in verdict.effects:
         try:
-            child = _child(effect, verdict.letter, submission, now)
+            child = _child(effect, verdict.letter, submission, added)
         except (InvalidValue, Refused) as error:
             refusal = error if isinstance(error, Refused) else Refused(Reason.BAD_REQUEST, str(error))
             failed(effect, refusal)
@@ -67,7 +69,19 @@ def read_address(text: str) -> tuple[Address, Parameters]:
     return Address("sms", target), read_parameters(pairs).parameters
 
 
-def _child(effect: Effect, letter: Letter, submission: Submission, now: int) -> Submission | None:
+def added_headers(verdict: Verdict, submission: Submission) -> tuple[tuple[str, str], ...]:
+    """The headers that rules have written into an outgoing message, as a mail that is made of it shows them; those it came with
+    say where it has been, and are not shown."""
+    if "headers" not in verdict.changed or not verdict.letter.outgoing:
+        return ()
+    before = set(mail_headers.all_fields(submission.head))
+    written = [pair for pair in verdict.letter.headers if pair not in before]
+    return tuple((f"header:{name}", value) for name, value in written[:_MOST_FIELDS])
+
+
+def _child(
+    effect: Effect, letter: Letter, submission: Submission, added: tuple[tuple[str, str], ...]
+) -> Submission | None:
     action = effect.action
     hops = submission.hops + 1
     if hops > MOST_HOPS:
@@ -78,14 +92,14 @@ def _child(effect: Effect, letter: Letter, submission: Submission, now: int) -> 
         )
     if isinstance(action, Forward):
         address, parameters = read_address(action.to)
-        return _to(address, parameters, _content(letter, submission), letter, submission, hops)
+        return _to(address, parameters, letter, submission, hops, added, copy=action.copy)
     if isinstance(action, Folder):
         mailbox, _, folder = action.name.partition("/")
         address, parameters = read_address(mailbox)
         if address.scheme != "mailto" or not folder:
             raise InvalidValue(f"{action.name[:80]!r} is no folder: write ann@example.org/SMS")
-        more = (("folder", folder),)
-        return _to(address, parameters, _content(letter, submission), letter, submission, hops, more)
+        more = (("folder", folder), *added)
+        return _to(address, parameters, letter, submission, hops, more, copy=action.copy)
     if isinstance(action, Send):
         address, parameters = read_address(action.to)
         return _new(address, parameters, action.text, action.subject, submission, hops)
@@ -94,46 +108,55 @@ def _child(effect: Effect, letter: Letter, submission: Submission, now: int) -> 
         if back is None:
             raise InvalidValue("there is nobody to answer: the message has no sender that can be reached")
         through = Parameters(gateway=letter.gateway) if _by_phone(back, letter) else DEFAULT_PARAMETERS
-        return _new(back, through, action.text, action.subject, submission, hops)
+        return _new(back, through, action.text, action.subject, submission, hops, AUTO_REPLIED)
     if isinstance(action, (Program, Url, Sql)):
         return _call(action, effect.rule, letter, submission, hops)
     return None
 
 
-def _content(letter: Letter, submission: Submission) -> Content:
-    return submission.content if isinstance(submission.content, Binary) else Text(letter.body)
-
-
 def _to(
     address: Address,
     parameters: Parameters,
-    content: Content,
     letter: Letter,
     submission: Submission,
     hops: int,
     more: tuple[tuple[str, str], ...] = (),
+    *,
+    copy: bool,
 ) -> Submission:
-    """The same message to somebody else: it keeps who wrote it, and failures are told to the same ticket."""
+    """The same message to somebody else: it keeps who wrote it. Failures are told to the same ticket, with the text as it was
+    written; of a copy the sender need not know."""
     kept = tuple((name, value) for name, value in submission.headers if name not in ("subject", "from"))
     headers = (("subject", letter.subject), *more) if letter.subject else more
     if letter.outgoing:
         headers = (*headers, ("sms_to", letter.number))
+    made = None if isinstance(submission.content, Binary) else Text(letter.body)
+    recipient = Recipient(
+        address, address.target, parameters, content=None if made == submission.content else made
+    )
     return Submission(
-        door=DOOR, origin=submission.origin, recipients=(Recipient(address, address.target, parameters),),
-        content=content, account=submission.account, ticket=submission.ticket,
-        wants=Wants.FAILURE if submission.ticket else Wants.NOTHING, headers=(*kept, *headers), hops=hops,
+        door=DOOR, origin=submission.origin, recipients=(recipient,), content=submission.content, account=submission.account,
+        ticket=submission.ticket, wants=Wants.FAILURE if submission.ticket and not copy else Wants.NOTHING,
+        headers=(*kept, *headers), hops=hops,
     )  # fmt: skip
 
 
 def _new(
-    address: Address, parameters: Parameters, text: str, subject: str, submission: Submission, hops: int
+    address: Address,
+    parameters: Parameters,
+    text: str,
+    subject: str,
+    submission: Submission,
+    hops: int,
+    more: tuple[tuple[str, str], ...] = (),
 ) -> Submission:
     """A message that a rule wrote. Nobody is told when it fails: the log and the queue show it."""
     kept = tuple((name, value) for name, value in submission.headers if name in ("gateway", "mail_from"))
+    if subject:
+        more = (("subject", subject), *more)
     return Submission(
         door=DOOR, origin=submission.origin, recipients=(Recipient(address, address.target, parameters),),
-        content=Text(text), account=submission.account, headers=(*kept, ("subject", subject)) if subject else kept,
-        hops=hops,
+        content=Text(text), account=submission.account, headers=(*kept, *more), hops=hops,
     )  # fmt: skip
 
 

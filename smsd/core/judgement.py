@@ -9,7 +9,7 @@ from typing import Union
 from smsd.policy.rules.letter import Ask, Facts, Question
 from smsd.values.errors import Reason, Refused
 from smsd.values.frozen import frozen
-from smsd.values.message import Binary, Call, Recipient, Submission, Text
+from smsd.values.message import Binary, Call, Content, Recipient, Submission, Text
 
 MOST_CHILDREN = 100
 """Messages that rules may make of one message to one recipient."""
@@ -113,7 +113,11 @@ def with_recipients(s: Submission, recipients: tuple[Recipient, ...]) -> Submiss
 
 
 def _size(child: Submission) -> int:
-    content = child.content
+    made = (recipient.content for recipient in child.recipients)
+    return sum(map(_length, (child.content, *made)))
+
+
+def _length(content: Content | None) -> int:
     if isinstance(content, Text):
         return len(content.text)
     if isinstance(content, Binary):

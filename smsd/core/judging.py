@@ -222,7 +222,7 @@ class Judge:
             content = Text(letter.body)
         headers = recipient.headers
         if changed & {"subject", "from", "headers"}:
-            headers = _rewritten(submission.headers, letter)
+            headers = (*_rewritten(submission.headers, letter), *effects.added_headers(verdict, submission))
             content = submission.content if content is None else content
         return replace(
             recipient,

@@ -93,7 +93,7 @@ class Planner:
         """The plan for a submission; Refused when nothing of it can be taken at all (empty, unknown account)."""
         now = self._now()
         content = submission.content
-        if isinstance(content, Text) and not content.text:
+        if isinstance(content, Text) and not content.text and not _rewritten(submission):
             raise Refused(Reason.EMPTY, "the message is empty: write a text")
         if len(submission.recipients) > MOST_RECIPIENTS:
             raise Refused(
@@ -258,6 +258,8 @@ class _OneMessage:
         notes: tuple[str, ...] = ()
         code, parts, reference, encoding, report = 0, 1, 0, "", False
         if target.scheme == "sms":
+            if isinstance(content, Text) and not content.text:
+                raise Refused(Reason.EMPTY, "nothing is left of the text")
             made = self._segment(content, parameters, carriers)
             code, parts, encoding = made.code, made.total, ENCODINGS[made.alphabet]
             reference = planner.next_reference() if parts > 1 else 0
@@ -297,6 +299,10 @@ class _OneMessage:
             ) from None
         self._segmented[key] = made
         return made
+
+
+def _rewritten(submission: Submission) -> bool:
+    return any(recipient.content is not None for recipient in submission.recipients)
 
 
 def _route(

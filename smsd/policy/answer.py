@@ -11,6 +11,9 @@ LONGEST = 2000
 MOST_HOPS = 8
 """Messages that came one from the other. An answer may go to an address that is a program again, whose answer comes back."""
 
+AUTO_REPLIED = (("auto_submitted", "auto-replied"),)
+"""Headers of what answers by itself: as a mail it says so (RFC 3834), so that no robot answers it."""
+
 
 def answer(call: Call, output: str, origin: Address, account: str | None, hops: int) -> Submission | None:
     """The message that carries `output` to `call.reply`; None when there is nobody to tell, or nothing, or when it goes in a
@@ -23,5 +26,5 @@ def answer(call: Call, output: str, origin: Address, account: str | None, hops: 
     parameters = Parameters(gateway=call.gateway) if pinned else DEFAULT_PARAMETERS
     return Submission(
         door="rules", origin=origin, recipients=(Recipient(address, address.target, parameters),), content=Text(text),
-        account=account, hops=hops,
+        account=account, headers=AUTO_REPLIED, hops=hops,
     )  # fmt: skip

@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
+from email import message_from_bytes
+from email.message import Message
+
 from twisted.internet.defer import Deferred, fail
 
 from smsd.core import judging
+from smsd.gateways.smtp.letters import letter
 from smsd.policy.rules.model import (
+    AddHeader,
     All,
     Field,
+    Folder,
     Forward,
     Frame,
     How,
     Not,
     Program,
     Reject,
+    Respond,
     Rule,
     Send,
     SetHeader,
     SqlCondition,
     TextTest,
 )
-from smsd.values.delivery import Accepted
+from smsd.values.delivery import Accepted, Failure, Kind
 from smsd.values.errors import Reason, Refused
-from smsd.values.message import Declined, IdempotencyKey, Queued
+from smsd.values.message import Declined, IdempotencyKey, Queued, Report, Wants
 from tests.core.test_judging import JudgingCase, rule
 from tests.house import MODEM, submission
 
@@ -140,6 +147,81 @@ class PinnedTests(JudgingCase):
         self.submit(account="ann")
         self.house.advance(1)
         self.assertEqual(self.sent(self.house.mail), [("ann@example.org", "done")])
+
+
+class MailTests(JudgingCase):
+    """What rules send by mail because of what goes out."""
+
+    HEAD = b"From: ann@example.org\r\nReceived: from pc7\r\nX-Old: 1\r\n"
+
+    def letters(self) -> list[Message]:
+        return [
+            message_from_bytes(letter(piece, "gw.example.org", "root@example.org").data)
+            for piece in self.house.mail.pieces
+        ]
+
+    def test_headers_that_rules_write_are_shown_and_no_others(self) -> None:
+        self.use(
+            rule(
+                All(),
+                AddHeader("X-Queue", "sms"),
+                SetHeader("X-Old", "2"),
+                SetHeader("Subject", "new"),
+                Forward("archive@example.org", copy=True),
+                Folder("boss@example.org/Sent", copy=True),
+                SetHeader("To", "%number%@mail.example.net"),
+            )
+        )
+        self.submit(head=self.HEAD)
+        self.house.advance(1)
+        shown = [
+            (mail["To"], mail["X-Queue"], mail["X-Old"], mail["Subject"], mail["Received"])
+            for mail in self.letters()
+        ]
+        self.assertEqual(
+            sorted(shown),
+            [
+                (to, "sms", "2", "new", None)
+                for to in ("+15550000001@mail.example.net", "archive@example.org", "boss@example.org")
+            ],
+        )
+
+    def test_an_answer_says_that_nobody_wrote_it(self) -> None:
+        programs = self.house.gateway("programs", MODEM.__class__(frozenset({"program"})))
+        programs.answer = lambda piece: Accepted(output="done")
+        self.house.outlet("programs").opened(1)
+        self.use(
+            rule(All(), Respond("sent"), Program(("/bin/true",), reply=True), Forward("archive@example.org"))
+        )
+        self.submit()
+        self.house.advance(1)
+        self.assertEqual(
+            sorted((mail["To"], mail["Auto-Submitted"]) for mail in self.letters()),
+            [("ann@example.org", "auto-replied")] * 2 + [("archive@example.org", None)],
+        )
+
+    def test_a_forward_that_fails_is_told_with_the_text_as_it_was_written_and_a_copy_is_not(self) -> None:
+        self.house.mail.answer = lambda piece: (
+            Accepted() if isinstance(piece.content, Report) else Failure(Kind.PERMANENT, "no such mailbox")
+        )
+        self.use(rule(All(), Frame(after="!"), Forward("a@example.org"), Forward("b@example.org", copy=True)))
+        self.submit(wants=Wants.FAILURE)
+        self.house.advance(1)
+        self.assertIn(("a@example.org", "hello!"), self.sent(self.house.mail))
+        (report,) = [piece.content for piece in self.house.mail.pieces if isinstance(piece.content, Report)]
+        self.assertEqual((report.recipient, report.text), ("a@example.org", "hello"))
+
+
+class EmptyTests(JudgingCase):
+    def test_a_text_of_which_nothing_is_left_is_no_message(self) -> None:
+        self.use(rule(All(), SetHeader("Body", "")))
+        (refused,) = self.submit().recipients
+        assert isinstance(refused, Declined)
+        self.assertEqual(refused.refusal.reason, Reason.EMPTY)
+
+    def test_what_rules_say_instead_is_one(self) -> None:
+        self.use(rule(All(), SetHeader("Body", "nothing was written")))
+        self.assertIsInstance(self.submit(text="").recipients[0], Queued)
 
 
 class TurnTests(JudgingCase):

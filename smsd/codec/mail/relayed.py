@@ -6,8 +6,10 @@ which does not know them (DMARC). `X-Loop` lines end circles.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from smsd.codec.mail import headers
-from smsd.codec.mail.sms import display, text_entity
+from smsd.codec.mail.sms import added, display, text_entity
 
 MOST_LOOPS = 20
 
@@ -56,9 +58,12 @@ def copied(
     subject: str = "",
     message_id: str,
     date: int,
+    automatic: str = "",
+    extra: Sequence[tuple[str, str]] = (),
 ) -> bytes:
     """What somebody here wrote to a phone, copied to a mailbox by a rule (octets, CRLF). It comes from `box`, answers go to
-    the `writer`, a mail address or the name of an account; `phone` is the number that was written to."""
+    the `writer`, a mail address or the name of an account; `phone` is the number that was written to. `automatic` is what RFC
+    3834 calls it, if nobody wrote it; `extra` are fields that a rule adds."""
     local = box.partition("@")[0]
     fields = [
         ("From", f"{display(f'{headers.line(writer)[:100]} via {local}')} <{headers.line(box)}>"),
@@ -77,6 +82,9 @@ def copied(
     ]
     if phone:
         fields.append(("X-SMS-Recipient", headers.line(phone)[:100]))
+    if automatic:
+        fields.append(("Auto-Submitted", headers.ascii_line(automatic)))
     fields.append(("MIME-Version", "1.0"))
-    extra, body = text_entity(text)
-    return headers.block(fields + extra) + body
+    fields += added(extra, fields)
+    content, body = text_entity(text)
+    return headers.block(fields + content) + body

@@ -150,7 +150,7 @@ def from_sms(
     # Holiday notices would come back as paid SMS if they were sent to the From: address; some servers do that.
     fields.append(("X-Auto-Response-Suppress", "OOF, AutoReply"))
     fields.append(("MIME-Version", "1.0"))
-    fields += _added(extra, fields)
+    fields += added(extra, fields)
     if isinstance(content, Text):
         note = (
             f"\n\n[Not all of this message arrived: missing part {headers.line(missing)}]" if missing else ""
@@ -178,7 +178,7 @@ def _shown_to(to: str) -> str:
     return shown if shown.isascii() and len(shown) <= 900 else ""
 
 
-def _added(extra: Sequence[tuple[str, str]], fields: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+def added(extra: Sequence[tuple[str, str]], fields: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
     """Fields that are not the mail's own: none that it has already, none that says how it is written or where it has been."""
     have = {name.lower() for name, _ in fields} | _OWN
     return [

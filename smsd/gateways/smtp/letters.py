@@ -37,8 +37,8 @@ def letter(piece: Piece, server_name: str, postmaster: str, mail_from: str = "%s
 
     `piece.headers` may have: date (milliseconds), gateway (the id where the SMS came in), mail_from (its pattern),
     own (our number), missing-parts ("2,3"), in_reply_to, references and subject (of the mail that it answers), and what a
-    rule wrote: subject, to, and `header:NAME` for any other field. A mail of a list has list (its address), owner, writer,
-    from_name, reply_to and loop.
+    rule wrote: subject, to, and `header:NAME` for any other field; auto_submitted for what answers by itself. A mail of a list
+    has list (its address), owner, writer, from_name, reply_to and loop.
     """
     recipient = _mailbox(piece.target.target)
     about = dict(piece.headers)
@@ -78,6 +78,8 @@ def letter(piece: Piece, server_name: str, postmaster: str, mail_from: str = "%s
                 subject=about.get("subject", ""),
                 message_id=message_id,
                 date=piece.arrived,
+                automatic=about.get("auto_submitted", ""),
+                extra=_added(piece),
             )
         elif isinstance(piece.content, Call):
             raise Failure(Kind.PERMANENT, "what a rule does outside is no mail", status="5.6.0")
@@ -99,11 +101,16 @@ def letter(piece: Piece, server_name: str, postmaster: str, mail_from: str = "%s
                 own=about.get("own", ""),
                 missing=about.get("missing-parts", ""),
                 to=about.get("to", ""),
-                extra=[(name[7:], value) for name, value in piece.headers if name.startswith("header:")],
+                extra=_added(piece),
             )
     except InvalidValue as error:
         raise Failure(Kind.PERMANENT, str(error), status="5.6.0") from None
     return Letter(sender, recipient, data, not recipient.isascii())
+
+
+def _added(piece: Piece) -> list[tuple[str, str]]:
+    """The fields that rules have written."""
+    return [(name[7:], value) for name, value in piece.headers if name.startswith("header:")]
 
 
 def filed(mail: Letter, folder: str, how: str, separator: str) -> Letter:
