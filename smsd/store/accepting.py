@@ -20,6 +20,7 @@ from smsd.store.rows import (
     message_row,
     receipt_of,
 )
+from smsd.values.delivery import State
 from smsd.values.errors import Reason, Refused
 from smsd.values.frozen import frozen
 from smsd.values.message import Receipt
@@ -173,7 +174,7 @@ def _over_limit(accepted: Acceptance, counts: dict[tuple[str, str], int]) -> Ref
     limit = accepted.limit
     if limit is None or not limit.most:
         return None
-    more = len(accepted.planned)
+    more = _counted(accepted)
     sent = counts[limit.account, limit.period]
     if sent + more > limit.most:
         return Refused(
@@ -185,13 +186,24 @@ def _over_limit(accepted: Acceptance, counts: dict[tuple[str, str], int]) -> Ref
     return None
 
 
+def _counted(accepted: Acceptance) -> int:
+    """What the account pays for: its messages, but for those that rules have deleted, and the SMS that rules send because of
+    them. Else a rule would be a way around the limit."""
+    more = sum(planned.state < State.DELIVERED for planned in accepted.planned)
+    for child in accepted.children:
+        more += sum(
+            planned.state < State.DELIVERED and planned.target.scheme == "sms" for planned in child.planned
+        )
+    return more
+
+
 def _count(cursor: sqlite3.Cursor, items: Sequence[Acceptance]) -> None:
     totals: dict[tuple[str, str], tuple[int, int]] = {}
     for accepted in items:
         limit: Limit | None = accepted.limit
         if limit is not None:
             n, _ = totals.get((limit.account, limit.period), (0, 0))
-            totals[limit.account, limit.period] = (n + len(accepted.planned), accepted.now)
+            totals[limit.account, limit.period] = (n + _counted(accepted), accepted.now)
     if totals:
         cursor.executemany(
             "insert into counter(account, period, n, last) values(?,?,?,?) on conflict(account, period)"

@@ -12,6 +12,7 @@ from smsd.gateways.smtp.letters import letter
 from smsd.policy.rules.model import (
     AddHeader,
     All,
+    Delete,
     Field,
     Folder,
     Forward,
@@ -147,6 +148,39 @@ class PinnedTests(JudgingCase):
         self.submit(account="ann")
         self.house.advance(1)
         self.assertEqual(self.sent(self.house.mail), [("ann@example.org", "done")])
+
+
+class LimitTests(JudgingCase):
+    """The monthly limit of an account, and what rules send."""
+
+    class Account:
+        name, gateway, email, phone, country, monthly_limit = "ann", None, None, None, None, 3
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.house.accounts["ann"] = self.Account()
+
+    def count(self) -> int:
+        question = self.house.store.ask(lambda c: c.execute("select sum(n) from counter").fetchone()[0])
+        return int(self.house.wait(question))
+
+    def test_sms_that_rules_send_are_covered_or_nothing_is_sent(self) -> None:
+        self.use(
+            rule(Field("number", TextTest(How.EQUALS, "+15550000001")), Send("+15550000002", "look")), ARCHIVE
+        )
+        self.submit(account="ann")
+        self.assertEqual(self.count(), 2)
+        with self.assertRaises(Refused) as caught:
+            self.submit(account="ann")
+        self.assertEqual(caught.exception.reason, Reason.OVER_LIMIT)
+        self.assertEqual((len(self.house.rows()), self.count()), (4, 2))
+        self.submit("+15550000003", account="ann")
+        self.assertEqual(self.count(), 3)
+
+    def test_what_a_rule_deletes_costs_nothing(self) -> None:
+        self.use(rule(Field("body", TextTest(How.CONTAINS, "casino")), Delete()))
+        self.submit(account="ann", text="casino")
+        self.assertEqual(self.count(), 0)
 
 
 class MailTests(JudgingCase):
