@@ -117,7 +117,7 @@ def trace_lines(trace: str | None) -> list[str]:
 
 def _sent(child: Submission) -> dict[str, str]:
     recipient = child.recipients[0]
-    content = child.content
+    content = child.content if recipient.content is None else recipient.content
     return {
         "to": str(recipient.address),
         "what": content.text if isinstance(content, Text) else type(content).__name__.lower(),

@@ -91,7 +91,7 @@ def find(
     connection: sqlite3.Connection, *, states: Sequence[State] = (), target: str = "", account: str = "", door: str = "",
     before: int = 0, limit: int = 50,
 ) -> list[dict[str, Any]]:  # fmt: skip
-    """Deliveries, newest first, as dicts: id, message, target, state, tries, due, expires, reason, gateway, text …"""
+    """Deliveries, newest first, as dicts: id, message, target, state, tries, due, expires, reason, gateway, text (as sent) …"""
     where = ["1"]
     values: list[int | str] = []
     if states:
@@ -109,8 +109,9 @@ def find(
         values.append(before)
     rows = connection.execute(
         "select d.id, d.message, d.target, d.state, d.tries, d.due, d.expires, d.reason, d.gateway, d.pieces, d.sent,"
-        " d.maybe_twice, d.network_reference, d.finished, m.door, m.account, m.origin, m.arrived, m.kind, m.body,"
-        " l.route from delivery d join message m on m.id=d.message join lane l on l.id=d.lane"
+        " d.maybe_twice, d.network_reference, d.finished, m.door, m.account, m.origin, m.arrived,"
+        " coalesce(c.kind, m.kind) as kind, coalesce(c.body, m.body) as body, l.route"
+        " from delivery d join message m on m.id=d.message join lane l on l.id=d.lane left join content c on c.id=d.content"
         f" where {' and '.join(where)} order by d.id desc limit ?",
         (*values, limit),
     ).fetchall()

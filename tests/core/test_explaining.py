@@ -13,7 +13,20 @@ from smsd.core.explaining import Explainer
 from smsd.core.judging import trace_json
 from smsd.interfaces import PartIn
 from smsd.policy.rules import engine, xml
-from smsd.policy.rules.model import All, Field, Forward, Frame, How, Not, Rule, Rules, Send, TextTest, Url
+from smsd.policy.rules.model import (
+    All,
+    Field,
+    Forward,
+    Frame,
+    How,
+    Not,
+    Rule,
+    Rules,
+    Send,
+    SqlCondition,
+    TextTest,
+    Url,
+)
 from smsd.store import operating
 from tests.core.arriving import parts
 from tests.house import House
@@ -74,6 +87,36 @@ class Explaining(SynchronousTestCase):
         self.house.send()
         told = self.told(self.delivery("sms:+15550000001"))
         self.assertEqual((told["about"]["body"], told["made"]), ("hello", "hello!"))
+
+    def test_the_queue_and_a_trial_show_what_is_sent(self) -> None:
+        copied = Rule("copy", All(), (Forward("boss@example.org", copy=True),))
+        self.use(Rules((OUT, copied), (Rule("in", All(), (Frame(after="?"), *copied.actions)),)))
+        self.house.send()
+        self.assertEqual([row["text"] for row in self.house.rows()], ["hello!", "hello!"])
+        given = {"from": "ann@example.org", "to": "+15550000001", "text": "hello"}
+        told = self.house.wait(Deferred.fromCoroutine(self.explainer.trial(given)))
+        self.assertEqual(
+            (told["text"], told["sends"]), ("hello!", [{"to": "mailto:boss@example.org", "what": "hello!"}])
+        )
+        told = self.house.wait(Deferred.fromCoroutine(self.house.inbound.trial("gsm1", "+15550000002", "hi")))
+        self.assertEqual(
+            (told["text"], told["sends"]), ("hi?", [{"to": "mailto:boss@example.org", "what": "hi?"}])
+        )
+
+    def test_a_database_that_did_not_answer(self) -> None:
+        asks = Rule("asks", SqlCondition("crm", "select 1", default=True), (Frame(after="!"),))
+        self.use(Rules((asks,)))
+        receipt = self.house.send()
+        self.assertEqual(
+            self.told(receipt.message)["rules"],
+            [
+                "'asks': matched: answer of the database crm",
+                "what they did:",
+                "  the database crm did not answer: yes counts",
+                "  'asks' matched: answer of the database crm",
+                '    body: "hello" is now "hello!"',
+            ],
+        )
 
     def test_by_the_number_of_the_message(self) -> None:
         receipt = self.house.send(numbers=["+15550000001", "+15550000002"])

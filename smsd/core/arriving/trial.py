@@ -46,7 +46,10 @@ def told(acceptance: Acceptance) -> dict[str, Any]:
         "text": _what(content),
         "notes": list(planned.notes),
         "sends": [
-            {"to": str(one.target), "what": _what(child.submission.content)}
+            {
+                "to": str(one.target),
+                "what": _what(child.submission.content if one.content is None else one.content),
+            }
             for child in acceptance.children
             for one in child.planned
         ],

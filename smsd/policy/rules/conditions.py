@@ -12,6 +12,7 @@ from itertools import count
 from typing import Final
 
 from smsd.policy.rules import view
+from smsd.policy.rules.actions import step
 from smsd.policy.rules.compare import Comparison, compile_test
 from smsd.policy.rules.letter import Question
 from smsd.policy.rules.model import (
@@ -162,6 +163,9 @@ class Compiler:
         self.databases.add(asked.database)
         texts = [compile_text(value)[0] for value in asked.values]
         default = yes if asked.default else -yes
+        unanswered = (
+            f"the database {asked.database} did not answer: {'yes' if asked.default else 'no'} counts"
+        )
         comparison = None if asked.test is None else self._comparison(asked.test)
 
         def test(seen: View) -> int:
@@ -169,6 +173,7 @@ class Compiler:
                 asked.database, asked.statement, tuple(text(seen) for text in texts), asked.seconds
             )
             if question in seen.facts.failed:
+                step(seen, unanswered)
                 return default
             if question not in seen.facts.answers:
                 raise Unanswered(question)
