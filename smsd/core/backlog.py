@@ -50,7 +50,9 @@ class Backlog:
             page: gathering.Page = await self._store.ask(
                 gathering.old, now - self.minutes * MINUTE, now, routes, after
             )
-            lanes = await self._store.gather_backlog(page.groups) if page.groups else []
+            lanes = []
+            for bite in gathering.bites(page.groups):
+                lanes += await self._store.gather_backlog(bite)
             for lane in lanes:
                 self._queue.wake(lane)
             if lanes:

@@ -7,7 +7,7 @@ What is decided stands in `smsd.policy.gather`; a window is a row here for as lo
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
@@ -23,7 +23,9 @@ WINDOWS_AT_ONCE = 20
 EMPTY_AT_ONCE = 1000
 # When nothing can carry a digest just now, its messages go on waiting for so long.
 AGAIN = 60_000
-PAGE = 5000
+# Deliveries that one look at old backlog gives (each looks through all of them), and how many of them one transaction takes.
+PAGE = 100_000
+BITE = MOST
 
 
 class Closed(NamedTuple):
@@ -186,6 +188,22 @@ def old(
     if not cut:
         found.pop()  # perhaps not whole: on the next page it is
     return Page([ids for _, ids in found], found[-1][0], cut)
+
+
+def bites(groups: Sequence[list[int]]) -> Iterator[list[list[int]]]:
+    """These groups in portions of at most `BITE` deliveries; one that is bigger is several."""
+    bite: list[list[int]] = []
+    room = BITE
+    for group in groups:
+        for at in range(0, len(group), BITE):
+            part = group[at : at + BITE]
+            if len(part) > room:
+                yield bite
+                bite, room = [], BITE
+            bite.append(part)
+            room -= len(part)
+    if bite:
+        yield bite
 
 
 def _pause(planned: Planned) -> Pause | None:

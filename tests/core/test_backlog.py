@@ -189,3 +189,15 @@ class Starting(BacklogCase):
         self.outage(61, "abcdefghij")
         self.restart()
         self.assertEqual([text[:2] for text in self.texts()], ["4 ", "4 ", "i", "j"])
+
+    def test_in_several_transactions(self) -> None:
+        self.patch(gathering, "BITE", 4)
+        self.house.outlet("gsm1").closed("pulled out")
+        for number, texts in (("+15550000011", "abc"), ("+15550000012", "abc"), ("+15550000013", "abcdefgh")):
+            for text in texts:
+                self.house.send(number, text)
+        self.house.advance(3700)
+        self.restart()
+        self.house.advance(5)
+        told = sorted((piece.target.target[-2:], piece.content.text[:1]) for piece in self.house.gsm.pieces)  # type: ignore[union-attr]
+        self.assertEqual(told, [("11", "3"), ("12", "3"), ("13", "4"), ("13", "4")])
