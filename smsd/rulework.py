@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
@@ -32,6 +32,21 @@ ERRANDS = {"program": Program, "url": Url, "sql": Sql}
 """What rules do outside, by the type of the gateway that does it."""
 
 
+class Ready(NamedTuple):
+    """Rules and what is made of them before they can be used."""
+
+    rules: Rules
+    outgoing: engine.Ruleset
+    incoming: engine.Ruleset
+    text: str
+
+
+def make_ready(rules: Rules) -> Ready:
+    """Compile rules, and write them for the record."""
+    text = xml.write(rules).decode("utf-8")
+    return Ready(rules, engine.compile(rules.outgoing), engine.compile(rules.incoming), text)
+
+
 class Rulework:
     """`use` puts the rules of a configuration in force; `errands` are the gateways that it needs for them."""
 
@@ -47,6 +62,12 @@ class Rulework:
         judge.ask = inbound.ask = self.databases.ask
         judge.pause = lambda: deferLater(reactor, 0)
         self._rules = Rules()
+        self._ready: Ready | None = None
+
+    def prepare(self, rules: Rules) -> None:
+        """Make rules ready that will be used soon. Of ten thousand that takes seconds: it may run in a thread."""
+        if rules != self._rules:
+            self._ready = make_ready(rules)
 
     def use(self, configuration: Configuration) -> None:
         """Judge by the rules of this configuration from now on; every text they have had is kept, for `smsd explain`."""
@@ -58,10 +79,13 @@ class Rulework:
         self._inbound.use(replying(configuration))
         if rules == self._rules:
             return
-        outgoing, incoming = engine.compile(rules.outgoing), engine.compile(rules.incoming)
-        self.lists.use(outgoing.files | incoming.files)
-        version = self._keep(rules)
-        judge.use(outgoing, version)
+        ready, self._ready = self._ready, None
+        if ready is None or ready.rules != rules:
+            ready = make_ready(rules)
+        incoming = ready.incoming
+        self.lists.use(ready.outgoing.files | incoming.files)
+        version = self._keep(ready.text)
+        judge.use(ready.outgoing, version)
         arriving.rules = Rulebook(
             judge=partial(engine.judge, incoming) if rules.incoming else None,
             further=judge.rule,
@@ -88,8 +112,7 @@ class Rulework:
         """Fires when no database is at work any more."""
         return self.databases.stop()
 
-    def _keep(self, rules: Rules) -> int:
-        text = xml.write(rules).decode("utf-8")
+    def _keep(self, text: str) -> int:
         digest = hashlib.sha256(text.encode("utf-8")).hexdigest()
         version = int(digest[:15], 16)
         self._store.keep_ruleset(version, digest, text).addErrback(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+import threading
 from typing import Any
 
 from twisted.internet import reactor
@@ -11,16 +12,17 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
-from smsd import registry, welcome
+from smsd import registry, rulework, welcome
 from smsd.config.load import load, load_text
 from smsd.config.positions import read_file
 from smsd.config.settings import Configuration, FileSettings
 from smsd.notify import Notifier
+from smsd.policy.rules.model import Rules
 from smsd.privileges import Privileges
 from smsd.service import Server
 from smsd.simulator.service import Settings as SimulatorSettings
 from smsd.values.address import Address
-from smsd.values.message import Recipient, Submission, Text, Ticket
+from smsd.values.message import Declined, Recipient, Submission, Text, Ticket
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 SAMPLE = os.path.join(ROOT, "etc", "smsd.yaml")
@@ -145,14 +147,45 @@ class Running(TestCase):
         house = self.server.house
         assert house is not None
         before = {**house.doors.services, **house.gateways.services, **house.simulators.services}
-        path = os.path.join(self.folder, "smsd.yaml")
-        with open(SAMPLE, encoding="utf-8") as stream:
-            text = stream.read()
-        text = text.replace("folder: ../var", "folder: .").replace("latency: 0.5", "latency: 0")
-        with open(path, "w") as stream:
-            stream.write(text.replace("tcp:8080:", "tcp:0:").replace("tcp:2525:", "tcp:0:"))
-        self.patch(self.server, "configuration", load(path))
+        self.patch(self.server, "configuration", load(self.write("")))
         troubles: list[str] = await Deferred.fromCoroutine(self.server.reload())
         self.assertEqual(troubles, [])
         after = {**house.doors.services, **house.gateways.services, **house.simulators.services}
         self.assertEqual(before, after)
+
+    def write(self, rule: str) -> str:
+        """The sample on free ports as a file, with one more rule: its path."""
+        path = os.path.join(self.folder, "smsd.yaml")
+        with open(SAMPLE, encoding="utf-8") as stream:
+            text = stream.read()
+        text = text.replace("folder: ../var", "folder: .").replace("latency: 0.5", "latency: 0")
+        text = text.replace("\noutgoing: []", f"\noutgoing: [{rule}]")
+        with open(path, "w") as stream:
+            stream.write(text.replace("tcp:8080:", "tcp:0:").replace("tcp:2525:", "tcp:0:"))
+        return path
+
+    async def test_other_rules_are_read_and_made_ready_beside_the_reactor(self) -> None:
+        house = self.server.house
+        assert house is not None
+        self.patch(self.server, "configuration", load(self.write("")))
+        threads = []
+
+        def make_ready(rules: Rules) -> rulework.Ready:
+            threads.append(threading.current_thread())
+            return ready(rules)
+
+        ready = rulework.make_ready
+        self.patch(rulework, "make_ready", make_ready)
+        self.write("{title: no, do: [{reject: closed}]}")
+        self.assertEqual(await Deferred.fromCoroutine(self.server.reload()), [])
+        self.assertEqual(len(threads), 1)
+        self.assertIsNot(threads[0], threading.main_thread())
+        one = Recipient(Address("sms", "+15551234567"))
+        receipt = await house.dispatcher.submit(
+            Submission("http", Address("account", "x"), (one,), Text("hi"))
+        )
+        self.assertIsInstance(receipt.recipients[0], Declined)
+        self.write("{title: no, do: [{rejekt: closed}]}")
+        (trouble,) = await Deferred.fromCoroutine(self.server.reload())
+        self.assertIn("rejekt", trouble)
+        self.assertTrue(house.judge.at_work)

@@ -7,6 +7,7 @@ condition decided, the text of the rules as they were then says what that condit
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -16,6 +17,7 @@ from smsd.core.judging import Judge
 from smsd.core.planning import Planner
 from smsd.policy.rules import xml
 from smsd.policy.rules.explain import kept
+from smsd.policy.rules.model import Rules
 from smsd.store import operating
 from smsd.store.sqlite import SqliteStore
 from smsd.values.address import Address
@@ -51,10 +53,9 @@ class Explainer:
         if not trace:
             return trace_lines(trace)
         version, decided, steps, stopped = json.loads(trace)
-        text = await self._store.ask(operating.ruleset, version)
-        if text is None:
+        rules = await self._store.ask(_rules_of, version)
+        if rules is None:
             return trace_lines(trace)
-        rules = xml.read(text.encode("utf-8"), "the rules of that time")
         told = kept(rules.outgoing if outgoing else rules.incoming, bytes.fromhex(decided), stopped)
         return [*told, *(["what they did:", *(f"  {step}" for step in steps)] if steps else [])]
 
@@ -97,6 +98,12 @@ class Explainer:
             "to": str(entry.target), "route": entry.route, "parts": entry.parts, "encoding": entry.encoding,
             "text": content.text if isinstance(content, Text) else "", "notes": list(entry.notes),
         }  # fmt: skip
+
+
+def _rules_of(connection: sqlite3.Connection, version: int) -> Rules | None:
+    """The rules that had this id. Asked in the store's thread: ten thousand of them take a second to read."""
+    text = operating.ruleset(connection, version)
+    return None if text is None else xml.read(text.encode("utf-8"), "the rules of that time")
 
 
 def _came_in(message: Mapping[str, Any]) -> bool:
