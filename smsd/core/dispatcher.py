@@ -19,8 +19,10 @@ from smsd.core.judging import Judge
 from smsd.core.planning import Planner, held
 from smsd.core.queue import Queue
 from smsd.interfaces import IDispatcher, Session
+from smsd.policy.alert import DOOR as ALERT
 from smsd.policy.notice import Told, notice
 from smsd.store.accepting import Committed
+from smsd.store.digests import DOOR as DIGEST
 from smsd.store.sqlite import SqliteStore
 from smsd.values.address import Address
 from smsd.values.delivery import Piece, State
@@ -147,12 +149,30 @@ class Dispatcher:
             return None
         if acceptance.planned:
             return acceptance
+        if submission.door == ALERT and self._may_come(submission, acceptance):
+            return self._planner.unrouted(submission)._replace(parent=parent)
+        if submission.door == DIGEST:
+            self.log.warn(
+                "what waits with message {parent} goes on waiting: no gateway carries it", parent=parent
+            )
+            return None
         self.log.warn(
             "nobody is told what became of message {parent}: no gateway carries {scheme}",
             parent=parent,
             scheme=submission.recipients[0].address.scheme,
         )
         return None
+
+    def _may_come(self, submission: Submission, acceptance: Acceptance) -> bool:
+        """Whether the gateway for it is only missing just now: while one is made anew by a reload, an alert must not pass over
+        everybody who could be asked."""
+        refusals = [entry.refusal.reason for entry in acceptance.order if isinstance(entry, Declined)]
+        named = {recipient.parameters.gateway for recipient in submission.recipients}
+        return all(
+            reason is Reason.NO_GATEWAY
+            or (reason is Reason.UNKNOWN_GATEWAY and named <= self._judge.gateways)
+            for reason in refusals
+        )
 
     def _committed(self, committed: Committed, acceptance: Acceptance) -> Receipt:
         if not committed.lanes:  # a repeat: what was planned for it is not needed

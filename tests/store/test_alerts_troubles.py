@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from smsd.values.message import Parameters, Priority
+from smsd.values.address import Address
+from smsd.values.message import Escalation, Parameters, Priority
+from tests.house import MODEM
 from tests.store.caring import ANN, BOB, EVE, digest, escalation, pause
 from tests.store.test_alerts import AlertCase
 
@@ -80,3 +82,37 @@ class Joining(AlertCase):
         self.assertEqual(self.texts(EVE), [])
         self.later(0.2)
         self.assertEqual(self.texts(EVE), ["fire (and 1 more)"])
+
+
+class Reloads(AlertCase):
+    """While a gateway is made anew there is none."""
+
+    def reload(self, minutes: float) -> None:
+        self.house.wait(self.house.queue.remove("gsm1"))
+        self.later(minutes)
+        pieces = self.house.gsm.pieces
+        self.house.gsm = self.house.gateway("gsm1", MODEM)
+        self.house.gsm.pieces = pieces
+        self.house.outlet("gsm1").opened(1)
+        self.house.settle()
+
+    def test_nobody_is_passed_over(self) -> None:
+        self.send("fire", escalation(BOB, EVE))
+        self.reload(5.2)
+        self.assertEqual((self.texts(BOB), self.texts(EVE)), (["fire"], []))
+        self.later(5)
+        self.assertEqual(self.texts(EVE), ["fire"])
+
+    def test_through_the_gateway_that_it_names(self) -> None:
+        self.house.judge.gateways = frozenset({"gsm1"})
+        through = Parameters(gateway="gsm1")
+        self.send("fire", Escalation("call", ((Address("sms", BOB), through),), 60_000, ("OK",)))
+        self.reload(1.2)
+        self.assertEqual(self.texts(BOB), ["fire"])
+
+    def test_a_gateway_that_there_is_not_costs_no_time(self) -> None:
+        nowhere = (Address("sms", BOB), Parameters(gateway="gsm9"))
+        to = (nowhere, (Address("sms", EVE), Parameters()))
+        self.send("fire", Escalation("call", to, 60_000, ("OK",)))
+        self.later(1.1)
+        self.assertEqual((self.texts(BOB), self.texts(EVE)), ([], ["fire"]))
