@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from smsd.values.address import Address
-from smsd.values.message import Escalation, Parameters, Priority
+from smsd.values.message import Escalation, Parameters, Priority, Ticket
 from tests.house import MODEM
 from tests.store.caring import ANN, BOB, EVE, digest, escalation, pause
 from tests.store.test_alerts import AlertCase
@@ -109,6 +109,12 @@ class Reloads(AlertCase):
         self.send("fire", Escalation("call", ((Address("sms", BOB), through),), 60_000, ("OK",)))
         self.reload(1.2)
         self.assertEqual(self.texts(BOB), ["fire"])
+
+    def test_nobody_waits_for_what_reaches_accounts(self) -> None:
+        first = self.send("fire", escalation(), ticket=Ticket(Address("account", "demo")))
+        self.later(5.1)
+        self.assertEqual(self.alert(first)["state"], "nobody answered")
+        self.assertEqual(self.house.states(), ["sent"])
 
     def test_a_gateway_that_there_is_not_costs_no_time(self) -> None:
         nowhere = (Address("sms", BOB), Parameters(gateway="gsm9"))
