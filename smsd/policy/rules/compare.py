@@ -76,13 +76,17 @@ class Reading:
 
     def spellings(self) -> Callable[[View], tuple[str, ...]]:
         """The reader of all texts of a field."""
-        key, several = self._key("all"), self.several()
+        key, several, plain = self._key("all"), self.several(), self.field == "to"
+        form = _form(self.number, self.case)
 
         def read(seen: View) -> tuple[str, ...]:
             known: tuple[str, ...] | None = seen.cache.get(key)
             if known is None:
-                items = several(seen)
-                known = items[0] if len(items) == 1 else tuple([text for item in items for text in item])
+                if plain and seen.letter.outgoing and "<" not in seen.to and '"' not in seen.to:
+                    known = (form(seen.to),)  # most
+                else:
+                    items = several(seen)
+                    known = items[0] if len(items) == 1 else tuple([text for item in items for text in item])
                 seen.cache[key] = known
             return known
 
@@ -300,7 +304,17 @@ def finder(expressions: list[str]) -> Callable[[bytes], object]:
     options = re2.Options()
     options.log_errors = False
     options.never_capture = True
-    search: Callable[[bytes], object] = re2.compile(
-        "|".join(expressions).encode("utf-8", "replace"), options
-    ).search
-    return search
+    return _quick(re2.compile("|".join(expressions).encode("utf-8", "replace"), options))
+
+
+def _quick(compiled: Any) -> Callable[[bytes], object]:
+    """`search`, without the generator and the match that the binding's own makes each time; that one, where it looks different
+    inside."""
+    search: Callable[[bytes], object] = compiled.search
+    try:
+        match, anchor = compiled._regexp.Match, re2._Anchor.UNANCHORED
+        if match(anchor, b"", 0, 0)[0][0] not in (-1, 0):
+            return search
+    except (AttributeError, TypeError, IndexError):
+        return search
+    return lambda octets: None if match(anchor, octets, 0, len(octets))[0][0] < 0 else octets

@@ -168,11 +168,17 @@ def _run(ruleset: Ruleset, seen: View) -> None:
 
 def verdict(seen: View) -> Verdict:
     """What has come of a message."""
+    decided = bytes(seen.decided)
+    if not seen.steps:  # no rule has matched
+        return Verdict("accept", seen.letter, "", (), _NOTHING, Trace(decided, (), ""))
     return Verdict(
         seen.fate,
         seen.result(),
         seen.text,
         tuple(seen.effects),
         frozenset(seen.changed),
-        Trace(bytes(seen.decided), tuple(seen.steps), seen.stopped),
+        Trace(decided, tuple(seen.steps), seen.stopped),
     )
+
+
+_NOTHING: Final[frozenset[str]] = frozenset()

@@ -7,6 +7,8 @@ answer may name rules that do not match after all, never leave out one that does
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from operator import attrgetter
+from typing import Any
 
 import re2  # type: ignore[import-untyped]
 
@@ -18,6 +20,8 @@ from smsd.policy.rules.view import View
 
 _WEIGHTS = {"is": 3, "starts": 2, "has": 1, "matches": 1}
 _MOST = 1000
+_FEW = 16
+"""So many plain texts are looked for one by one: quicker than an expression for all of them."""
 
 Keys = tuple[int, tuple[Key, ...]]
 """How well keys divide messages, and the keys."""
@@ -73,7 +77,7 @@ class Index:
         self.depends: frozenset[str] = frozenset()
         self._waiting: list[int] = []
         self._files: dict[Reading, _File] = {}
-        self._closed: tuple[_File, ...] = ()
+        self._shelves: tuple[tuple[frozenset[str], Find], ...] = ()
 
     def add(self, position: int, keys: Keys | None) -> None:
         """File the rule at `position`; with no keys it is always asked, with an empty tuple never."""
@@ -81,29 +85,44 @@ class Index:
             self._waiting.append(position)
             return
         for key in keys[1]:
-            self._files.setdefault(key.reading, _File(key.reading)).add(position, key)
+            reading = _filed(key.reading)
+            self._files.setdefault(reading, _File(reading)).add(position, key)
 
     def close(self) -> None:
         """Make it ready."""
-        for file in self._files.values():
-            self._waiting += file.close()
+        shelves: list[tuple[frozenset[str], Find]] = []
+        alike: dict[bool, dict[str, Find]] = {True: {}, False: {}}
+        for reading, file in self._files.items():
+            find, lost = file.close()
+            self._waiting += lost
+            field = reading.field
+            if field in _ALIKE:
+                together = alike[field == "subject"]
+                together[f"{field} {reading}"] = find
+            else:
+                shelves.append((frozenset((view.depends(field),)), find))
+        for together in alike.values():
+            if together:
+                fields = frozenset(name.partition(" ")[0] for name in together)
+                depends = frozenset(map(view.depends, fields))
+                shelves.append((depends, _remembering(fields, list(together.values()))))
         self.always = tuple(sorted(set(self._waiting)))
-        self._closed = tuple(self._files.values())
-        self.depends = frozenset(view.depends(reading.field) for reading in self._files) - {""}
+        self._shelves = tuple(shelves)
+        self.depends = frozenset().union(*(depends for depends, _ in shelves)) - {""}
 
     def candidates(self, seen: View) -> Sequence[int]:
         """The positions of the rules that may match, in order."""
         found: list[int] = []
-        for file in self._closed:
-            file.find(seen, found)
+        for _, find in self._shelves:
+            find(seen, found)
         return self._merged(self.always, found)
 
     def again(self, seen: View, before: Sequence[int]) -> Sequence[int]:
         """The same after a change of what is in `seen.dirty`: who could match before is not left out."""
         found: list[int] = []
-        for file in self._closed:
-            if file.depends in seen.dirty:
-                file.find(seen, found)
+        for depends, find in self._shelves:
+            if not depends.isdisjoint(seen.dirty):
+                find(seen, found)
         return self._merged(before, found)
 
     def _merged(self, known: Sequence[int], found: list[int]) -> Sequence[int]:
@@ -112,55 +131,136 @@ class Index:
         return sorted({*known, *found}) if known or len(found) > 1 else found
 
 
+Find = Callable[[View, "list[int]"], None]
+"""Adds the positions of the rules filed under what a message has."""
+
+# Every message asks, so what is found where is written out, and read without what only conditions need.
+_ALIKE = {
+    "from": "sender", "sender": "sender", "subject": "subject", "host": "letter.host", "account": "letter.account",
+    "door": "letter.door", "gateway": "gateway",
+}  # fmt: skip
+"""Fields in which many messages are alike, and the text of the message that they follow from: what was found under it once is
+remembered."""
+_PLAIN = {**_ALIKE, "body": "body", "number": "number"}
+del _PLAIN["from"], _PLAIN["sender"]
+
+
+def _filed(reading: Reading) -> Reading:
+    """How a field is read for the index: what is one text, or one recipient, is read only once."""
+    whole = view.is_single(reading.field) or reading.field in ("from", "to")
+    return Reading(reading.field, False, reading.number, reading.case) if whole else reading
+
+
+def _remembering(fields: frozenset[str], finds: list[Find]) -> Find:
+    """All of `finds` at once, which look at these fields alone."""
+    get = attrgetter(*sorted({_ALIKE[field] for field in fields}))
+    known: dict[object, tuple[int, ...]] = {}
+
+    def find(seen: View, found: list[int]) -> None:
+        texts: Any = get(seen)
+        positions = known.get(texts)
+        if positions is None:
+            mine: list[int] = []
+            for one in finds:
+                one(seen, mine)
+            positions = tuple(mine)
+            if len(known) >= _MOST:
+                known.clear()
+            if (len(texts) if isinstance(texts, str) else sum(map(len, texts))) <= _MOST:
+                known[texts] = positions
+        found += positions
+
+    return find
+
+
 class _File:
     """What is filed under one reading of a field."""
 
     def __init__(self, reading: Reading) -> None:
-        self.depends = view.depends(reading.field)
-        self._one = reading.one() if reading.single else None
-        self._spellings = reading.spellings()
-        self._limit = REACH if reading.case else None
+        self._reading = reading
         self._values: dict[str, list[int]] = {}
         self._prefixes: dict[str, list[int]] = {}
-        self._lengths: tuple[int, ...] = ()
+        self._has: list[tuple[str, int]] = []
         self._sought: list[tuple[str, int, int]] = []
-        self._finders: list[tuple[Callable[[bytes], object], list[int]]] = []
 
     def add(self, position: int, key: Key) -> None:
         if key.kind == "is":
             self._values.setdefault(key.value, []).append(position)
         elif key.kind == "starts":
             self._prefixes.setdefault(key.value, []).append(position)
+        elif key.kind == "has":
+            self._has.append((key.value, position))
         else:
-            expression = re2.escape(key.value) if key.kind == "has" else key.value
-            self._sought.append((expression, key.cost or len(expression), position))
+            self._sought.append((key.value, key.cost or len(key.value), position))
 
-    def close(self) -> list[int]:
-        """Make it ready; the positions that cannot be filed here."""
-        self._lengths = tuple(sorted({len(prefix) for prefix in self._prefixes}))
+    def close(self) -> tuple[Find, list[int]]:
+        """What finds, and the positions that cannot be filed here."""
+        few = self._has if len(self._has) <= _FEW else []
+        for value, position in self._has if not few else ():
+            expression = re2.escape(value)
+            self._sought.append((expression, len(expression), position))
+        finders: list[tuple[Callable[[bytes], object], list[int]]] = []
         lost: list[int] = []
         at = 0
         for chunk in chunks((expression, cost) for expression, cost, _ in self._sought):
             positions = [position for _, _, position in self._sought[at : at + len(chunk)]]
             at += len(chunk)
             try:
-                self._finders.append((finder(chunk), positions))
+                finders.append((finder(chunk), positions))
             except re2.error:
                 lost += positions
-        self._sought = []
-        return lost
+        limit = REACH if self._reading.case else None
+        return self._reader(_looking(self._values, self._prefixes, few, finders, limit)), lost
 
-    def find(self, seen: View, found: list[int]) -> None:
-        """Add the positions of the rules filed under what the message has."""
-        values, prefixes = self._values, self._prefixes
-        for text in self._spellings(seen) if self._one is None else (self._one(seen),):
-            if values and (hit := values.get(text)) is not None:
+    def _reader(self, look: Callable[[str, list[int]], None]) -> Find:
+        reading = self._reading
+        if reading.field in _PLAIN and not reading.number:
+            get, form = attrgetter(_PLAIN[reading.field]), str if reading.case else str.casefold
+            return lambda seen, found: look(form(get(seen)), found)
+        if reading.single:
+            one = reading.one()
+            return lambda seen, found: look(one(seen), found)
+        spellings = reading.spellings()
+        if reading.field != "to":
+            return lambda seen, found: _each(look, spellings(seen), found)
+        whole = Reading("to", True, reading.number, reading.case).one()
+
+        def find(seen: View, found: list[int]) -> None:
+            _each(look, spellings(seen), found)
+            if not seen.letter.outgoing:  # several recipients: as one text they are more than their spellings
+                look(whole(seen), found)
+
+        return find
+
+
+def _each(look: Callable[[str, list[int]], None], texts: tuple[str, ...], found: list[int]) -> None:
+    for text in texts:
+        look(text, found)
+
+
+def _looking(
+    values: dict[str, list[int]],
+    prefixes: dict[str, list[int]],
+    has: list[tuple[str, int]],
+    finders: list[tuple[Callable[[bytes], object], list[int]]],
+    limit: int | None,
+) -> Callable[[str, list[int]], None]:
+    """What adds the positions filed under what a text is, begins with, contains, matches."""
+    lengths = tuple(sorted({len(prefix) for prefix in prefixes}))
+
+    def look(text: str, found: list[int]) -> None:
+        if values and (hit := values.get(text)) is not None:
+            found += hit
+        for length in lengths:
+            if (hit := prefixes.get(text[:length])) is not None:
                 found += hit
-            for length in self._lengths:
-                if (hit := prefixes.get(text[:length])) is not None:
-                    found += hit
-            if self._finders:
-                octets = text[: self._limit].encode("utf-8", "replace")
-                for search, positions in self._finders:
-                    if search(octets) is not None:
-                        found += positions
+        for value, position in has:
+            if value in text:
+                found.append(position)
+        if finders:
+            octets = text[:limit].encode("utf-8", "replace")
+            for search, positions in finders:
+                if search(octets) is not None:
+                    found += positions
+
+    return look
