@@ -82,6 +82,8 @@ class PostOffice(SynchronousTestCase):
         self.assertEqual(
             configuration.warnings,
             (
+                "ops: whoever reaches the mail door can write as ann@example.net, and SMS would be paid for it: say in networks"
+                " where such mail comes from",
                 "ops: members without user and pass get nothing from senders who have not logged in: give the list an account",
             ),
         )
@@ -222,6 +224,21 @@ class PostOffice(SynchronousTestCase):
     def test_a_program_that_is_not_there(self) -> None:
         [warning] = self.load("programs:\n  - {address: p, command: /nonexistent/x}\n").warnings
         self.assertEqual(warning, "p: /nonexistent/x is no program that can be run here")
+
+    def test_what_lets_strangers_spend_is_said(self) -> None:
+        def said(text: str) -> list[str]:
+            return [warning.partition(":")[0] for warning in self.load(text).warnings]
+
+        ops = "lists: [{{address: ops, senders: [{}], members: [{}]{}}}]\n"
+        paid = "'sms:+15551234567?user=smsalerts&pass=x'"
+        self.assertEqual(said(ops.format("'@example.org'", paid, "")), ["ops"])
+        self.assertEqual(said(ops.format("everybody", "+15551234567", ", account: smsalerts")), ["ops"])
+        self.assertEqual(said(ops.format("everybody", paid, ", networks: 10.0.0.0/8")), [])
+        self.assertEqual(said(ops.format("authenticated, 'account:mute'", paid, "")), [])
+        self.assertEqual(said(ops.format("everybody", "'mailto:ann@example.net'", "")), [])
+        tickets = "programs: [{{address: tickets, command: /bin/true{}}}]\n"
+        self.assertEqual(said(tickets.format(", open: yes, reply: yes")), ["tickets"])
+        self.assertEqual(said(tickets.format(", open: yes") + ops.format("authenticated", paid, "")), [])
 
     def test_members_files(self) -> None:
         path = os.path.abspath(self.mktemp())

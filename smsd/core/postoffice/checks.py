@@ -134,6 +134,19 @@ class _Check:
 
     def _unpaid(self, kind: str, path: KeyPath, box: Any, members: list[Member]) -> None:
         """Members for whom nobody pays when somebody writes who has not logged in."""
+        believed = [
+            one for one in getattr(box, "senders", ())
+            if one.lower() != "authenticated" and not one.lower().startswith("account:")
+        ]  # fmt: skip
+        if (
+            believed
+            and not box.networks
+            and (box.account or any(one.user or one.scheme == "account" for one in members))
+        ):
+            self.warnings.append(
+                f"{box.address}: whoever reaches the mail door can write as {believed[0]}, and SMS would be paid for it:"
+                " say in networks where such mail comes from"
+            )
         if box.account is not None or all(one.scheme != "sms" or one.user is not None for one in members):
             return
         if kind == "notifications" and (box.open or box.networks):
@@ -142,9 +155,7 @@ class _Check:
                 "missing: who has not logged in may write, and nobody would pay",
                 "name one",
             )
-        if kind == "lists" and any(
-            one.lower() != "authenticated" and not one.lower().startswith("account:") for one in box.senders
-        ):
+        if believed:
             self.warnings.append(
                 f"{box.address}: members without user and pass get nothing from senders who have not logged in:"
                 " give the list an account"
@@ -154,6 +165,11 @@ class _Check:
         program = box.command[0]
         if not (os.path.isfile(program) and os.access(program, os.X_OK)):
             self.warnings.append(f"{box.address}: {program} is no program that can be run here")
+        if box.open and box.reply:
+            self.warnings.append(
+                f"{box.address}: open and reply together let everybody who reaches a door have its answers sent to"
+                " anybody: say in networks who may use it"
+            )
 
     def _no_account(self, path: KeyPath, name: str) -> None:
         self.document.report(
