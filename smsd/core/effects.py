@@ -151,7 +151,9 @@ def _new(
     more: tuple[tuple[str, str], ...] = (),
 ) -> Submission:
     """A message that a rule wrote. Nobody is told when it fails: the log and the queue show it."""
-    kept = tuple((name, value) for name, value in submission.headers if name in ("gateway", "mail_from"))
+    kept = tuple(
+        (name, value) for name, value in submission.headers if name in ("gateway", "mail_from", "loop")
+    )
     if subject:
         more = (("subject", subject), *more)
     return Submission(

@@ -220,6 +220,13 @@ class MailTests(JudgingCase):
             ],
         )
 
+    def test_where_it_has_been_goes_along(self) -> None:
+        self.use(rule(All(), Forward("archive@example.org"), Send("boss@example.org", "look")))
+        self.submit(headers=(("loop", "rules@a.example rules@b.example"),))
+        self.house.advance(1)
+        been = [mail.get_all("X-Loop") for mail in self.letters()]
+        self.assertEqual(been, [["rules@a.example", "rules@b.example", "rules@gw.example.org"]] * 2)
+
     def test_an_answer_says_that_nobody_wrote_it(self) -> None:
         programs = self.house.gateway("programs", MODEM.__class__(frozenset({"program"})))
         programs.answer = lambda piece: Accepted(output="done")

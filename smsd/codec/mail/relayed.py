@@ -59,11 +59,12 @@ def copied(
     message_id: str,
     date: int,
     automatic: str = "",
+    loops: tuple[str, ...] = (),
     extra: Sequence[tuple[str, str]] = (),
 ) -> bytes:
     """What somebody here wrote to a phone, copied to a mailbox by a rule (octets, CRLF). It comes from `box`, answers go to
     the `writer`, a mail address or the name of an account; `phone` is the number that was written to. `automatic` is what RFC
-    3834 calls it, if nobody wrote it; `extra` are fields that a rule adds."""
+    3834 calls it, if nobody wrote it; `loops` is where it has been; `extra` are fields that a rule adds."""
     local = box.partition("@")[0]
     fields = [
         ("From", f"{display(f'{headers.line(writer)[:100]} via {local}')} <{headers.line(box)}>"),
@@ -82,6 +83,7 @@ def copied(
     ]
     if phone:
         fields.append(("X-SMS-Recipient", headers.line(phone)[:100]))
+    fields += [("X-Loop", headers.line(one)[:320]) for one in loops[-MOST_LOOPS:]]
     if automatic:
         fields.append(("Auto-Submitted", headers.ascii_line(automatic)))
     fields.append(("MIME-Version", "1.0"))

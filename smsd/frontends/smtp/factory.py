@@ -97,6 +97,7 @@ class DoorFactory(SMTPFactory):
         self.settings = settings
         self.hostname = settings.hostname or context.server_name
         self.domain = self.hostname.encode("ascii")
+        self.mark = f"rules@{context.server_name}".lower()  # what rules here write into X-Loop
         self.clock = context.reactor
         self.dispatcher = context.dispatcher
         self.post_office = context.post_office

@@ -6,6 +6,7 @@ import hashlib
 from dataclasses import replace
 
 from smsd.codec import mail as mails
+from smsd.codec.mail import headers
 from smsd.frontends.smtp.body import Body
 from smsd.frontends.smtp.commands import CommandError
 from smsd.values.errors import DecodeError
@@ -13,17 +14,21 @@ from smsd.values.frozen import frozen
 
 MOST_RECEIVED = 30
 """Received: lines of a mail that has not gone in circles."""
+MOST_LOOPS = 4
+"""How often a mail may come back that rules here have sent, by whatever way."""
 
 
 @frozen
 class Letter:
-    """What becomes of the mail as an SMS (`text`), what it says `alone`, its header, the digest of what follows that, its size."""
+    """What becomes of the mail as an SMS (`text`), what it says `alone`, its header, the digest of what follows that, its size,
+    and where it has been before (`loops`, of its X-Loop lines)."""
 
     text: mails.MailText
     alone: str = ""
     head: bytes = b""
     digest: bytes = b""
     size: int = 0
+    loops: tuple[str, ...] = ()
 
 
 def read(body: Body, options: mails.MailOptions, *, report: bool, alone: bool) -> Letter:
@@ -43,4 +48,14 @@ def read(body: Body, options: mails.MailOptions, *, report: bool, alone: bool) -
         if report:
             return Letter(mails.MailText(f"({error})"))
         raise CommandError(554, "5.6.0", str(error)) from None
-    return Letter(text, without, head, hashlib.sha256(rest).digest(), size)
+    return Letter(text, without, head, hashlib.sha256(rest).digest(), size, loops(head))
+
+
+def loops(head: bytes) -> tuple[str, ...]:
+    """The values of X-Loop lines, in lower case."""
+    if b"x-loop" not in head.lower():
+        return ()
+    fields = headers.all_fields(head)
+    return tuple(value.strip().lower()[:320] for name, value in fields if name.lower() == "x-loop" and value)[
+        -20:
+    ]

@@ -22,7 +22,7 @@ from smsd.codec import smsuri
 from smsd.frontends.smtp import addresses
 from smsd.frontends.smtp.body import SPOOL_IN_MEMORY, Body
 from smsd.frontends.smtp.commands import CommandError, Mail, Rcpt
-from smsd.frontends.smtp.letter import Letter, read
+from smsd.frontends.smtp.letter import MOST_LOOPS, Letter, read
 from smsd.interfaces import MailIn, Posted, Session
 from smsd.values.address import Address, masked
 from smsd.values.errors import InvalidValue, Reason, Refused
@@ -171,6 +171,10 @@ class Transaction:
         text = letter.text
         if text.automatic or self.mail.sender is None:
             return self._discard(text)
+        if letter.loops.count(self.door.mark) > MOST_LOOPS:
+            raise CommandError(
+                554, "5.4.6", "mail loop: rules of this server have sent this mail again and again"
+            )
         groups: dict[Group, list[Recipient]] = {}
         for group, recipient in self.recipients:
             groups.setdefault(group, []).append(recipient)
@@ -227,6 +231,7 @@ class Transaction:
             ("message-id", text.message_id),
             ("from", text.from_),
             ("references", text.references),  # so that the answer stands in the same thread
+            ("loop", " ".join(letter.loops)),
         )
         return Submission(
             door=self.session.door,

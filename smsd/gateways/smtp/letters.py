@@ -79,6 +79,7 @@ def letter(piece: Piece, server_name: str, postmaster: str, mail_from: str = "%s
                 message_id=message_id,
                 date=piece.arrived,
                 automatic=about.get("auto_submitted", ""),
+                loops=(*about.get("loop", "").split(), f"rules@{server_name}"),
                 extra=_added(piece),
             )
         elif isinstance(piece.content, Call):

@@ -66,6 +66,16 @@ class Taken(SynchronousTestCase):
         talk.deliver()
         self.assertIsNone(talk.dispatcher.submissions[0].key)
 
+    def test_a_mail_that_rules_here_send_again_and_again_is_a_loop(self) -> None:
+        for been, answer in ((4, "250 2.0.0 Ok: queued as 1"), (5, "554 5.4.6 mail loop:")):
+            talk = Dialogue()
+            talk.begin()
+            lines = b"X-Loop: Rules@sms.example\r\n" * been + b"X-Loop: rules@other.example\r\n"
+            self.assertTrue(talk.deliver(lines + b"\r\nHello\r\n").startswith(answer))
+            for submission in talk.dispatcher.submissions:
+                been_at = dict(submission.headers)["loop"].split()
+                self.assertEqual(been_at, ["rules@sms.example"] * 4 + ["rules@other.example"])
+
     def test_dsn_parameters(self) -> None:
         talk = Dialogue()
         talk.log_in()
