@@ -60,6 +60,7 @@ class Judge:
         self.domains: frozenset[str] = frozenset()
         self.gateways: frozenset[str] = frozenset()
         self._traces: dict[bytes, str] = {}
+        self._known = Facts()
         self._minute: tuple[int, tuple[int, int, str, str]] = (-1, (0, 0, "", ""))
 
     def use(self, ruleset: engine.Ruleset | None, version: int) -> None:
@@ -76,7 +77,9 @@ class Judge:
     def outgoing(self, submission: Submission) -> Ruled | Deferred[Ruled]:
         """What the rules make of a submission; a Deferred when something has to be asked outside, or when it takes long.
         Refused when it is more than can be kept."""
-        facts = Facts(self.lists())
+        facts = self._known
+        if facts.lists is not (lists := self.lists()):
+            facts = self._known = Facts(lists)
         if len(submission.recipients) == 1:  # most: without what a judgement of many needs
             budget = Budget()
             made = self.one(submission, submission.recipients[0], facts, budget)
@@ -162,7 +165,7 @@ class Judge:
         body, size, binary = "", 0, False
         if isinstance(content, Text):
             body = content.text
-            size = len(body) if body.isascii() else len(body.encode("utf-8", "replace"))
+            size = _octets(body)
         elif isinstance(content, Binary):
             size, binary = len(content.data), True
         try:
@@ -228,14 +231,10 @@ class Judge:
         if changed & {"subject", "from", "headers"}:
             headers = (*_rewritten(submission.headers, letter), *effects.added_headers(verdict, submission))
             content = submission.content if content is None else content
-        return replace(
-            recipient,
-            address=address,
-            parameters=parameters,
-            content=content,
-            headers=headers,
-            trace=trace,
-        )
+        r = recipient
+        return Recipient(
+            address, r.typed, parameters, r.wants, r.original, content, headers, trace, r.refused, r.dropped, r.gather
+        )  # fmt: skip
 
     def _trace(self, verdict: Verdict) -> str:
         """`trace_json`, remembered where no rule matched, which is most."""
@@ -260,7 +259,7 @@ class Judge:
             wanted = (said is not None and said.gateway) or ""
             return Address("sms", to.number), replace(parameters, gateway=wanted)
         if where in self.gateways:
-            return Address("sms", to.number), replace(parameters, gateway=where)
+            return Address("sms", to.number), _with_gateway(parameters, where)
         if "." in where:
             return Address("mailto", f"{to.number}@{where}"), replace(parameters, gateway=None)
         raise Refused(
@@ -298,6 +297,12 @@ class Judge:
 def _with_trace(r: Recipient, trace: str) -> Recipient:
     return Recipient(
         r.address, r.typed, r.parameters, r.wants, r.original, r.content, r.headers, trace, r.refused, r.dropped, r.gather
+    )  # fmt: skip
+
+
+def _with_gateway(p: Parameters, gateway: str) -> Parameters:
+    return Parameters(
+        gateway, p.sender, p.sender_required, p.max_parts, p.expire_minutes, p.priority, p.protocol_id, p.coding, p.values
     )  # fmt: skip
 
 
