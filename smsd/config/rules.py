@@ -17,7 +17,7 @@ from smsd.config.lists import read_list
 from smsd.config.positions import Document, KeyPath, Problem
 from smsd.config.settings import DatabaseSettings
 from smsd.config.validate import Surroundings
-from smsd.policy.rules import engine, xml
+from smsd.policy.rules import engine, sendto, xml
 from smsd.policy.rules.language.reading import Checks, Reader, unknown
 from smsd.policy.rules.language.rules import DIRECTIONS, read_rules, together
 from smsd.policy.rules.model import Cap, Escalate, Gather, Hold, Program, Rule, Rules
@@ -144,6 +144,7 @@ class RuleChecks(Checks):
             # The place says which rule it is.
             raise InvalidValue(str(error).removeprefix(f"rule {rule.title!r} ({rule.source}): ")) from None
         for action in rule.actions:
+            sendto.check(action)
             if isinstance(action, Program) and "%" not in action.command[0] and not _runs(action.command[0]):
                 self.warnings.append(f"{rule.source}: {action.command[0]} is no program that can be run here")
 

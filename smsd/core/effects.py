@@ -1,7 +1,7 @@
 """What rules do besides, as submissions: each effect of a verdict becomes a message of its own, a child of the one it came
 from, accepted by the same commit, and then queued, retried and visible like every message.
 
-Owns the reading of the addresses that rules name. A child has one hop more than its parent; too many are refused, so that
+A child has one hop more than its parent; too many are refused, so that
 messages that go in a circle end (feature R3).
 """
 
@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from smsd.codec.mail import headers as mail_headers
-from smsd.codec.smsuri import parse_local, read_parameters
 from smsd.policy.answer import AUTO_REPLIED, MOST_HOPS
 from smsd.policy.rules.letter import Effect, Letter, Verdict
 from smsd.policy.rules.model import Folder, Forward, Program, Respond, Send, Sql, Url
+from smsd.policy.rules.sendto import read_address as read_address
+from smsd.policy.rules.sendto import read_folder
 from smsd.values.address import Address
 from smsd.values.errors import InvalidValue, Reason, Refused
 from smsd.values.message import (
@@ -29,7 +30,6 @@ from smsd.values.message import (
 
 DOOR = "rules"
 _MOST_FIELDS = 50
-_SCHEMES = frozenset({"mailto", "sms", "account"})
 
 
 def submissions(
@@ -49,24 +49,6 @@ def submissions(
         if child is not None:
             children.append(child)
     return children
-
-
-def read_address(text: str) -> tuple[Address, Parameters]:
-    """An address as people write it in a rule: `mailto:ann@example.org`, `sms:+1555…?maxmsgs=2`, a bare mail address, or a
-    bare number with parameters behind a `?`. InvalidValue when it is none."""
-    text = text.strip()
-    scheme, colon, rest = text.partition(":")
-    if colon and scheme.lower() in _SCHEMES and scheme.lower() != "sms":
-        return Address(scheme.lower(), rest), DEFAULT_PARAMETERS
-    target, pairs = parse_local(text)
-    if "@" in target:
-        if colon and scheme.lower() == "sms":  # sms:+1555…@domain: whose domain it is, the number says
-            target = target.rpartition("@")[0]
-        else:
-            return Address("mailto", target), DEFAULT_PARAMETERS
-    if not any(character.isdigit() for character in target):
-        raise InvalidValue(f"{text[:80]!r} is no address: write ann@example.org or sms:+15551234567")
-    return Address("sms", target), read_parameters(pairs).parameters
 
 
 def added_headers(verdict: Verdict, submission: Submission) -> tuple[tuple[str, str], ...]:
@@ -94,12 +76,9 @@ def _child(
         address, parameters = read_address(action.to)
         return _to(address, parameters, letter, submission, hops, added, copy=action.copy)
     if isinstance(action, Folder):
-        mailbox, _, folder = action.name.partition("/")
-        address, parameters = read_address(mailbox)
-        if address.scheme != "mailto" or not folder:
-            raise InvalidValue(f"{action.name[:80]!r} is no folder: write ann@example.org/SMS")
+        address, folder = read_folder(action.name)
         more = (("folder", folder), *added)
-        return _to(address, parameters, letter, submission, hops, more, copy=action.copy)
+        return _to(address, DEFAULT_PARAMETERS, letter, submission, hops, more, copy=action.copy)
     if isinstance(action, Send):
         address, parameters = read_address(action.to)
         return _new(address, parameters, action.text, action.subject, submission, hops)

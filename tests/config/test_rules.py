@@ -283,7 +283,7 @@ class Actions(WithRules):
                 Sql("crm", "s", ("%from%",), True),
             ),
             ("folder: ann@example.org/SMS", Folder("ann@example.org/SMS")),
-            ("copy_to_folder: a/b", Folder("a/b", copy=True)),
+            ("copy_to_folder: a@b.example/c", Folder("a@b.example/c", copy=True)),
             ("cap: {most: 5, minutes: 10}", Cap(5, 10)),
             ("cap: {most: 5, minutes: 10, text: '%count%'}", Cap(5, 10, "%count%")),
             ("digest: {minutes: 10}", Gather(10)),

@@ -230,7 +230,7 @@ class Sending(Timed):
         for expected in (
             "message 2 of the timed rule 'dues' for 2027-01-15T08:01+00:00 was refused: 'nobody' is no address",
             "message 3 of the timed rule 'dues' for 2027-01-15T08:01+00:00 was refused: it has no address",
-            "message 4 of the timed rule 'dues' for 2027-01-15T08:01+00:00 was refused: 'account:backup' is neither",
+            "message 4 of the timed rule 'dues' for 2027-01-15T08:01+00:00 was refused: 'account:backup' cannot be reached",
             "message 5 of the timed rule 'dues' for 2027-01-15T08:01+00:00 was refused: the address in its column has",
             "message 7 of the timed rule 'dues' for 2027-01-15T08:01+00:00 was refused: the text contains a NUL",
             "ran for 2027-01-15T08:01+00:00: 2 sent, 6 refused",

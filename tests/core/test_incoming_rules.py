@@ -151,13 +151,14 @@ class Rewritten(RulesCase):
             ("mailto:bob@example.org", "mailto:bob@example.org"),
             ("sms:+15550000009", "sms:+15550000009"),
             ("nobody in particular", "mailto:ann@example.org"),
+            ("account:nobody", "mailto:ann@example.org"),
         ):
             self.rules(rule(to=to))
             self.sms()
             self.assertEqual(self.house.rows()[-1]["target"], expected, to)
 
     def test_to_that_nothing_reaches_is_held(self) -> None:
-        self.rules(rule(to="account:nobody"))
+        self.rules(rule(to="+15550000009?id=nowhere"))
         self.sms()
         self.assertEqual(self.record()[0][0], "held")
 

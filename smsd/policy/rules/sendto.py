@@ -1,0 +1,66 @@
+"""The addresses that rules send to, as people write them: `ann@example.org`, `mailto:ann@example.org`, `+1555…`,
+`sms:+1555…?maxmsgs=2`."""
+
+from __future__ import annotations
+
+import re
+
+from smsd.codec.mail import headers
+from smsd.codec.smsuri import parse_local, read_parameters
+from smsd.policy.rules.model import Action, Escalate, Folder, Forward, Send
+from smsd.policy.rules.words import shown
+from smsd.values.address import Address
+from smsd.values.errors import InvalidValue
+from smsd.values.message import DEFAULT_PARAMETERS, Parameters
+
+_QUOTED = re.compile(r'"(sms:[^"\\]*)"@\S+', re.IGNORECASE)
+"""A phone's address as it is on the wire: whose domain it is, the number says."""
+_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*", re.IGNORECASE)
+
+
+def read_address(text: str) -> tuple[Address, Parameters]:
+    """An address as people write it in a rule, also with a name around it. InvalidValue when it is none, or one of a kind that
+    cannot be reached."""
+    text = text.strip()
+    if "<" in text:
+        text = headers.mailbox(text.encode("utf-8", "replace")) or text
+    quoted = _QUOTED.fullmatch(text)
+    if quoted:
+        text = quoted[1]
+    before, colon, rest = text.partition(":")
+    scheme = before.lower() if colon and _SCHEME.fullmatch(before) else ""
+    if scheme not in ("", "sms", "mailto"):
+        raise InvalidValue(
+            f"{shown(text)!r} cannot be reached: write ann@example.org or sms:+15551234567, not {scheme}:"
+        )
+    if scheme == "mailto":
+        text = rest.partition("?")[0]
+    target, pairs = parse_local(text)
+    if "@" in target:
+        if scheme != "sms":
+            return Address("mailto", target), DEFAULT_PARAMETERS
+        target = target.rpartition("@")[0]  # sms:+1555…@domain: whose domain it is, the number says
+    if scheme == "mailto" or not any(character.isdigit() for character in target):
+        raise InvalidValue(f"{shown(text)!r} is no address: write ann@example.org or sms:+15551234567")
+    return Address("sms", target), read_parameters(pairs).parameters
+
+
+def read_folder(text: str) -> tuple[Address, str]:
+    """A folder of a mailbox, `ann@example.org/SMS`; InvalidValue when it is none."""
+    mailbox, _, folder = text.partition("/")
+    address = read_address(mailbox)[0] if "@" in mailbox else None
+    if address is None or address.scheme != "mailto" or not folder:
+        raise InvalidValue(f"{shown(text)!r} is no folder: write ann@example.org/SMS")
+    return address, folder
+
+
+def check(action: Action) -> None:
+    """InvalidValue for an address without variables that is none: what is known when a rule is read need not be found out by
+    the first message."""
+    if isinstance(action, Folder):
+        if "%" not in action.name:
+            read_folder(action.name)
+    elif isinstance(action, (Forward, Send, Escalate)):
+        for one in (action.to,) if isinstance(action.to, str) else action.to:
+            if "%" not in one:
+                read_address(one)
