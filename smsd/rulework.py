@@ -74,6 +74,7 @@ class Rulework:
         server, rules = configuration.server, configuration.rules
         judge, arriving = self._judge, self._inbound.arriving
         self.databases.use({one.name: one.url.get_secret_value() for one in configuration.databases})
+        judge.most_hops = self._store.carrying.most_hops = configuration.effects.max_hops
         judge.domains = frozenset((*server.domains, server.name))
         judge.gateways = frozenset(gateway.id for gateway in configuration.gateways if gateway.active)
         self._inbound.use(replying(configuration))

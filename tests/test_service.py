@@ -159,7 +159,7 @@ class Running(TestCase):
         with open(SAMPLE, encoding="utf-8") as stream:
             text = stream.read()
         text = text.replace("folder: ../var", "folder: .").replace("latency: 0.5", "latency: 0")
-        text = text.replace("\noutgoing: []", f"\noutgoing: [{rule}]")
+        text = text.replace("\noutgoing: []", f"\noutgoing: [{rule}]").replace("max_hops: 8", "max_hops: 3")
         with open(path, "w") as stream:
             stream.write(text.replace("tcp:8080:", "tcp:0:").replace("tcp:2525:", "tcp:0:"))
         return path
@@ -178,6 +178,7 @@ class Running(TestCase):
         self.patch(rulework, "make_ready", make_ready)
         self.write("{title: no, do: [{reject: closed}]}")
         self.assertEqual(await Deferred.fromCoroutine(self.server.reload()), [])
+        self.assertEqual((house.judge.most_hops, house.store.carrying.most_hops), (3, 3))
         self.assertEqual(len(threads), 1)
         self.assertIsNot(threads[0], threading.main_thread())
         one = Recipient(Address("sms", "+15551234567"))

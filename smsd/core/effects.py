@@ -33,7 +33,11 @@ _MOST_FIELDS = 50
 
 
 def submissions(
-    verdict: Verdict, submission: Submission, now: int, failed: Callable[[Effect, Refused], None]
+    verdict: Verdict,
+    submission: Submission,
+    now: int,
+    failed: Callable[[Effect, Refused], None],
+    most_hops: int = MOST_HOPS,
 ) -> list[Submission]:
     """The children that a verdict asks for. `failed` is told of each that cannot be: an address that is none, too many
     hops. Cap, Gather, Hold and Escalate are not among them; see `smsd.core.gathering`."""
@@ -41,7 +45,7 @@ def submissions(
     added = added_headers(verdict, submission)
     for effect in verdict.effects:
         try:
-            child = _child(effect, verdict.letter, submission, added)
+            child = _child(effect, verdict.letter, submission, added, most_hops)
         except (InvalidValue, Refused) as error:
             refusal = error if isinstance(error, Refused) else Refused(Reason.BAD_REQUEST, str(error))
             failed(effect, refusal)
@@ -62,14 +66,14 @@ def added_headers(verdict: Verdict, submission: Submission) -> tuple[tuple[str, 
 
 
 def _child(
-    effect: Effect, letter: Letter, submission: Submission, added: tuple[tuple[str, str], ...]
+    effect: Effect, letter: Letter, submission: Submission, added: tuple[tuple[str, str], ...], most_hops: int
 ) -> Submission | None:
     action = effect.action
     hops = submission.hops + 1
-    if hops > MOST_HOPS:
+    if hops > most_hops:
         raise Refused(
             Reason.NOT_ALLOWED,
-            f"the rule {effect.rule!r} was not followed: the message has gone through {MOST_HOPS} of its kind already, in a"
+            f"the rule {effect.rule!r} was not followed: the message has gone through {most_hops} of its kind already, in a"
             " circle; correct the rules",
         )
     if isinstance(action, Forward):

@@ -35,6 +35,8 @@ from smsd.values.plan import Step
 
 MOST_ROUNDS = 20
 """How often one message may have questions; then defaults count."""
+LONGEST_REFUSAL = 500
+"""Characters that whoever wrote hears of a rule that refuses."""
 TURN = 50
 """Milliseconds after which judging lets others have a turn."""
 _MOST_TRACES = 1000
@@ -57,6 +59,7 @@ class Judge:
         self.ask: Asker | None = None
         self.zone: tzinfo | None = None
         self.pause: Callable[[], Deferred[None]] = lambda: succeed(None)
+        self.most_hops = MOST_HOPS
         self.domains: frozenset[str] = frozenset()
         self.gateways: frozenset[str] = frozenset()
         self._traces: dict[bytes, str] = {}
@@ -138,7 +141,7 @@ class Judge:
             return applied, ()
         children: list[Submission] = []
         told = self._not_done(submission, recipient, children)
-        children += effects.submissions(verdict, submission, self._now(), told)
+        children += effects.submissions(verdict, submission, self._now(), told, self.most_hops)
         if wishes := cares(verdict.effects, self._now(), self.zone, told):
             applied = replace(applied, gather=wishes)
         grown: list[Ruled] = []
@@ -207,7 +210,7 @@ class Judge:
             return replace(
                 recipient,
                 trace=trace,
-                refused=Refused(Reason.NOT_ALLOWED, verdict.text or "refused by a rule"),
+                refused=Refused(Reason.NOT_ALLOWED, _cut(verdict.text) or "refused by a rule"),
             )
         if verdict.fate == "delete":
             title = verdict.trace.stopped
@@ -277,7 +280,7 @@ class Judge:
                 "the rule {rule!r} could not do what it says with a message from {origin}: {text}",
                 rule=effect.rule, origin=masked(submission.origin.target), text=refusal.text,
             )  # fmt: skip
-            if submission.hops < MOST_HOPS:
+            if submission.hops < self.most_hops:
                 return
             now = self._now()
             report = notice(
@@ -317,6 +320,11 @@ def trace_json(verdict: Verdict, version: int) -> str:
 
 def _octets(text: str) -> int:
     return len(text) if text.isascii() else len(text.encode("utf-8", "replace"))
+
+
+def _cut(text: str) -> str:
+    """A refusal as a door can say it: a rule may put the whole message into it."""
+    return text if len(text) <= LONGEST_REFUSAL else f"{text[:LONGEST_REFUSAL]}…"
 
 
 def _domain(sender: str) -> str:

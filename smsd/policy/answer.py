@@ -15,11 +15,13 @@ AUTO_REPLIED = (("auto_submitted", "auto-replied"),)
 """Headers of what answers by itself: as a mail it says so (RFC 3834), so that no robot answers it."""
 
 
-def answer(call: Call, output: str, origin: Address, account: str | None, hops: int) -> Submission | None:
+def answer(
+    call: Call, output: str, origin: Address, account: str | None, hops: int, most_hops: int = MOST_HOPS
+) -> Submission | None:
     """The message that carries `output` to `call.reply`; None when there is nobody to tell, or nothing, or when it goes in a
     circle."""
     text = output.strip()[:LONGEST]
-    if not call.reply or not text or hops > MOST_HOPS:
+    if not call.reply or not text or hops > most_hops:
         return None
     address = Address.parse(call.reply)
     pinned = address.scheme == "sms" and call.gateway

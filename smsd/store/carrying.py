@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
-from smsd.policy.answer import answer
+from smsd.policy.answer import MOST_HOPS, answer
 from smsd.policy.notice import notice
 from smsd.policy.step import REPORT_PATIENCE, after_crash, after_outcome, after_report
 from smsd.store.accepting import Accepting
@@ -91,6 +91,7 @@ class Carrying:
         self._accepting = accepting
         self._replies = replies
         self.plan: Callable[[Submission, int], Acceptance | None] | None = None
+        self.most_hops = MOST_HOPS
 
     # -- taking
 
@@ -313,7 +314,9 @@ class Carrying:
         if not isinstance(piece.content, Call) or not isinstance(outcome, Accepted) or self.plan is None:
             return []
         (hops,) = cursor.execute("select hops from message where id=?", (piece.message,)).fetchone()
-        submission = answer(piece.content, outcome.output, piece.origin, piece.account, hops + 1)
+        submission = answer(
+            piece.content, outcome.output, piece.origin, piece.account, hops + 1, self.most_hops
+        )
         if submission is None:
             return []
         to = submission.recipients[0].address

@@ -253,6 +253,24 @@ class MailTests(JudgingCase):
         self.assertEqual((report.recipient, report.text), ("a@example.org", "hello"))
 
 
+class BoundTests(JudgingCase):
+    def test_circles_end_where_the_configuration_says(self) -> None:
+        self.house.judge.most_hops = 2
+        self.use(rule(All(), Forward("+15550000002"), title="again"))
+        self.submit()
+        for _ in range(5):
+            self.house.advance(1)
+        self.assertEqual(len(self.sent(self.house.gsm) + self.sent(self.second)), 3)
+        (report,) = [piece.content for piece in self.house.mail.pieces]
+        self.assertIn("circle", report.reason)
+
+    def test_a_refusal_is_no_longer_than_a_door_can_say(self) -> None:
+        self.use(rule(All(), Reject("no: %body%")))
+        (refused,) = self.submit(text="x" * 100_000).recipients
+        assert isinstance(refused, Declined)
+        self.assertEqual(len(refused.refusal.text), judging.LONGEST_REFUSAL + 1)
+
+
 class EmptyTests(JudgingCase):
     def test_a_text_of_which_nothing_is_left_is_no_message(self) -> None:
         self.use(rule(All(), SetHeader("Body", "")))
