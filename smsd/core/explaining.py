@@ -114,7 +114,7 @@ def _came_in(message: Mapping[str, Any]) -> bool:
 def trace_lines(trace: str | None) -> list[str]:
     """The kept trace of a delivery in lines for people."""
     if not trace:
-        return ["no rule was asked: there were none when it came"]
+        return ["no rule was asked"]
     _, _, steps, stopped = json.loads(trace)
     lines = list(steps) or ["no rule matched"]
     if stopped:

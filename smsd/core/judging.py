@@ -40,6 +40,7 @@ LONGEST_REFUSAL = 500
 TURN = 50
 """Milliseconds after which judging lets others have a turn."""
 _MOST_TRACES = 1000
+_LONGEST_TRACE = 2000
 _FIELDS_OF_PARAMETERS = tuple(Parameters.__dataclass_fields__)
 
 
@@ -246,9 +247,14 @@ class Judge:
             return trace_json(verdict, self.version)
         known = self._traces.get(trace.decided)
         if known is None:
+            known = trace_json(verdict, self.version)
+            if (
+                len(known) > _LONGEST_TRACE
+            ):  # of ten thousand rules that are all asked: a thousand would take 60 MB
+                return known
             if len(self._traces) > _MOST_TRACES:
                 self._traces.clear()
-            known = self._traces[trace.decided] = trace_json(verdict, self.version)
+            self._traces[trace.decided] = known
         return known
 
     def _routed(self, letter: Letter, address: Address, parameters: Parameters) -> tuple[Address, Parameters]:

@@ -25,6 +25,7 @@ from smsd.policy.rules.model import (
     Rule,
     Send,
     SetHeader,
+    Size,
     SqlCondition,
     TextTest,
 )
@@ -269,6 +270,13 @@ class BoundTests(JudgingCase):
         (refused,) = self.submit(text="x" * 100_000).recipients
         assert isinstance(refused, Declined)
         self.assertEqual(len(refused.refusal.text), judging.LONGEST_REFUSAL + 1)
+
+    def test_traces_of_many_rules_are_not_kept_in_memory(self) -> None:
+        asked = tuple(Rule(f"r{n}", Size(above=1_000_000 + n), (Delete(),)) for n in range(3000))
+        for rules, kept in ((asked[:3], 1), (asked, 0)):
+            self.use(*rules)
+            self.submit()
+            self.assertEqual(len(self.house.judge._traces), kept)
 
 
 class EmptyTests(JudgingCase):
