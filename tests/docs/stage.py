@@ -340,7 +340,7 @@ class Stage:
         return [*told, *map(self._sent, late)]
 
     def _sent(self, piece: Piece, by_rule: bool = False) -> str:
-        """What a gateway got; with its subject if it is the mail of a rule."""
+        """What a gateway got; with its subject and headers if it is the mail of a rule."""
         content, to, mail = piece.content, piece.target.target, piece.target.scheme == "mailto"
         if isinstance(content, Call):
             return _call(content)
@@ -352,8 +352,10 @@ class Stage:
             return f"puts into {to}/{about['folder']}: {text}"
         kind, _, name = self.house.wait(self.house.store.lane(piece.lane))[0].partition(":")
         through = f" through {name}" if kind == "gw" else ""
-        shown = f', subject "{about["subject"]}"' if by_rule and mail and about.get("subject") else ""
-        return f"sends {to}{through}{shown}: {text}"
+        shown = [("subject", about["subject"])] if about.get("subject") else []
+        shown += [(name[7:], value) for name, value in piece.headers if name.startswith("header:")]
+        told = "".join(f', {name} "{value}"' for name, value in shown if by_rule and mail)
+        return f"sends {to}{through}{told}: {text}"
 
 
 def _line(text: str) -> str:
