@@ -313,7 +313,8 @@ class Addressed(ArrivingCase):
         self.sms("Hello #carl@example.org# world")
         self.assertEqual(self.mails(), [("carl@example.org", "Hello world")])
         row = self.house.rows()[-1]
-        self.assertEqual(row["text"], "Hello #carl@example.org# world")  # on record as it came
+        told = self.house.wait(self.house.store.ask(operating.explain, row["id"]))
+        self.assertEqual((row["text"], told["about"]["body"]), ("Hello world", "Hello #carl@example.org# world"))
 
     def test_it_stands_in_the_thread_of_whom_it_names(self) -> None:
         self.mail("bob", message_id="<b1@example.org>", subject="B")
