@@ -314,7 +314,9 @@ class Addressed(ArrivingCase):
         self.assertEqual(self.mails(), [("carl@example.org", "Hello world")])
         row = self.house.rows()[-1]
         told = self.house.wait(self.house.store.ask(operating.explain, row["id"]))
-        self.assertEqual((row["text"], told["about"]["body"]), ("Hello world", "Hello #carl@example.org# world"))
+        self.assertEqual(
+            (row["text"], told["about"]["body"]), ("Hello world", "Hello #carl@example.org# world")
+        )
 
     def test_it_stands_in_the_thread_of_whom_it_names(self) -> None:
         self.mail("bob", message_id="<b1@example.org>", subject="B")
