@@ -111,6 +111,7 @@ class Rulework:
 
     def stop(self) -> Deferred[None]:
         """Fires when no database is at work any more."""
+        self.lists.stop()
         return self.databases.stop()
 
     def _keep(self, text: str) -> int:

@@ -1,4 +1,5 @@
-"""The list files that rules name, in memory: read again when they change, in a thread, without anybody waiting for it.
+"""The list files that rules name, in memory: looked at every second, in a thread, without anybody waiting for it, so that also
+the first message after a change meets what the file says now.
 
 A file that cannot be read any more, or holds what no list can, keeps its last content: a rule that blocks numbers must not
 stop blocking because an editor was interrupted. That is logged once, and once more when the file is good again.
@@ -47,10 +48,24 @@ class Lists(Mapping[str, tuple[str, ...]]):
         self._reactor = reactor
         self._read = read
         self._lists: dict[str, _List] = {}
+        self._timer: Any = None
 
     def use(self, paths: Iterable[str]) -> None:
         """Have these files and no others. New ones are read at once: rules without their lists would judge wrongly."""
         self._lists = {path: self._lists.get(path) or self._first(path) for path in dict.fromkeys(paths)}
+        if self._lists and self._timer is None:
+            self._timer = self._reactor.callLater(INTERVAL, self._round)
+
+    def stop(self) -> None:
+        """Look at them no more."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _round(self) -> None:
+        for path in self._lists:
+            self.lines(path)
+        self._timer = self._reactor.callLater(INTERVAL, self._round) if self._lists else None
 
     def lines(self, path: str) -> tuple[str, ...]:
         """What the file holds, as far as it is known; () for a path that is not in use."""

@@ -141,6 +141,21 @@ class Watching(SynchronousTestCase):
         self.assertEqual(self.lists.lines(self.path), ("a", "b"))
         self.assertEqual(self.events, ["info"])
 
+    def test_the_first_message_after_a_change_meets_what_the_file_says(self) -> None:
+        """Nobody has asked for the list since it was read, an hour ago."""
+        self.write("a\n")
+        self.lists.use([self.path])
+        for _ in range(3600):
+            self.reactor.advance(1)
+            self.reactor.run()
+        self.write("a\nb\n")
+        self.reactor.advance(1)
+        self.reactor.run()
+        self.assertEqual(self.lists.lines(self.path), ("a", "b"))
+        self.assertEqual(self.reads, 2)
+        self.lists.stop()
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+
     def test_each_way_to_change_is_seen(self) -> None:
         self.write("a\n")
         self.lists.use([self.path])
