@@ -14,6 +14,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from smsd.core.effects import DOOR as RULES
 from smsd.core.judgement import Ruled
 from smsd.core.judging import Judge
 from smsd.core.planning import Planner, held
@@ -149,7 +150,7 @@ class Dispatcher:
             return None
         if acceptance.planned:
             return acceptance
-        if submission.door == ALERT and self._may_come(submission, acceptance):
+        if submission.door in (ALERT, RULES) and self._may_come(submission, acceptance):
             return self._planner.unrouted(submission)._replace(parent=parent)
         if submission.door == DIGEST:
             self.log.warn(
@@ -165,7 +166,7 @@ class Dispatcher:
 
     def _may_come(self, submission: Submission, acceptance: Acceptance) -> bool:
         """Whether the gateway for it is only missing just now: while one is made anew by a reload, an alert must not pass over
-        everybody who could be asked."""
+        everybody who could be asked, and what a program answered is said once."""
         if not all(recipient.address.scheme in ("sms", "mailto") for recipient in submission.recipients):
             return False  # nothing has ever carried it
         refusals = [entry.refusal.reason for entry in acceptance.order if isinstance(entry, Declined)]

@@ -33,7 +33,7 @@ from smsd.values.delivery import Accepted, Failure, Kind
 from smsd.values.errors import Reason, Refused
 from smsd.values.message import Declined, IdempotencyKey, Queued, Report, Wants
 from tests.core.test_judging import JudgingCase, rule
-from tests.house import MODEM, submission
+from tests.house import MODEM, RELAY, submission
 
 ARCHIVE = rule(All(), Forward("archive@example.org", copy=True), title="archive")
 
@@ -289,6 +289,22 @@ class EmptyTests(JudgingCase):
     def test_what_rules_say_instead_is_one(self) -> None:
         self.use(rule(All(), SetHeader("Body", "nothing was written")))
         self.assertIsInstance(self.submit(text="").recipients[0], Queued)
+
+
+class LateTests(JudgingCase):
+    def test_an_answer_waits_for_a_gateway_that_is_made_anew(self) -> None:
+        programs = self.house.gateway("programs", MODEM.__class__(frozenset({"program"})))
+        programs.answer = lambda piece: Accepted(output="done")
+        self.use(rule(All(), Program(("/bin/true",), reply=True)))
+        self.submit()
+        self.house.wait(self.house.queue.remove("mail"))
+        self.house.outlet("programs").opened(1)
+        self.house.advance(1)
+        self.assertEqual(self.house.rows()[-1]["state"], "ready")
+        again = self.house.gateway("mail", RELAY)
+        self.house.outlet("mail").opened(1)
+        self.house.advance(10)
+        self.assertEqual(self.sent(again), [("ann@example.org", "done")])
 
 
 class TurnTests(JudgingCase):
