@@ -14,7 +14,7 @@ import tempfile
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred, DeferredList, succeed
 
 from smsd.config.load import load_text
 from smsd.config.settings import Configuration
@@ -73,6 +73,10 @@ class Errands(FakeGateway):
     said = ""
     databases: Any = None
 
+    def __init__(self, name: str, abilities: Abilities) -> None:
+        super().__init__(name, abilities)
+        self.running: list[Deferred[None]] = []
+
     def send(self, piece: Piece) -> Deferred[Accepted]:
         self.pieces.append(piece)
         call = piece.content
@@ -80,8 +84,15 @@ class Errands(FakeGateway):
         if call.kind != "sql":
             return succeed(Accepted(output=self.said))
         rows = self.databases.run(call.what, call.text, call.arguments, 10.0)
+        self.running.append(Deferred())
+        rows.addBoth(self._ended, self.running[-1])
         done: Deferred[Accepted] = rows.addCallback(lambda found: Accepted(output=found.text))
         return done
+
+    def _ended(self, result: Any, running: Deferred[None]) -> Any:
+        self.running.remove(running)
+        running.callback(None)
+        return result
 
 
 class Stage:
@@ -201,16 +212,23 @@ class Stage:
             then += timedelta(days=1)
         self.house.advance((then - now).total_seconds())
 
+    def _settle(self) -> None:
+        """Nothing is under way any more, in the databases neither."""
+        self.house.settle()
+        while self.errands.running:
+            self.house.wait(DeferredList(list(self.errands.running)))
+            self.house.settle()
+
     def _new_rows(self) -> list[dict[str, Any]]:
         """Deliveries that came about since the last promise."""
-        self.house.settle()
+        self._settle()
         new = [row for row in self.house.rows(limit=1000) if row["id"] > self._seen]
         self._seen = max([self._seen, *(row["id"] for row in new)])
         return new
 
     def _new_pieces(self) -> list[Piece]:
         """What gateways got since the last promise, in the order of the deliveries."""
-        self.house.settle()
+        self._settle()
         every = [piece for gateway in (*self.gateways.values(), self.errands) for piece in gateway.pieces]
         new = [piece for piece in every if piece.delivery not in self._carried]
         self._carried.update(piece.delivery for piece in new)
