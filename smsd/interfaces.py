@@ -38,11 +38,13 @@ class Session:
 @dataclass(frozen=True, slots=True)
 class Abilities:
     """What a gateway can carry. `schemes`: address schemes; `parts`: True when one part goes at a time (a modem),
-    False when the whole message does (a mail relay); `binary`, `reports`, `sender`: whether it takes octets, gives
+    False when the whole message does (a mail relay); `whole_text`: parts go one at a time, but a text goes whole (HTTP
+    providers, feature G13); `binary`, `reports`, `sender`: whether it takes octets, gives
     delivery reports, lets us choose the sender; `national`: shift tables that may be used (3GPP TS 23.038 6.2.1.2)."""
 
     schemes: frozenset[str]
     parts: bool = False
+    whole_text: bool = False
     binary: bool = False
     reports: bool = False
     sender: bool = False
@@ -65,13 +67,17 @@ class PartIn:
 
 @dataclass(frozen=True, slots=True)
 class MessageIn:
-    """A whole message as another server or a provider handed it in (`/sms/deliver.html`). `id` is its transport's id."""
+    """A whole message as another server or a provider handed it in (`/sms/deliver.html`). `id` is its transport's id. Where the
+    provider hands in the parts of a long message one by one, `content` is part `seq` of `total`, and `join` is what they share."""
 
     gateway: str
     sender: str
     content: Content
     own: str = ""
     id: str = ""
+    join: str = ""
+    seq: int = 1
+    total: int = 1
 
 
 class IDispatcher(Interface):
@@ -174,6 +180,13 @@ class IOutlet(Interface):
         for a while, in case the answer to the submission comes later)."""
 
 
+class IReports(Interface):
+    """Where doors bring what networks say of messages that they took."""
+
+    def reported(gateway: str, report: NetworkReport) -> Deferred[bool]:
+        """A report for the gateway with this id, whether it runs or not; as `IOutlet.reported`."""
+
+
 class IMemory(Interface):
     """A few small durable facts of one gateway (a refused PIN, by the hash of its SIM)."""
 
@@ -246,3 +259,4 @@ class FrontendContext:
     country: str | None = None
     percent_logins: bool = False
     post_office: Any = None  # IPostOffice, or None
+    reports: Any = None  # IReports

@@ -77,11 +77,13 @@ class Failure(Exception):
 
 @frozen
 class Accepted:
-    """The next hop took the piece. `reference` is what its reports will name (modem: the TP-MR as text); `output` is what a
-    program, a URL or a statement answered."""
+    """The next hop took the piece. `reference` is what its reports will name (modem: the TP-MR as text), `more` are further ones
+    where a provider names every part of a message that it took whole; `output` is what a program, a URL or a statement
+    answered."""
 
     reference: str | None = None
     output: str = ""
+    more: tuple[str, ...] = ()
 
 
 @frozen
@@ -116,7 +118,7 @@ class Piece:
 
 @frozen
 class NetworkReport:
-    """What a network says of a message it took: `status` is `delivered`, `pending` or `failed`.
+    """What a network says of a message it took: `status` is `delivered`, `pending` (it still tries), `failed` or `expired`.
 
     `reference` is what `Accepted` named; `number` is the phone it is about (reports match on both); `detail` is the
     network's own word or code.

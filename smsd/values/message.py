@@ -17,12 +17,15 @@ from smsd.values.frozen import frozen
 
 
 class Wants(enum.IntFlag):
-    """What the sender wants to hear of a message (RFC 3461 NOTIFY, in every door's meaning)."""
+    """What the sender wants to hear of a message: RFC 3461 NOTIFY in every door's meaning, and besides, for programs, that a
+    network has taken it (SENT) and that the network keeps it for a phone that is away (BUFFERED)."""
 
     NOTHING = 0
     FAILURE = 1
     DELAY = 2
     SUCCESS = 4
+    SENT = 8
+    BUFFERED = 16
 
 
 class Priority(enum.IntEnum):
@@ -55,8 +58,9 @@ class Binary:
 class Report:
     """What became of a delivery, to be told to the ticket's address in its own protocol (mail: RFC 3464).
 
-    `event` is `delayed`, `failed`, `expired`, `delivered` or `cancelled`; times are milliseconds UTC; `text` is the
-    original text; `retry_until` belongs to `delayed` only.
+    `event` is `sent`, `buffered`, `delayed`, `failed`, `expired`, `delivered` or `cancelled`; times are milliseconds UTC;
+    `text` is the original text; `retry_until` belongs to `delayed` only. `gateway` carried it, and its network calls it
+    `reference`; `network` is the network's own word or code. A `failed` one with `parts_sent` 0 was never taken by a network.
     """
 
     event: str
@@ -75,6 +79,9 @@ class Report:
     retry_until: int = 0
     parts_sent: int = 0
     parts: int = 1
+    gateway: str = ""
+    reference: str = ""
+    network: str = ""
 
 
 @frozen

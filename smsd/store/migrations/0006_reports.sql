@@ -1,0 +1,1 @@
+-- Reports of networks (see smsd.store.ledger).

@@ -1,0 +1,1 @@
+-- Limits of gateways and groups.

@@ -1,0 +1,1 @@
+-- Callbacks to programs.
