@@ -15,7 +15,7 @@ from smsd.codec.mail.sms import domain
 from smsd.values.address import Address
 from smsd.values.errors import InvalidValue
 from smsd.values.frozen import frozen
-from smsd.values.message import Submission
+from smsd.values.message import Submission, Wants
 
 CONFLICT = "Cannot deliver message, more potential recipients, use #email# in your reply."
 """What a phone is told when its answer may be for several people (feature I4)."""
@@ -129,7 +129,11 @@ class Conflict:
 def origin(submission: Submission) -> Address | None:
     """Who gets the answers to a message; None when nobody can. A mailbox is written in lower case, so that one person is one."""
     address = submission.origin if submission.ticket is None else submission.ticket.address
+    if address.scheme == "dlr":  # Kannel's: told of reports and nothing else
+        address = submission.origin
     if address.scheme in ("sms", "door"):
+        return None
+    if address.scheme == "hook" and not submission.wants & Wants.ANSWERS:
         return None
     if address.scheme == "account":
         return address if address.target == submission.account else None

@@ -57,7 +57,8 @@ def after_outcome(view: View, outcome: Accepted | Failure, now: int) -> Step:
     if outcome.maybe_sent:
         return _after_doubt(view, reason, now + IN_DOUBT_WAIT * min(tries, 20), tries)
     if outcome.scope is not Scope.MESSAGE:
-        return _step(view, State.READY, due=now, reason=reason, attempt=True, stick=begun)
+        due = 0 if outcome.keeps_place else now
+        return _step(view, State.READY, due=due, reason=reason, attempt=True, stick=begun)
     wait = back_off(tries) if outcome.retry_after is None else int(outcome.retry_after * 1000)
     return _step(view, State.READY, due=now + wait, tries=tries, reason=reason, attempt=True, stick=begun)
 

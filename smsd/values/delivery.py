@@ -51,7 +51,8 @@ class Failure(Exception):
     """A piece that a gateway could not carry.
 
     `maybe_sent`: the network may have taken it all the same. `retry_after`: seconds, when the gateway knows.
-    `status`: an RFC 3463 code for the bounce, `reason`: one line for people.
+    `status`: an RFC 3463 code for the bounce, `reason`: one line for people. `keeps_place`: what waits behind it must not
+    overtake it (a gateway whose receiver counts on the order).
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class Failure(Exception):
         maybe_sent: bool = False,
         retry_after: float | None = None,
         status: str = "",
+        keeps_place: bool = False,
     ) -> None:
         # Wherever it came from: a store that could not hold the reason would lose the outcome.
         reason = reason.replace("\0", "\ufffd").encode("utf-8", "replace").decode("utf-8")
@@ -73,6 +75,7 @@ class Failure(Exception):
         self.retry_after = retry_after
         self.reason = reason
         self.status = status
+        self.keeps_place = keeps_place
 
 
 @frozen

@@ -18,7 +18,8 @@ from smsd.values.frozen import frozen
 
 class Wants(enum.IntFlag):
     """What the sender wants to hear of a message: RFC 3461 NOTIFY in every door's meaning, and besides, for programs, that a
-    network has taken it (SENT) and that the network keeps it for a phone that is away (BUFFERED)."""
+    network has taken it (SENT), that the network keeps it for a phone that is away (BUFFERED), and what phones answer (ANSWERS;
+    people get that unasked)."""
 
     NOTHING = 0
     FAILURE = 1
@@ -26,6 +27,7 @@ class Wants(enum.IntFlag):
     SUCCESS = 4
     SENT = 8
     BUFFERED = 16
+    ANSWERS = 32
 
 
 class Priority(enum.IntEnum):
