@@ -138,12 +138,12 @@ class Judge:
         if isinstance(verdict, Ask):
             return verdict
         applied = self._applied(verdict, recipient, submission)
-        if not verdict.effects or verdict.fate != "accept" or applied.refused is not None:
-            return applied, ()
+        if not verdict.effects or applied.refused is not None:
+            return applied, ()  # what is refused at the door is not on record, and nothing can come of it
         children: list[Submission] = []
         told = self._not_done(submission, recipient, children)
         children += effects.submissions(verdict, submission, self._now(), told, self.most_hops)
-        if wishes := cares(verdict.effects, self._now(), self.zone, told):
+        if not applied.dropped and (wishes := cares(verdict.effects, self._now(), self.zone, told)):
             applied = replace(applied, gather=wishes)
         grown: list[Ruled] = []
         questions: list[Question] = []

@@ -12,6 +12,7 @@ from smsd.policy.rules.letter import Question
 from smsd.policy.rules.model import (
     Action,
     All,
+    Cap,
     Condition,
     Delete,
     Field,
@@ -21,6 +22,7 @@ from smsd.policy.rules.model import (
     How,
     Program,
     Reject,
+    Respond,
     Rule,
     Send,
     SetHeader,
@@ -161,6 +163,42 @@ class JudgingTests(JudgingCase):
         self.assertEqual(self.sent(self.house.gsm) + self.sent(self.second), [])
         (row,) = self.house.rows()
         self.assertEqual((row["state"], row["reason"]), ("cancelled", "deleted by the rule 'silence'"))
+
+    def test_what_stands_before_delete_is_done(self) -> None:
+        self.use(
+            rule(
+                Field("body", TextTest(How.CONTAINS, "secret")),
+                Forward("archive@example.org", copy=True),
+                title="archive",
+            ),
+            rule(All(), Cap(0, 5), title="quiet"),
+            rule(
+                Field("body", TextTest(How.CONTAINS, "secret")),
+                Send("+15550000009", "psst, %number%"),
+                Respond("not by SMS"),
+                Delete(),
+                Send("+15550000008", "never"),
+                title="silence",
+            ),
+        )
+        self.submit(text="a secret")
+        self.house.advance(1)
+        self.assertEqual(
+            sorted(self.sent(self.house.mail)),
+            [("ann@example.org", "not by SMS"), ("archive@example.org", "a secret")],
+        )
+        states = {row["target"]: row["state"] for row in self.house.rows()}
+        self.assertEqual(states["sms:+15550000001"], "cancelled")
+        self.assertNotIn("sms:+15550000008", states)
+        self.assertEqual(
+            states["sms:+15550000009"], "gathered", "it is a message, and other rules are about it as well"
+        )
+
+    def test_what_stands_before_reject_is_not_done(self) -> None:
+        self.use(rule(All(), Forward("archive@example.org", copy=True), Reject("no")))
+        self.assertIsInstance(self.submit().recipients[0], Declined)
+        self.house.advance(1)
+        self.assertEqual((self.house.rows(), self.house.mail.pieces), ([], []))
 
     def test_a_text_rewritten_for_one_recipient(self) -> None:
         self.use(
