@@ -12,7 +12,9 @@ from smsd.config.settings import FileSettings
 Entries = list[tuple[KeyPath, Any]]
 
 # Names of log files, of the control door, and of where messages come from that no door brings.
-RESERVED = ("main", "api", "control", "notice", "rules", "timed", "rules-program", "rules-url", "rules-sql")
+RESERVED = (
+    "main", "api", "control", "notice", "rules", "timed", "rules-program", "rules-url", "rules-sql", "hooks",
+)  # fmt: skip
 
 
 def across(document: Document, file: FileSettings, found: dict[str, Entries]) -> list[str]:

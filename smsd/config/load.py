@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 
 from smsd import registry
-from smsd.config import checks, rules, timed, userrules
+from smsd.config import checks, rules, subscribers, timed, userrules
 from smsd.config.positions import ConfigError, Document, KeyPath, read, read_file
 from smsd.config.settings import Configuration, DatabaseSettings, FileSettings, ServerSettings
 from smsd.config.validate import Surroundings, section
@@ -19,7 +19,7 @@ from smsd.policy.rules.language.rules import together
 
 PLUGINS = ("listeners", "gateways", "accounts", "simulators")
 POST_OFFICE = ("notifications", "lists", "programs")
-LISTS = (*PLUGINS, *POST_OFFICE, "databases", "outgoing", "incoming", "rules_files", "timed")
+LISTS = (*PLUGINS, *POST_OFFICE, "databases", "outgoing", "incoming", "rules_files", "timed", "subscribers")
 
 
 def load(
@@ -53,11 +53,13 @@ def _build(
         "simulators": _all_of("simulators", _simulator_model, document, around),
         "databases": _all_of("databases", lambda: DatabaseSettings, document, around),
         "timed": _all_of("timed", lambda: timed.TimedSettings, document, around),
+        "subscribers": _all_of("subscribers", lambda: subscribers.SubscriberSettings, document, around),
     }
     found |= {kind: _all_of(kind, partial(_box_model, kind), document, around) for kind in POST_OFFICE}
     warnings = checks.across(document, file, found)
     warnings += _post_office().across(document, file.server, found)
     timed.across(document, found)
+    warnings += subscribers.across(document, file.callbacks, found)
     written = rules.read(document, around, instead)
     names = [database.name for _, database in found["databases"]]
     gateways = [gateway for _, gateway in found["gateways"]]
@@ -79,6 +81,7 @@ def _build(
         rules_files=written.files,
         replies=file.replies,
         effects=file.effects,
+        callbacks=file.callbacks,
         warnings=(*warnings, *written.warnings, *doubts),
     )
 

@@ -7,6 +7,7 @@ field that wants a number or a switch says so by its type. Unknown keys are erro
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from ipaddress import ip_network
 from typing import Annotated, Any, ClassVar, Literal
 from urllib.parse import urlsplit
 
@@ -213,6 +214,28 @@ class EffectsSettings(Section):
     )
 
 
+class CallbackSettings(Section):
+    """How URLs are told what became of messages; those of senders are watched."""
+
+    urls: bool = Field(default=True, description="yes or no; whether senders may give URLs themselves")
+    allow_networks: list[str] = Field(
+        default=[], description="networks of our own that URLs of senders may lead into: [10.1.2.0/24]"
+    )
+    days: float = Field(default=3, ge=0.01, le=90, description="0.01 to 90; how long such a URL is tried")
+    seconds: float = Field(default=15, ge=1, le=300, description="1 to 300; how long one request may take")
+    slots: int = Field(default=8, ge=1, le=64, description="1 to 64 such requests at once")
+
+    @field_validator("allow_networks")
+    @classmethod
+    def _networks(cls, networks: list[str]) -> list[str]:
+        for text in networks:
+            try:
+                ip_network(text)
+            except ValueError as error:
+                raise ValueError(f"{text!r} is no network: {error}") from None
+        return networks
+
+
 class FileSettings(Section):
     """The file's own keys. What a listener, gateway or simulator may say is its module's affair."""
 
@@ -223,6 +246,7 @@ class FileSettings(Section):
     control: ControlSettings = ControlSettings()
     replies: RepliesSettings = RepliesSettings()
     effects: EffectsSettings = EffectsSettings()
+    callbacks: CallbackSettings = CallbackSettings()
     listeners: list[dict[str, Any]] = []
     gateways: list[dict[str, Any]] = []
     accounts: list[dict[str, Any]] = []
@@ -235,6 +259,7 @@ class FileSettings(Section):
     incoming: list[dict[str, Any]] = []
     rules_files: list[str] = []
     timed: list[dict[str, Any]] = []
+    subscribers: list[dict[str, Any]] = []
 
 
 @dataclass(frozen=True)
@@ -265,4 +290,6 @@ class Configuration:
     rules_files: tuple[str, ...] = ()
     replies: RepliesSettings = field(default_factory=RepliesSettings)
     effects: EffectsSettings = field(default_factory=EffectsSettings)
+    callbacks: CallbackSettings = field(default_factory=CallbackSettings)
+    subscribers: tuple[Any, ...] = ()
     warnings: tuple[str, ...] = ()

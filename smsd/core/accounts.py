@@ -54,6 +54,7 @@ class AccountSettings(Section):
     monthly_limit: int = Field(default=0, ge=0, description="messages per month; 0 is no limit")
     phone: str | None = Field(default=None, pattern=r"^\+[1-9][0-9]{6,14}$", description="+420776047467")
     email: str | None = Field(default=None, pattern=r"^[^\s@]+@[^\s@]+$", description="gets its reports")
+    callback: str | None = Field(default=None, description="the subscriber that hears of its messages")
     country: str | None = Field(default=None, pattern="^[A-Z]{2}$", description="two letters: IT")
     networks: list[str] = Field(default=[], description="where it may be used from; all, when empty")
     demo: bool = Field(default=False, description="a password in clear, for loopback only")
