@@ -7,7 +7,9 @@ messages that go in a circle end (feature R3).
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
+from dataclasses import replace
 
 from smsd.codec.mail import headers as mail_headers
 from smsd.policy.answer import AUTO_REPLIED, MOST_HOPS
@@ -21,6 +23,7 @@ from smsd.values.message import (
     DEFAULT_PARAMETERS,
     Binary,
     Call,
+    Once,
     Parameters,
     Recipient,
     Submission,
@@ -29,6 +32,8 @@ from smsd.values.message import (
 )
 
 DOOR = "rules"
+MOST_ANSWERS = 20
+"""Answers of rules to one phone within an hour: two machines that answer each other come to rest."""
 _MOST_FIELDS = 50
 
 
@@ -91,7 +96,8 @@ def _child(
         if back is None:
             raise InvalidValue("there is nobody to answer: the message has no sender that can be reached")
         through = Parameters(gateway=letter.gateway) if _by_phone(back, letter) else DEFAULT_PARAMETERS
-        return _new(back, through, action.text, action.subject, submission, hops, AUTO_REPLIED)
+        made = _new(back, through, action.text, action.subject, submission, hops, AUTO_REPLIED)
+        return _once(made, effect.rule, action.text) if letter.outgoing else made
     if isinstance(action, (Program, Url, Sql)):
         return _call(action, effect.rule, letter, submission, hops)
     return None
@@ -143,6 +149,18 @@ def _new(
         door=DOOR, origin=submission.origin, recipients=(Recipient(address, address.target, parameters),),
         content=Text(text), account=submission.account, headers=(*kept, *more), hops=hops,
     )  # fmt: skip
+
+
+def answer_key(text: str) -> str:
+    """What the store remembers of an answer, so that nobody hears the same again and again."""
+    return f"respond:{hashlib.sha256(text.encode('utf-8', 'replace')).hexdigest()[:16]}"
+
+
+def _once(made: Submission, rule: str, text: str) -> Submission:
+    """An answer that the accept transaction lets pass once an hour. (What comes in asks its desk: `smsd.core.arriving`.)"""
+    (recipient,) = made.recipients
+    most = MOST_ANSWERS if recipient.address.scheme == "sms" else 0
+    return replace(made, recipients=(replace(recipient, gather=(Once(rule, answer_key(text), most),)),))
 
 
 def _back(submission: Submission) -> Address | None:

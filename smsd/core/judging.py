@@ -144,7 +144,7 @@ class Judge:
         told = self._not_done(submission, recipient, children)
         children += effects.submissions(verdict, submission, self._now(), told, self.most_hops)
         if not applied.dropped and (wishes := cares(verdict.effects, self._now(), self.zone, told)):
-            applied = replace(applied, gather=wishes)
+            applied = replace(applied, gather=(*applied.gather, *wishes))
         grown: list[Ruled] = []
         questions: list[Question] = []
         for child in children:

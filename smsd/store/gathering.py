@@ -15,8 +15,10 @@ from smsd.policy.gather import BACKLOG, LEAST_BACKLOG, Stand, after_digest, plac
 from smsd.store.alerts import Alerts
 from smsd.store.digests import MEMBERS, MOST, Digests
 from smsd.store.ids import first_at
+from smsd.store.replies import Replies
+from smsd.values.address import Address
 from smsd.values.delivery import State
-from smsd.values.message import Escalation, Pause, Priority, Text, Window
+from smsd.values.message import Escalation, Once, Pause, Priority, Text, Window
 from smsd.values.plan import Acceptance, Planned
 
 WINDOWS_AT_ONCE = 20
@@ -39,9 +41,10 @@ class Closed(NamedTuple):
 class Gathering:
     """Part of the accept handler (`care`) and of the sweep (`close`)."""
 
-    def __init__(self, digests: Digests, alerts: Alerts) -> None:
+    def __init__(self, digests: Digests, alerts: Alerts, replies: Replies) -> None:
         self._digests = digests
         self._alerts = alerts
+        self._replies = replies
 
     # -- when it is accepted
 
@@ -52,6 +55,10 @@ class Gathering:
         if planned.state is not State.READY:
             return planned, None  # a rule has dropped it
         now = accepted.now
+        for care in planned.gather:
+            if isinstance(care, Once) and not self._first(cursor, planned.target, care, now):
+                why = f"the rule {care.rule!r} has told {planned.target.target} the same within the last hour"
+                return planned._replace(state=State.CANCELLED, deadline=0, reason=why), None
         pause = _pause(planned)
         until = pause.until if pause is not None else 0
         by_key = {_key(care, planned): care for care in planned.gather if isinstance(care, Window)}
@@ -75,6 +82,14 @@ class Gathering:
         # Who wants to hear of a delay means one that nobody has ordered.
         deadline = min(planned.deadline + max(placed.due - now, 0), planned.expires)
         return planned._replace(due=placed.due, deadline=deadline), waits
+
+    def _first(self, cursor: sqlite3.Cursor, target: Address, care: Once, now: int) -> bool:
+        """Whether it may be told; then it counts as told. A phone is remembered by its number alone, as where it writes to us."""
+        who = target.target if target.scheme == "sms" else str(target).lower()
+        hush = self._replies.hush
+        return hush(cursor, who, care.what, now) and (
+            not care.most or hush(cursor, who, "respond", now, care.most)
+        )
 
     # -- when its window ends
 

@@ -106,7 +106,7 @@ class SqliteStore:
         self.accepting = Accepting(lanes, self.session, self.replies)
         self.carrying = Carrying(lanes, self.session, self.accepting, self.replies)
         alerts = Alerts(self.accepting, self._follow)
-        self.gathering = Gathering(Digests(self.accepting, self._follow), alerts)
+        self.gathering = Gathering(Digests(self.accepting, self._follow), alerts, self.replies)
         self.accepting.care = self.gathering.care
         self.receiving = Receiving(self.accepting, self.replies, alerts)
         self._operating = operating.Operating(self.carrying)

@@ -172,7 +172,17 @@ class Escalation:
     user: str = ""
 
 
-Care = Union[Window, Pause, Escalation]
+@frozen
+class Once:
+    """A rule answers with this: within an hour its recipient is told `what` once, and of all answers of rules at most `most`
+    (0: any number). Robots that answer each other come to rest."""
+
+    rule: str
+    what: str
+    most: int = 0
+
+
+Care = Union[Window, Pause, Escalation, Once]
 """How a rule wants a message to one recipient to leave."""
 
 

@@ -58,7 +58,7 @@ def rule(condition: Condition, *actions: Action, title: str = "rule") -> Rule:
 class JudgingCase(SynchronousTestCase):
     def setUp(self) -> None:
         self.house = House()
-        self.addCleanup(self.house.close)
+        self.addCleanup(lambda: self.house.close())
         self.second = self.house.gateway("gsm2", MODEM)
         self.house.judge.gateways = frozenset({"gsm1", "gsm2"})
         self.house.open()
@@ -199,6 +199,54 @@ class JudgingTests(JudgingCase):
         self.assertIsInstance(self.submit().recipients[0], Declined)
         self.house.advance(1)
         self.assertEqual((self.house.rows(), self.house.mail.pieces), ([], []))
+
+    def test_the_same_answer_once_an_hour(self) -> None:
+        self.use(rule(All(), Respond("sent to %number%"), title="receipt"))
+        self.submit()
+        self.submit()
+        self.submit(ticket=Ticket(Address("mailto", "ANN@example.org")))
+        self.submit("+393330000001")
+        self.house.advance(1)
+        self.assertEqual(
+            [text for _, text in self.sent(self.house.mail)],
+            ["sent to +15550000001", "sent to +393330000001"],
+        )
+        (row, _) = [row for row in self.house.rows() if row["state"] == "cancelled"]
+        self.assertEqual(
+            row["reason"], "the rule 'receipt' has told ann@example.org the same within the last hour"
+        )
+        ruleset, self.house = self.house.judge.ruleset, self.house.crash()
+        again = self.house
+        again.judge.use(ruleset, 1)
+        again.open()
+        for expected in (2, 3):
+            again.wait(
+                again.dispatcher.submit(
+                    Submission(
+                        "http",
+                        Address("mailto", "ann@example.org"),
+                        (Recipient(Address("sms", "+15550000001")),),
+                        Text("hello"),
+                    )
+                )
+            )
+            again.settle()
+            said = [
+                row
+                for row in again.rows()
+                if row["target"] == "mailto:ann@example.org" and row["state"] == "sent"
+            ]
+            self.assertEqual(len(said), expected, "a restart is not forgetful, an hour is")
+            again.advance(3601)
+
+    def test_a_phone_hears_the_answers_of_rules_twenty_times_an_hour(self) -> None:
+        self.use(rule(Field("number", TextTest(How.STARTS, "+1")), Respond("%body%")))
+        for n in range(25):
+            self.submit(origin=Address("sms", "+4915550000001"), ticket=None, text=f"say {n}")
+        for _ in range(60):
+            self.house.advance(1)
+        told = [to for to, _ in self.sent(self.house.gsm) + self.sent(self.second) if to.startswith("+49")]
+        self.assertEqual(len(told), 20)
 
     def test_a_text_rewritten_for_one_recipient(self) -> None:
         self.use(

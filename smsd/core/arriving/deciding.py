@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -11,6 +10,7 @@ from twisted.logger import Logger
 
 from smsd.core.arriving import ruling
 from smsd.core.arriving.known import Arrivals, Known, know
+from smsd.core.effects import MOST_ANSWERS, answer_key
 from smsd.core.planning import Planner, held
 from smsd.policy import reply
 from smsd.policy.rules.letter import Ask, Effect, Facts, Trace, Verdict
@@ -26,8 +26,6 @@ SELF = Address("account", "smsd")
 DOOR = "answers"
 ANSWER_MINUTES = 60
 """How long the server's own word to a phone is worth sending."""
-MOST_ANSWERS = 20
-"""Answers of rules to one phone within an hour: two machines that answer each other come to rest."""
 
 
 class Arriving:
@@ -172,8 +170,8 @@ class Arriving:
         """A phone (no code, no name) gets the same answer of a rule once an hour, and not too many different ones."""
         if not known.phone:
             return False
-        now, digest = known.arrival.now, hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:16]
-        return desk.hush(known.peer, f"respond:{digest}", now) and desk.hush(
+        now = known.arrival.now
+        return desk.hush(known.peer, answer_key(text), now) and desk.hush(
             known.peer, "respond", now, MOST_ANSWERS
         )
 
