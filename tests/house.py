@@ -174,6 +174,7 @@ class House:
                 shutil.copy(os.path.join(os.path.dirname(self.path), name), copy.name)
         self.queue.stop()
         self.wait(self.store.close())
+        self._folder.cleanup()
         self.clock.advance(1)
         clock = ThreadedClock()
         clock.advance(self.clock.seconds() - clock.seconds())
@@ -184,6 +185,7 @@ class House:
         self.sweeper.stop()
         self.wait(self.queue.stop())
         self.wait(self.store.close())
+        self._folder.cleanup()
 
 
 def submission(number: str = "+15550000001", text: str = "hello", **options: Any) -> Submission:

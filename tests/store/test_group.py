@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import tempfile
 from typing import Any
@@ -15,7 +16,9 @@ from tests.house import ThreadedClock
 
 class GroupTests(SynchronousTestCase):
     def setUp(self) -> None:
-        self.path = tempfile.mkdtemp(prefix="smsd-test-") + "/group.db"
+        folder = tempfile.TemporaryDirectory(prefix="smsd-test-")
+        self.addCleanup(folder.cleanup)
+        self.path = os.path.join(folder.name, "group.db")
         self.connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
         self.connection.execute("create table t(n integer primary key)")
         self.clock = ThreadedClock()

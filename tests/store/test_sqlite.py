@@ -222,7 +222,7 @@ class Sweeps(StoreCase):
         self.house.open()
         for n in range(AT_ONCE + 50):
             self.house.send(
-                f"+1555000{n:04}", wants=Wants.SUCCESS
+                f"+1555000{n:04}", wants=Wants.SUCCESS, ticket=None
             )  # no report will come: finished days later
         self.house.settle()
         self.house.clock.advance(20 * DAY)
@@ -280,7 +280,9 @@ class Sweeps(StoreCase):
 
 class Life(SynchronousTestCase):
     def path(self) -> str:
-        return tempfile.mkdtemp(prefix="smsd-test-") + "/queue.db"
+        folder = tempfile.TemporaryDirectory(prefix="smsd-test-")
+        self.addCleanup(folder.cleanup)
+        return os.path.join(folder.name, "queue.db")
 
     def test_two_servers_on_one_store(self) -> None:
         house = House(self.path())
