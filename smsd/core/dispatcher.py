@@ -67,7 +67,7 @@ class Dispatcher:
 
     def _ruled(self, ruled: Ruled) -> Deferred[Receipt]:
         """Plan and commit what the rules made of a submission, with what they send besides."""
-        acceptance = self._planner.plan(ruled.submission)
+        acceptance = self._planner.plan(ruled.submission, trace=ruled.trace)
         if not any(ruled.besides):
             return self.commit(acceptance)
         try:
@@ -213,5 +213,5 @@ def _piece(acceptance: Acceptance, planned: Planned, lane: int) -> Piece:
         target=planned.target, content=content, origin=submission.origin, total=planned.parts,
         code=planned.code, reference=planned.reference, parameters=planned.parameters, headers=headers,
         ticket=submission.ticket, account=submission.account, arrived=acceptance.now, expires=planned.expires,
-        report=planned.report,
+        report=planned.report, wants=planned.wants,
     )  # fmt: skip

@@ -4,11 +4,10 @@ others have a turn."""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Union
+from typing import NamedTuple, Union
 
 from smsd.policy.rules.letter import Ask, Facts, Question
 from smsd.values.errors import Reason, Refused
-from smsd.values.frozen import frozen
 from smsd.values.message import Binary, Call, Content, Recipient, Submission, Text
 
 MOST_CHILDREN = 100
@@ -17,12 +16,13 @@ MOST_TEXT = 20_000_000
 """Characters (or octets) of all that rules make of one message: each copy is kept by itself."""
 
 
-@frozen
-class Ruled:
-    """What rules have left of a submission, and for each of its recipients what they send because of it, ruled as well."""
+class Ruled(NamedTuple):
+    """What rules have left of a submission, and for each of its recipients what they send because of it, ruled as well. Where they
+    left its one recipient as it was, `trace` is how they came to that."""
 
     submission: Submission
     besides: tuple[tuple[Ruled, ...], ...]
+    trace: str = ""
 
     def further(self) -> Iterator[Submission]:
         """All that is sent besides."""

@@ -85,10 +85,17 @@ class Judge:
         if facts.lists is not (lists := self.lists()):
             facts = self._known = Facts(lists)
         if len(submission.recipients) == 1:  # most: without what a judgement of many needs
-            budget = Budget()
-            made = self.one(submission, submission.recipients[0], facts, budget)
-            if not isinstance(made, Ask) and budget.text <= MOST_TEXT:
-                return Ruled(with_recipients(submission, (made[0],)), (made[1],))
+            (recipient,) = submission.recipients
+            verdict = self._judged(submission, recipient, facts)
+            if verdict is None:
+                return Ruled(submission, ((),))
+            if isinstance(verdict, Verdict):
+                if verdict.fate == "accept" and not verdict.changed and not verdict.effects:
+                    return Ruled(submission, ((),), self._trace(verdict))
+                budget = Budget()
+                made = self._made(verdict, submission, recipient, facts, budget)
+                if not isinstance(made, Ask) and budget.text <= MOST_TEXT:
+                    return Ruled(with_recipients(submission, (made[0],)), (made[1],))
         judgement = Judgement(self.one, submission, facts)
         done = judgement.go(self._late())
         ruled = judgement.result() if done else None
@@ -132,11 +139,22 @@ class Judge:
         self, submission: Submission, recipient: Recipient, facts: Facts, budget: Budget
     ) -> tuple[Recipient, tuple[Ruled, ...]] | Ask:
         """One recipient as the rules leave it, and what they send because of it."""
-        if recipient.address.scheme != "sms" or self.ruleset is None:
+        verdict = self._judged(submission, recipient, facts)
+        if verdict is None:
             return recipient, ()
-        verdict = engine.judge(self.ruleset, self.letter(submission, recipient), facts)
-        if isinstance(verdict, Ask):
-            return verdict
+        return (
+            verdict if isinstance(verdict, Ask) else self._made(verdict, submission, recipient, facts, budget)
+        )
+
+    def _judged(self, submission: Submission, recipient: Recipient, facts: Facts) -> Verdict | Ask | None:
+        """What the rules say; None when this is not for them."""
+        if recipient.address.scheme != "sms" or self.ruleset is None:
+            return None
+        return engine.judge(self.ruleset, self.letter(submission, recipient), facts)
+
+    def _made(
+        self, verdict: Verdict, submission: Submission, recipient: Recipient, facts: Facts, budget: Budget
+    ) -> tuple[Recipient, tuple[Ruled, ...]] | Ask:
         applied = self._applied(verdict, recipient, submission)
         if not verdict.effects or applied.refused is not None:
             return applied, ()  # what is refused at the door is not on record, and nothing can come of it
@@ -319,9 +337,10 @@ def trace_json(verdict: Verdict, version: int) -> str:
     """How the rules came to it, as it is kept with each delivery: version of the rules, what decided, lines for people, which
     rule ended it."""
     trace = verdict.trace
-    return json.dumps(
-        [version, trace.decided.hex(), trace.steps, trace.stopped], ensure_ascii=False, separators=(",", ":")
-    )
+    return _compact([version, trace.decided.hex(), trace.steps, trace.stopped])
+
+
+_compact = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 def _octets(text: str) -> int:

@@ -25,14 +25,16 @@ from smsd.values.plan import Acceptance, Limit, Planned
 
 ENCODINGS = {Alphabet.GSM7: "GSM-7", Alphabet.OCTETS: "8-bit", Alphabet.UCS2: "UCS-2"}
 KEY_LIFE = 24 * 60 * MINUTE
-_DELAY, _SUCCESS = int(Wants.DELAY), int(Wants.SUCCESS)  # flags of the enum module cost a microsecond each
+_DELAY, _FAILURE = int(Wants.DELAY), int(Wants.FAILURE)
+_DELIVERY = int(Wants.SUCCESS | Wants.BUFFERED)  # flags of the enum module cost a microsecond each
 MOST_RECIPIENTS = 500
 
 
 @dataclass(frozen=True, slots=True)
 class Policies:
     """The numbers that planning goes by. `warn_minutes` 0 never warns. `reports`: `wanted` asks networks for reports
-    only when a sender wants to hear of delivery, `always` for every message."""
+    only when a sender wants to hear of delivery, `failures` also when one wants to hear of failures, `always` for every
+    message."""
 
     expire_minutes: int = 7200
     warn_minutes: int = 240
@@ -86,11 +88,15 @@ class Planner:
         self._period = ("", 0)
         self._ways: list[routes.Way] | None = None
         self._carriers: dict[tuple[str, tuple[str, ...], str | None], Carriers] = {}
+        self._normalised: tuple[Address | None, str | None, Address] = (None, None, Address("sms", "0"))
         self.policies = Policies()
         self.redirect: Callable[[Submission, Recipient], Recipient] | None = None
 
-    def plan(self, submission: Submission, parent: int | None = None, *, reserve: bool = True) -> Acceptance:
-        """The plan for a submission; Refused when nothing of it can be taken at all (empty, unknown account)."""
+    def plan(
+        self, submission: Submission, parent: int | None = None, *, reserve: bool = True, trace: str = ""
+    ) -> Acceptance:
+        """The plan for a submission; Refused when nothing of it can be taken at all (empty, unknown account). `trace` is how the
+        rules came to it where they left its one recipient as it was."""
         now = self._now()
         content = submission.content
         if isinstance(content, Text) and not content.text and not _rewritten(submission):
@@ -103,7 +109,7 @@ class Planner:
         # A report is told about an account's message; it is not one of them.
         own = submission.account and submission.door != "notice"
         account = self._find_account(submission.account) if submission.account and own else None
-        one = _OneMessage(self, submission, account, now)
+        one = _OneMessage(self, submission, account, now, trace)
         order = tuple(one.recipient(recipient, reserve) for recipient in submission.recipients)
         limit = None
         if account is not None:
@@ -132,6 +138,9 @@ class Planner:
         if address.scheme != "sms":
             return address
         country = (account.country if account else None) or self.policies.country
+        before = self._normalised  # the rules have asked just now
+        if before[0] is address and before[1] == country:
+            return before[2]
         try:
             number = normalise(address.target, country)
         except InvalidValue as error:
@@ -140,7 +149,9 @@ class Planner:
             raise Refused(
                 Reason.BAD_NUMBER, "a name cannot receive an SMS: write a number, for example +15551234567"
             )
-        return address if number.value == address.target else Address("sms", number.value)
+        normal = address if number.value == address.target else Address("sms", number.value)
+        self._normalised = (address, country, normal)
+        return normal
 
     def period(self, now: int) -> str:
         """The month a message counts in, e.g. "2026-11"."""
@@ -182,11 +193,14 @@ def pinned(parameters: Parameters, account: Account | None, scheme: str = "sms")
 class _OneMessage:
     """The plan of one submission: what its recipients share is worked out once."""
 
-    def __init__(self, planner: Planner, submission: Submission, account: Account | None, now: int) -> None:
+    def __init__(
+        self, planner: Planner, submission: Submission, account: Account | None, now: int, trace: str = ""
+    ) -> None:
         self._planner = planner
         self._submission = submission
         self._account = account
         self._now = now
+        self._trace = trace
         self._seen: dict[tuple[object, ...], Planned] = {}
         self._segmented: dict[tuple[object, ...], segment.Segmentation] = {}
 
@@ -263,7 +277,7 @@ class _OneMessage:
             made = self._segment(content, parameters, carriers)
             code, parts, encoding = made.code, made.total, ENCODINGS[made.alphabet]
             reference = planner.next_reference() if parts > 1 else 0
-            report = bool(wants & _SUCCESS) or policies.reports == "always"
+            report = bool(wants & _DELIVERY) or _asked(policies.reports, wants)
             if made.truncated or parameters.sender:
                 notes = _notes(made, parameters, carriers)
         gateway = planner._slots.reserve(route, flow, str(target)) if reserve else None
@@ -272,7 +286,8 @@ class _OneMessage:
             state=State.SENDING if gateway else State.READY, due=self._now, deadline=deadline, expires=expires,
             wants=asked, report=report, code=code, parts=parts, reference=reference, encoding=encoding,
             parameters=parameters, original=recipient.original, gateway=gateway, notes=notes,
-            content=recipient.content, headers=recipient.headers, trace=recipient.trace, gather=recipient.gather,
+            content=recipient.content, headers=recipient.headers, trace=self._trace or recipient.trace,
+            gather=recipient.gather,
         )  # fmt: skip
 
     def _segment(self, content: Content, parameters: Parameters, carriers: Carriers) -> segment.Segmentation:
@@ -299,6 +314,11 @@ class _OneMessage:
             ) from None
         self._segmented[key] = made
         return made
+
+
+def _asked(reports: str, wants: int) -> bool:
+    """Whether the network is asked for a report that the sender does not want to hear of as such."""
+    return reports == "always" or (reports == "failures" and bool(wants & _FAILURE))
 
 
 def _rewritten(submission: Submission) -> bool:

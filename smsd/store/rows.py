@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import Any
 
 from smsd.policy.notice import Told
@@ -51,6 +51,7 @@ DELIVERIES_OF = (
 LOAD = (
     "select d.id, d.message, d.target, d.typed, d.lane, d.state, d.priority, d.due, d.deadline, d.expires, d.tries, d.gateway,"
     " d.code, d.pieces, d.sent, d.reference, d.wants, d.report, d.maybe_twice, d.parameters, d.original, d.reason, d.session,"
+    " d.finished, d.network_reference,"
     " m.door, m.account, m.origin, m.ticket, m.kind as first_kind, m.body as first_body, m.headers as first_headers, m.arrived,"
     " coalesce(c.kind, m.kind) as kind, coalesce(c.body, m.body) as body, iif(c.id, c.headers, m.headers) as headers"
     " from delivery d join message m on m.id = d.message left join content c on c.id = d.content "
@@ -110,12 +111,12 @@ def parameters_json(parameters: Parameters) -> str | None:
     """None for what is all defaults, which is most."""
     if parameters is DEFAULT_PARAMETERS or parameters == DEFAULT_PARAMETERS:
         return None
-    said = {
-        name: value
-        for name, value in asdict(parameters).items()
-        if value != getattr(DEFAULT_PARAMETERS, name)
-    }
-    return _compact(said)
+    return _compact(
+        {name: value for name, default in _DEFAULTS if (value := getattr(parameters, name)) != default}
+    )
+
+
+_DEFAULTS = tuple((one.name, getattr(DEFAULT_PARAMETERS, one.name)) for one in fields(Parameters))
 
 
 def parameters_of(text: str | None) -> Parameters:
@@ -167,7 +168,7 @@ def piece_of(row: Mapping[str, Any], gateway: str, *, parts: bool) -> Piece:
         origin=Address.parse(row["origin"]), seq=min(row["sent"] + 1, total), total=total, code=row["code"],
         reference=row["reference"], parameters=parameters_of(row["parameters"]), headers=headers,
         ticket=ticket_of(row["ticket"]), account=row["account"], arrived=row["arrived"], expires=row["expires"],
-        report=bool(row["report"]), tries=row["tries"], maybe_twice=bool(row["maybe_twice"]),
+        report=bool(row["report"]), tries=row["tries"], maybe_twice=bool(row["maybe_twice"]), wants=Wants(row["wants"]),
     )  # fmt: skip
 
 
@@ -176,7 +177,7 @@ def view_of(row: Mapping[str, Any], in_doubt: str = "resend") -> View:
     return View(
         state=State(row["state"]), tries=row["tries"], sent=row["sent"], total=row["pieces"], expires=row["expires"],
         wants=Wants(row["wants"]), report=bool(row["report"]), maybe_twice=bool(row["maybe_twice"]), in_doubt=in_doubt,
-        seq=min(row["sent"] + 1, row["pieces"]),
+        seq=min(row["sent"] + 1, row["pieces"]), finished=row["finished"] is not None,
     )  # fmt: skip
 
 
@@ -188,7 +189,8 @@ def told_of(row: Mapping[str, Any]) -> Told:
         original=row["original"] or "",
         content=content_of(row["first_kind"], row["first_body"], headers_of(row["first_headers"])),
         ticket=ticket_of(row["ticket"]), wants=Wants(row["wants"]), arrived=row["arrived"], expires=row["expires"],
-        total=row["pieces"], account=row["account"],
+        total=row["pieces"], account=row["account"], sent=row["sent"], gateway=row["gateway"] or "",
+        reference=row["network_reference"] or "",
     )  # fmt: skip
 
 

@@ -233,7 +233,7 @@ class Arriving:
             return acceptance
         trace = verdict.trace
         trace = Trace(trace.decided, (*steps, *trace.steps), trace.stopped)
-        return _replaced(acceptance, trace=self.rules.trace(replace(verdict, trace=trace)))
+        return _replaced(acceptance, trace=self.rules.trace(verdict._replace(trace=trace)))
 
 
 def _with(acceptance: Acceptance, children: list[Acceptance]) -> Acceptance:

@@ -161,7 +161,7 @@ def children(
     failed: Callable[[Effect, Refused], None],
 ) -> list[Submission]:
     """What one effect sends. What is forwarded by mail bears the headers and the To: that rules wrote (feature I1)."""
-    made = effects.submissions(replace(verdict, effects=(effect,)), main, known.arrival.now, failed)
+    made = effects.submissions(verdict._replace(effects=(effect,)), main, known.arrival.now, failed)
     if not isinstance(effect.action, (Forward, Folder)) or not verdict.changed & (_SHOWN | {"to"}):
         return made
     about = shown(known, verdict)

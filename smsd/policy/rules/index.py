@@ -212,11 +212,13 @@ class _File:
         limit = REACH if self._reading.case else None
         return self._reader(_looking(self._values, self._prefixes, few, finders, limit)), lost
 
-    def _reader(self, look: Callable[[str, list[int]], None]) -> Find:
+    def _reader(self, look: Look) -> Find:
         reading = self._reading
         if reading.field in _PLAIN and not reading.number:
-            get, form = attrgetter(_PLAIN[reading.field]), str if reading.case else str.casefold
-            return lambda seen, found: look(form(get(seen)), found)
+            get = attrgetter(_PLAIN[reading.field])
+            if reading.case:
+                return lambda seen, found: look(get(seen), found)
+            return lambda seen, found: look(get(seen).casefold(), found)
         if reading.single:
             one = reading.one()
             return lambda seen, found: look(one(seen), found)
@@ -233,7 +235,11 @@ class _File:
         return find
 
 
-def _each(look: Callable[[str, list[int]], None], texts: tuple[str, ...], found: list[int]) -> None:
+Look = Callable[[str, "list[int]"], None]
+"""Adds the positions of the rules filed under what one text has."""
+
+
+def _each(look: Look, texts: tuple[str, ...], found: list[int]) -> None:
     for text in texts:
         look(text, found)
 
@@ -244,9 +250,16 @@ def _looking(
     has: list[tuple[str, int]],
     finders: list[tuple[Callable[[bytes], object], list[int]]],
     limit: int | None,
-) -> Callable[[str, list[int]], None]:
+) -> Look:
     """What adds the positions filed under what a text is, begins with, contains, matches."""
     lengths = tuple(sorted({len(prefix) for prefix in prefixes}))
+    if not (prefixes or has or finders):
+
+        def look_up(text: str, found: list[int]) -> None:
+            if (hit := values.get(text)) is not None:
+                found += hit
+
+        return look_up
 
     def look(text: str, found: list[int]) -> None:
         if values and (hit := values.get(text)) is not None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import field
-from typing import Union
+from typing import NamedTuple, Union
 
 from smsd.policy.rules.model import Action
 from smsd.values.frozen import frozen
@@ -87,8 +87,7 @@ class Effect:
     user: str = ""
 
 
-@frozen
-class Trace:
+class Trace(NamedTuple):
     """How it went. `decided`: for every rule that was looked at, in order, how many were passed over since the last one (switched
     off, or left out by the index because they cannot match), times two, plus one if it matched, as a LEB128 integer; then an
     octet, the number of the condition that decided, in the order they are written, depth first, from 0 (255: that or more).
@@ -100,8 +99,7 @@ class Trace:
     stopped: str = ""
 
 
-@frozen
-class Verdict:
+class Verdict(NamedTuple):
     """What becomes of the message: `fate` is accept, reject (with `text` for the sender) or delete. `letter` is the message
     as the rules left it; `changed` names what they rewrote (to, from, subject, body, headers, priority)."""
 

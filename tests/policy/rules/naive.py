@@ -164,4 +164,4 @@ def digits(value: str) -> str:
 
 def comparable(verdict: Verdict | Ask) -> Verdict | Ask:
     """A verdict without what only the engine writes."""
-    return verdict if isinstance(verdict, Ask) else replace(verdict, trace=Verdict("", verdict.letter).trace)
+    return verdict if isinstance(verdict, Ask) else verdict._replace(trace=Verdict("", verdict.letter).trace)
