@@ -113,30 +113,36 @@ class Gathering:
         return Closed(changed, woken, more or len(rows) == WINDOWS_AT_ONCE)
 
     def _close(self, cursor: sqlite3.Cursor, row: sqlite3.Row, now: int) -> tuple[int, list[int]]:
-        """One window: a digest for each lane, so that what one sender wrote is never shown to another one's readers."""
-        members = cursor.execute(
-            MEMBERS + "where gathering=? and state=6 order by lane, id limit ?", (row["id"], MOST)
+        """One window: a digest for each lane, so that what one sender wrote is never shown to another one's readers. A lane that
+        nothing can carry just now keeps no other waiting, however much waits in it."""
+        lanes = cursor.execute(
+            "select distinct lane from delivery where gathering=? and state=6 order by lane", (row["id"],)
         ).fetchall()
         woken: list[int] = []
-        left, waits = 0, False
-        for _, group in groupby(members, key=lambda member: member["lane"]):
-            lanes = self._digests.merge(cursor, list(group), row["template"], now)
-            if lanes is None:  # nothing can carry it just now; others do not wait for that
+        taken, left, waits = 0, 0, False
+        for (lane,) in lanes:
+            members = cursor.execute(
+                MEMBERS + "where gathering=? and lane=? and state=6 order by id limit ?",
+                (row["id"], lane, MOST - taken),
+            ).fetchall()
+            merged = self._digests.merge(cursor, members, row["template"], now)
+            if merged is None:
                 waits = True
                 continue
-            woken += lanes
+            woken += merged
+            taken += len(members)
             left += 1
+            if taken >= MOST:
+                return taken, woken  # the rest at once
         if waits:
             cursor.execute("update gathering set due=? where id=?", (now + AGAIN, row["id"]))
-            return len(members), woken
-        if len(members) == MOST:
-            return MOST, woken  # the rest at once
+            return taken, woken
         stand = after_digest(row["most"], row["length"], now, left)
         if stand is None:
             cursor.execute("delete from gathering where id=?", (row["id"],))
         else:
             _update(cursor, row["id"], row["template"], stand)
-        return len(members), woken
+        return taken, woken
 
     def sweep(self, cursor: sqlite3.Cursor, now: int, until: int) -> Closed:
         """What time demands of digests and alerts; what was closed before `until` is forgotten."""

@@ -10,7 +10,8 @@ from smsd.store import digests, gathering, operating
 from smsd.values.address import Address
 from smsd.values.delivery import Failure, Kind, NetworkReport
 from smsd.values.errors import InvalidValue
-from smsd.values.message import Binary, Parameters, Priority, Report, Text, Ticket, Wants
+from smsd.values.message import Binary, Parameters, Priority, Report, Submission, Text, Ticket, Wants
+from smsd.values.plan import Acceptance
 from tests.house import submission
 from tests.store.caring import ANN, BOB, CareCase, cap, digest, pause
 
@@ -142,6 +143,26 @@ class Gathering(CareCase):
         self.house.store.carrying.plan = plan
         self.later(1.1)
         self.assertEqual(self.texts(), ["2 more: a"])
+
+    def test_a_lane_that_nothing_carries_keeps_no_other_waiting(self) -> None:
+        self.patch(digests, "MOST", 3)
+        self.patch(gathering, "MOST", 3)
+        for number in range(8):
+            self.send(f"dead {number}", digest(), account="dead")
+        for number in range(8):
+            self.send(f"n{number}", digest())
+        plan = self.house.store.carrying.plan
+
+        def some(submission: Submission, parent: int) -> Acceptance | None:
+            return None if submission.account == "dead" or plan is None else plan(submission, parent)
+
+        self.house.store.carrying.plan = some
+        self.later(1)
+        self.assertEqual(self.texts(), ["3 more: n0", "3 more: n3", "2 more: n6"])
+        self.assertEqual(self.house.states().count("gathered"), 8)
+        self.house.store.carrying.plan = plan
+        self.later(1.1)
+        self.assertEqual(self.texts()[3:], ["3 more: dead 0", "3 more: dead 3", "2 more: dead 6"])
 
     def test_an_answer_goes_to_the_sender_of_the_first_message(self) -> None:
         self.house.store.replies.keep = 3_600_000
