@@ -10,14 +10,15 @@ A gateway's way through this module: `outlet()` makes its Outlet; `opened(slots)
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 from twisted.internet.defer import Deferred, maybeDeferred, succeed
 from twisted.logger import Logger
 from twisted.python.failure import Failure as TwistedFailure
 
+from smsd.core.lanes import Lane, Lanes
 from smsd.core.outlet import Outlet
 from smsd.interfaces import Abilities
 from smsd.policy import route as routes
@@ -35,24 +36,6 @@ BULK_EVERY = 9
 MORE_PROBES = 50
 
 
-@dataclass(slots=True)
-class Lane:
-    """`dues` is, per priority, when it has something for a gateway (ms), None when it has nothing; `held_up`: what was due
-    went to targets that are on the wire, so look again when one of them is back; `freed` counts those that came back."""
-
-    id: int
-    route: str
-    flow: str
-    dues: list[int | None] = field(default_factory=lambda: [None] * len(Priority))
-    held_up: bool = False
-    freed: int = 0
-
-    @property
-    def next_due(self) -> int | None:
-        """The earliest of all, None when it is empty."""
-        return min((due for due in self.dues if due is not None), default=None)
-
-
 class Queue:
     """`reactor` needs callLater and seconds."""
 
@@ -61,10 +44,7 @@ class Queue:
     def __init__(self, store: SqliteStore, reactor: Any) -> None:
         self._store = store
         self._reactor = reactor
-        self._lanes: dict[int, Lane] = {}
-        self._by_key: dict[tuple[str, str], Lane] = {}
-        self._ready: dict[int, Lane] = {}  # those with something due, now or later; last served last
-        self._busy: dict[tuple[str, str], set[str]] = {}
+        self.lanes = Lanes()
         self._outlets: dict[str, Outlet] = {}
         self._serving: dict[str, list[Outlet]] = {}
         self._ways: list[routes.Way] | None = None
@@ -159,13 +139,12 @@ class Queue:
 
     def know(self, lane: int, route: str, flow: str) -> None:
         """This lane exists."""
-        if lane not in self._lanes:
-            self._lanes[lane] = self._by_key[route, flow] = Lane(lane, route, flow)
+        self.lanes.know(lane, route, flow)
 
     def wake(self, lane_id: int, due: int = 0, priority: int | None = None, target: str = "") -> None:
         """This lane has something of this priority (None: perhaps of any) due at `due` (ms; 0: perhaps already), perhaps for
         one `target` only."""
-        lane = self._lanes.get(lane_id)
+        lane = self.lanes.get(lane_id)
         if lane is None:
 
             def found(key: tuple[str, str]) -> None:
@@ -174,18 +153,11 @@ class Queue:
 
             self._insist(lambda: self._store.lane(lane_id), found)
             return
-        if lane.held_up and target in self._on_wire(lane_id):
+        if lane.held_up and target in self.lanes.on_wire(lane_id):
             return  # it is looked at when this target is back
-        self._expect(lane, due, priority)
+        self.lanes.expect(lane, due, priority)
         for outlet in self._servers(lane.route):
             self.pump(outlet)
-
-    def _expect(self, lane: Lane, due: int, priority: int | None = None) -> None:
-        for each in Priority if priority is None else (priority,):
-            before = lane.dues[each]
-            if before is None or due < before:
-                lane.dues[each] = due
-        self._ready[lane.id] = lane
 
     def _servers(self, route: str) -> list[Outlet]:
         servers = self._serving.get(route)
@@ -198,22 +170,19 @@ class Queue:
         """The routes that have work and that nobody serves until this outlet opens."""
         return {
             route
-            for route in {lane.route for lane in self._ready.values()}
+            for route in self.lanes.routes()
             if outlet in (servers := self._servers(route)) and not any(server.slots for server in servers)
         }
 
     def _work(self, outlet: Outlet, now: int) -> Iterator[tuple[Lane, int]]:
         """What is due for this outlet: lanes, the one served longest ago first, and priorities."""
-        for lane in self._ready.values():
-            for priority, due in enumerate(lane.dues):
-                if due is not None and due <= now and outlet in self._servers(lane.route):
-                    yield lane, priority
+        return self.lanes.work(lambda route: outlet in self._servers(route), now)
 
     # -- the short way: a message that finds a free gateway is committed as already on the wire
 
     def reserve(self, route: str, flow: str, target: str) -> str | None:
         """A slot of an open gateway without a backlog, if the target is not on the wire already."""
-        if self._stopping or target in self._busy.get((route, flow), ()):
+        if self._stopping or self.lanes.is_busy(route, flow, target):
             return None
         now = self.now()
         best: Outlet | None = None
@@ -223,7 +192,7 @@ class Queue:
         if best is None or best.taking or any(self._work(best, now)):
             return None
         best.reserved += 1
-        self._busy.setdefault((route, flow), set()).add(target)
+        self.lanes.occupy(route, flow, target)
         return best.name
 
     def unreserve(self, name: str, route: str, flow: str, target: str) -> None:
@@ -250,7 +219,7 @@ class Queue:
 
     def _return(self, piece: Piece) -> None:
         """The gateway closed between the plan and the commit: back into the lane, untried."""
-        lane = self._lanes[piece.lane]
+        lane = self.lanes[piece.lane]
 
         def returned(now_in: int) -> None:
             self._free_target(lane.route, lane.flow, str(piece.target))
@@ -274,21 +243,16 @@ class Queue:
             self._wait_for_lanes()
             return
         outlet.taking = True
-        freed = {lane: self._lanes[lane].freed for lane, _ in probes}
-        take = Take(outlet.name, probes, outlet.free, self._on_wire, outlet.abilities.parts, now)
+        freed = {lane: self.lanes[lane].freed for lane, _ in probes}
+        take = Take(outlet.name, probes, outlet.free, self.lanes.on_wire, outlet.abilities.parts, now)
         self._store.take(take).addCallbacks(self._taken, self._not_taken, (outlet, freed), {}, (outlet,), {})
-
-    def _on_wire(self, lane_id: int) -> Collection[str]:
-        """The targets that get nothing from this lane now."""
-        lane = self._lanes[lane_id]
-        return self._busy.get((lane.route, lane.flow), ())
 
     def _taken(self, taken: Taken, outlet: Outlet, freed: dict[int, int]) -> None:
         outlet.taking = False
-        self._learn(taken, freed)
+        self.lanes.learn(taken, freed, self.now() + int(BREATH * 1000))
         for piece in taken.pieces:
-            lane = self._lanes[piece.lane]
-            self._busy.setdefault((lane.route, lane.flow), set()).add(str(piece.target))
+            lane = self.lanes[piece.lane]
+            self.lanes.occupy(lane.route, lane.flow, str(piece.target))
         for piece in taken.pieces:
             if outlet.slots == 0 or self._stopping:
                 self._return(piece)
@@ -296,19 +260,6 @@ class Queue:
                 self._carry(outlet, piece)
         self._check_drained()
         self.pump(outlet)
-
-    def _learn(self, taken: Taken, freed: dict[int, int]) -> None:
-        """What a claim has seen of its lanes, which now stand behind those that it did not ask. A lane that is held up is
-        asked again when one of its targets comes back, or after a while; at once when one did during the claim."""
-        later = self.now() + int(BREATH * 1000)
-        for (lane_id, priority), due in taken.next_due.items():
-            lane = self._lanes[lane_id]
-            held_up = (lane_id, priority) in taken.held_up and lane.freed == freed[lane_id]
-            lane.held_up |= held_up
-            lane.dues[priority] = later if held_up else due
-            self._ready.pop(lane_id, None)
-            if lane.next_due is not None:
-                self._ready[lane_id] = lane
 
     def _not_taken(self, failure: TwistedFailure, outlet: Outlet) -> None:
         outlet.taking = False
@@ -321,10 +272,9 @@ class Queue:
         self._wait_until(outlet.not_before)
 
     def _wait_for_lanes(self) -> None:
-        now = self.now()
-        later = [due for lane in self._ready.values() for due in lane.dues if due is not None and due > now]
-        if later:
-            self._wait_until(min(later))
+        later = self.lanes.next_after(self.now())
+        if later is not None:
+            self._wait_until(later)
 
     def _wait_until(self, at: int) -> None:
         if self._stopping:
@@ -386,23 +336,15 @@ class Queue:
 
     def _off_wire(self, outlet: Outlet, piece: Piece) -> None:
         outlet.on_wire.pop(piece.delivery, None)
-        lane = self._lanes[piece.lane]
+        lane = self.lanes[piece.lane]
         self._free_target(lane.route, lane.flow, str(piece.target))
         self.pump(outlet)
 
     def _free_target(self, route: str, flow: str, target: str) -> None:
         """A target of this lane is not on the wire any more, nor about to be."""
-        busy = self._busy.get((route, flow))
-        if busy is not None:
-            busy.discard(target)
-            if not busy:
-                del self._busy[route, flow]
-        lane = self._by_key.get((route, flow))
+        lane = self.lanes.free(route, flow, target)
         if lane is not None:
-            lane.freed += 1
-            if lane.held_up:
-                lane.held_up = False
-                self.wake(lane.id)
+            self.wake(lane.id)
 
     def _settled(self, settled: Settled, outlet: Outlet, piece: Piece, more: bool) -> None:
         step = settled.step

@@ -77,7 +77,7 @@ class HeldUp(RaceCase):
         refused = self.house.dispatcher.submit(submission(ANN, "over the limit", account="ann"))
         retried = self.house.rows()[0]["id"]
         self.assertRaises(Refused, self.house.wait, refused)
-        self.assertEqual((self.house.outlet("gsm1").free, self.house.queue._busy), (2, {}))
+        self.assertEqual((self.house.outlet("gsm1").free, self.house.queue.lanes.busy), (2, {}))
         self.assertEqual(retried, self.gsm.pieces[0].delivery)
 
     def test_the_gateway_that_reserved_it_closes_before_the_commit(self) -> None:
@@ -94,7 +94,7 @@ class HeldUp(RaceCase):
         for text in ("one", "two", "three"):
             self.house.send(ANN, text)
         self.house.settle()
-        (lane,) = [lane for lane in self.house.queue._ready.values() if lane.route == "any:sms"]
+        (lane,) = [lane for lane in self.house.queue.lanes.ready.values() if lane.route == "any:sms"]
         self.assertTrue(lane.held_up)
         self.assertEqual(lane.next_due, self.house.queue.now() + BREATH * 1000)
 

@@ -261,7 +261,8 @@ class Story:
         wire = [(piece.lane, str(piece.target)) for _, piece in pending]
         assert len(wire) == len(set(wire)), "two at a time to one recipient"
         queue = self.house.queue
-        assert sum(len(targets) for targets in queue._busy.values()) == len(wire), (queue._busy, wire)
+        busy = queue.lanes.busy
+        assert sum(len(targets) for targets in busy.values()) == len(wire), (busy, wire)
         ready = self.house.wait(self.house.store.ask(due_rows, now))
         for outlet in queue.outlets():
             assert (outlet.taking, outlet.reserved) == (False, 0), outlet.name
