@@ -14,7 +14,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import datetime, timezone
-from urllib.parse import parse_qsl, quote_plus, urlencode
+from urllib.parse import parse_qsl, urlencode
+from urllib.parse import quote_plus as quote_all
 
 from smsd.values.address import Address
 from smsd.values.frozen import frozen
@@ -25,10 +26,13 @@ SCHEME = "dlr"
 
 DELIVERED, FAILED, BUFFERED, SENT, REFUSED = 1, 2, 4, 8, 16
 MASK = DELIVERED | FAILED | BUFFERED | SENT | REFUSED
-"""What a dlr-mask asks for, and what `%d` says. REFUSED: no network took it; FAILED: one took it, and then did not deliver it."""
+"""What a dlr-mask asks for, and what `%d` says. REFUSED: no network took it; FAILED: one took it, and then did not deliver it. Who
+asks for FAILED is told of REFUSED too."""
 
+# That a network which took it failed is only known from its report, which is asked for when somebody wants to hear of success.
 _WANTS = {
-    DELIVERED: Wants.SUCCESS, FAILED: Wants.FAILURE, BUFFERED: Wants.BUFFERED, SENT: Wants.SENT, REFUSED: Wants.FAILURE,
+    DELIVERED: Wants.SUCCESS, FAILED: Wants.FAILURE | Wants.SUCCESS, BUFFERED: Wants.BUFFERED, SENT: Wants.SENT,
+    REFUSED: Wants.FAILURE,
 }  # fmt: skip
 _VALUES = {"delivered": DELIVERED, "buffered": BUFFERED, "sent": SENT}
 _FAILURES = ("failed", "expired", "cancelled")
@@ -80,30 +84,30 @@ def fill(template: str, facts: Facts) -> str:
 def _value(found: re.Match[str], facts: Facts, words: list[bytes], following: Iterator[bytes]) -> str:
     letter = found[3]
     if letter is None:
-        return quote_plus(meta_value(facts.meta, found[1], found[2]))
+        return _quoted(meta_value(facts.meta, found[1], found[2]))
     if letter in _PLAIN:
         value = getattr(facts, _PLAIN[letter])
-        return "" if value is None else quote_plus(value) if isinstance(value, (str, bytes)) else str(value)
+        return "" if value is None else _quoted(value) if isinstance(value, (str, bytes)) else str(value)
     if letter in "pP":
-        return quote_plus(facts.sender if letter == "p" else facts.receiver)
+        return _quoted(facts.sender if letter == "p" else facts.receiver)
     if letter in "qQ":
         number = facts.sender if letter == "q" else facts.receiver
-        return quote_plus("+" + number[2:] if number[:2] == "00" else number)
+        return _quoted("+" + number[2:] if number[:2] == "00" else number)
     if letter in "sS":
         word = next(following, b"")
-        return quote_plus(word.replace(b"*", b"~") if letter == "S" else word)
+        return _quoted(word.replace(b"*", b"~") if letter == "S" else word)
     if letter == "r":
         return _joined(following)
     if letter == "a":
         return _joined(iter(words))
     if letter == "k":
-        return quote_plus(words[0]) if words else ""
+        return _quoted(words[0]) if words else ""
     if letter in "bA":
-        return quote_plus(octets(facts))
+        return _quoted(octets(facts))
     if letter in "eU":
         return (octets(facts) if letter == "e" else facts.header).hex().upper()
     if letter == "C":
-        return quote_plus(_charset(facts))
+        return _quoted(_charset(facts))
     if letter == "t":
         when = datetime.fromtimestamp(facts.at or 0, timezone.utc)
         return f"{when:%Y-%m-%d+%H:%M:%S}"
@@ -119,6 +123,10 @@ _PLAIN = {
 }  # fmt: skip
 
 
+def _quoted(value: str | bytes) -> str:
+    return quote_all(value, safe="*")
+
+
 def octets(facts: Facts) -> bytes:
     """The message as `%b` shows it: its octets, or its text in the charset that was asked for; what that lacks is a "?"."""
     return facts.text if isinstance(facts.text, bytes) else facts.text.encode(facts.charset, "replace")
@@ -132,7 +140,7 @@ def _words(facts: Facts) -> list[bytes]:
 
 
 def _joined(words: Iterator[bytes]) -> str:
-    return "+".join([quote_plus(word) for word in words])
+    return "+".join([_quoted(word) for word in words])
 
 
 def _charset(facts: Facts) -> str:
@@ -187,7 +195,7 @@ def value(report: Report) -> int:
 def callback(url: str, report: Report) -> str | None:
     """The URL to request for a report to `Address("dlr", url)`; None when the sender did not ask for this one."""
     event = value(report)
-    if not event & asked(report):
+    if not (event | FAILED if event == REFUSED else event) & asked(report):
         return None
     return fill(url, from_report(report, url))
 
