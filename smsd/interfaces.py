@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any
 from zope.interface import Attribute, Interface
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from twisted.cred.portal import Portal
     from twisted.internet.defer import Deferred
 
+    from smsd.values.address import Address
     from smsd.values.delivery import Accepted, NetworkReport, Piece
-    from smsd.values.message import Content, Declined, Receipt, Recipient, Submission
+    from smsd.values.message import Content, Declined, Receipt, Recipient, Submission, Wants
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +188,20 @@ class IReports(Interface):
         """A report for the gateway with this id, whether it runs or not; as `IOutlet.reported`."""
 
 
+class ICallbacks(Interface):
+    """Programs that are told by HTTP what becomes of messages: what doors need of them."""
+
+    def way_back(
+        account: str | None, named: str | None = None, events: Iterable[str] | None = None
+    ) -> tuple[Address, Wants] | None:
+        """Where reports and answers of an account's message go, and which; None for nowhere. `named`: the subscriber or URL
+        that the sender wants; `events`: what he wants to hear. Raises Refused."""
+
+    def fetch(account: str, named: str | None, cursor: str, limit: int) -> Deferred[tuple[list[Any], str]]:
+        """Confirm what `cursor` stands for; fires after that commit with the next events (`smsd.codec.webhooks.Event`, oldest
+        first) of the subscriber that this account may fetch, and the cursor that confirms those. Fails with Refused."""
+
+
 class IMemory(Interface):
     """A few small durable facts of one gateway (a refused PIN, by the hash of its SIM)."""
 
@@ -260,3 +275,4 @@ class FrontendContext:
     percent_logins: bool = False
     post_office: Any = None  # IPostOffice, or None
     reports: Any = None  # IReports
+    callbacks: Any = None  # ICallbacks

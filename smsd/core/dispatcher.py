@@ -150,6 +150,9 @@ class Dispatcher:
             return None
         if acceptance.planned:
             return acceptance
+        if submission.recipients[0].address.scheme in ("hook", "dlr"):
+            # Its gateway is being made anew by a reload, or is not active: it waits.
+            return self._planner.unrouted(submission)._replace(parent=parent)
         if submission.door in (ALERT, RULES) and self._may_come(submission, acceptance):
             return self._planner.unrouted(submission)._replace(parent=parent)
         if submission.door == DIGEST:

@@ -14,6 +14,7 @@ from typing import Protocol
 from smsd.codec import segment
 from smsd.codec.dcs import Alphabet, Dcs
 from smsd.codec.number import normalise
+from smsd.core.subscribers import flow as whose
 from smsd.policy import route as routes
 from smsd.policy.step import MINUTE
 from smsd.store.ids import Ids
@@ -75,7 +76,7 @@ class Carriers:
 
 class Planner:
     """Makes acceptances. `now` gives Unix milliseconds, `find_account` an account by name or None. `redirect` may name a program
-    instead of a mail address that is one's."""
+    instead of a mail address that is one's, and knows the gateways of programs that are told by HTTP."""
 
     def __init__(
         self, ids: Ids, now: Callable[[], int], slots: Slots, find_account: Callable[[str], Account | None]
@@ -209,7 +210,7 @@ class _OneMessage:
         typed = recipient.typed or recipient.address.target
         if recipient.refused is not None:
             return Declined(typed, recipient.refused)
-        if recipient.address.scheme == "mailto" and self._planner.redirect is not None:
+        if recipient.address.scheme != "sms" and self._planner.redirect is not None:
             recipient = self._planner.redirect(self._submission, recipient)
         try:
             target = self._planner.target(recipient, self._account)
@@ -231,9 +232,13 @@ class _OneMessage:
     def waiting(self, recipient: Recipient) -> Planned:
         """A delivery for whatever gateway may come; one that cannot be sent is as it was wished."""
         typed = recipient.typed or recipient.address.target
+        if recipient.address.scheme in ("hook", "dlr") and self._planner.redirect is not None:
+            recipient = self._planner.redirect(self._submission, recipient)
         scheme, parameters = recipient.address.scheme, recipient.parameters
         content = self._submission.content if recipient.content is None else recipient.content
         route = routes.pool(scheme, routes.needs(scheme, content, parameters))
+        if scheme in ("hook", "dlr") and parameters.gateway:
+            route = f"gw:{parameters.gateway}"  # each program has its own
         try:
             target = self._planner.target(recipient, self._account)
             return self._delivery(recipient, target, typed, False, Carriers(route, frozenset(), 8, True))
@@ -262,7 +267,7 @@ class _OneMessage:
                 target.scheme, wanted, pinned(parameters, self._account, target.scheme)
             )
         route = carriers.route
-        flow = submission.account or submission.door
+        flow = whose(submission, target) if target.scheme == "hook" else submission.account or submission.door
         expires = self._now + (parameters.expire_minutes or policies.expire_minutes) * MINUTE
         asked = submission.wants if recipient.wants is None else recipient.wants
         wants = int(asked)

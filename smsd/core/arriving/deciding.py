@@ -210,6 +210,8 @@ class Arriving:
         waiting = _replaced(
             self._planner.unrouted(submission), content=recipient.content, headers=recipient.headers
         )
+        if recipient.address.scheme == "hook":
+            return waiting
         if recipient.address.scheme != "mailto":
             return held(waiting, f"it cannot be sent to {recipient.address}: {acceptance.text}")
         self.log.warn(
