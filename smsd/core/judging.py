@@ -248,7 +248,8 @@ class Judge:
             parameters = replace(parameters, priority=letter.priority)
         content = recipient.content
         if "body" in changed and not isinstance(submission.content, Binary):
-            content = Text(letter.body)
+            before = submission.content
+            content = Text(letter.body, before.header if isinstance(before, Text) else b"")
         headers = recipient.headers
         if changed & {"subject", "from", "headers"}:
             headers = (*_rewritten(submission.headers, letter), *effects.added_headers(verdict, submission))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Protocol
 
-from smsd.codec import segment
+from smsd.codec import segment, udh
 from smsd.codec.dcs import Alphabet, Dcs
 from smsd.codec.number import normalise
 from smsd.core.subscribers import flow as whose
@@ -307,8 +307,13 @@ class _OneMessage:
             elif isinstance(content, Text):
                 made = segment.plan_text(
                     content.text, national=national, width=width, max_parts=parameters.max_parts,
-                    alphabet=_forced(parameters.coding),
+                    alphabet=_forced(parameters.coding), elements=content.header,
                 )  # fmt: skip
+                if content.header and made.total > 1 and udh.concat(udh.read(content.header)) is not None:
+                    raise Refused(
+                        Reason.TOO_LONG,
+                        "the header already says which part this is, and the text does not fit beside it",
+                    )
             else:
                 raise Refused(Reason.NO_GATEWAY, "a report cannot go out as SMS")
         except segment.TooManyParts as error:

@@ -72,8 +72,8 @@ def message_row(accepted: Acceptance) -> tuple[Any, ...]:
 
 
 def _headers_with(content: Content, headers: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
-    """The user data header of a binary message lies among the headers."""
-    if isinstance(content, Binary) and content.header:
+    """A user data header lies among the headers."""
+    if isinstance(content, (Binary, Text)) and content.header:
         return (*headers, ("udh", content.header.hex()))
     return headers
 
@@ -139,7 +139,7 @@ def headers_of(text: str | None) -> tuple[tuple[str, str], ...]:
 def content_of(kind: int, body: Any, headers: tuple[tuple[str, str], ...]) -> Content:
     """The content as it was submitted."""
     if kind == TEXT:
-        return Text(body)
+        return Text(body, bytes.fromhex(dict(headers).get("udh", ""))) if headers else Text(body)
     if kind == OCTETS:
         return Binary(bytes(body), bytes.fromhex(dict(headers).get("udh", "")))
     said = json.loads(body)

@@ -40,9 +40,11 @@ class Priority(enum.IntEnum):
 
 @frozen
 class Text:
-    """A text for people."""
+    """A text for people. `header`: information elements of a user data header (without its length octet) that its sender wrote,
+    who cut it into parts, for example; who carries no headers leaves them out."""
 
     text: str
+    header: bytes = b""
 
     def __post_init__(self) -> None:
         storable(self.text)

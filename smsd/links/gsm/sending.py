@@ -41,7 +41,7 @@ def pdu(piece: Piece, now: float, reports: bool) -> tuple[str, int]:
     content = piece.content
     try:
         if isinstance(content, Text):
-            plan = segment.replan(content.text, piece.code, max_parts=piece.total)
+            plan = segment.replan(content.text, piece.code, content.header, piece.total)
         elif isinstance(content, Binary):
             plan = segment.replan(content.data, piece.code, content.header)
         else:
