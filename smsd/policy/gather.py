@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from smsd.values.message import Window
 
+DOOR = "digest"
 SHOWN = 120
 """Characters of a message that a digest shows."""
 BACKLOG = "%count% delayed messages. First: %first% Last: %last%"

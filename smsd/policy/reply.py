@@ -89,7 +89,7 @@ def _may(address: str, settings: Replying) -> bool:
 class Sent:
     """A message of a link. `left`: whether it reached its gateway, None when nobody knows any more. `sender`: the number it
     was to show, if one was asked for. `address`, `message_id` and `subject` are those of its ticket; `references` are the
-    messages that it answered itself."""
+    messages that it answered itself. `digest` is the one that it left in, or is (0: none); then the first three are that one's."""
 
     delivery: int
     left: bool | None = None
@@ -99,6 +99,7 @@ class Sent:
     message_id: str = ""
     subject: str = ""
     references: str = ""
+    digest: int = 0
 
 
 @frozen
@@ -117,6 +118,13 @@ class Found:
 
     origin: Address
     sent: Sent
+
+
+@frozen
+class Shared:
+    """All of these get the answer: it answers a digest that holds messages of each."""
+
+    found: tuple[Found, ...]
 
 
 @frozen
@@ -147,9 +155,10 @@ def origin(submission: Submission) -> Address | None:
 
 def choose(
     links: Sequence[Link], gateway: str, own: str, reached: Callable[[str], bool] = lambda scheme: True
-) -> Found | Conflict | None:
+) -> Found | Shared | Conflict | None:
     """Whose answer it is that came by `gateway` to the number `own` ("" when unknown). `reached`: whether anything carries
-    an address scheme; links of others are passed over."""
+    an address scheme; links of others are passed over. Where the newest that each of several wrote left in one digest, the
+    phone has seen one message, and they are one."""
     ranked = []
     for link in links:
         if reached(link.origin.partition(":")[0]):
@@ -159,10 +168,13 @@ def choose(
     wanted = [(link, sent) for rank, link, sent in ranked if rank == best]
     if not wanted:
         return None
-    if len(wanted) > 1:
-        return Conflict(tuple(link.origin for link, _ in wanted))
-    ((link, sent),) = wanted
-    return Found(_as_written(Address.parse(link.origin), sent), sent)
+    found = tuple(Found(_as_written(Address.parse(link.origin), sent), sent) for link, sent in wanted)
+    if len(found) == 1:
+        return found[0]
+    digest = found[0].sent.digest
+    if digest and all(one.sent.digest == digest for one in found):
+        return Shared(found)
+    return Conflict(tuple(link.origin for link, _ in wanted))
 
 
 def message_of(address: str, links: Sequence[Link], gateway: str, own: str) -> Sent | None:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
+from smsd.policy.gather import DOOR as DOOR
 from smsd.policy.gather import render
 from smsd.policy.notice import NEEDS, REASONS, notice
 from smsd.store.accepting import Accepting
@@ -22,7 +23,6 @@ from smsd.values.errors import InvalidValue, Refused
 from smsd.values.message import Priority, Recipient, Submission, Text, Wants
 from smsd.values.plan import Acceptance, Planned, Step
 
-DOOR = "digest"
 MOST = 5000
 """Messages in one digest; of what waits beyond that the next one is made at once."""
 TOLD_AT_ONCE = 100

@@ -12,6 +12,7 @@ import re
 import sqlite3
 from collections.abc import Iterable, Sequence
 
+from smsd.policy.gather import DOOR as DIGEST
 from smsd.policy.reply import Link, Sent, origin
 from smsd.store.ids import first_at
 from smsd.store.rows import headers_of, parameters_of
@@ -150,8 +151,9 @@ def _sent(cursor: sqlite3.Cursor, deliveries: list[int]) -> dict[int, Sent]:
     marks = ",".join("?" * len(deliveries))
     found = {}
     for row in cursor.execute(
-        "select d.id, d.state, d.sent, d.gateway, d.maybe_twice, d.parameters, m.ticket, m.headers from delivery d"
-        f" join message m on m.id = d.message where d.id in ({marks})",
+        "select d.id, d.merged, m.door, w.state, w.sent, w.gateway, w.maybe_twice, d.parameters, m.ticket, m.headers"
+        " from delivery d join message m on m.id = d.message"
+        f" join delivery w on w.id = coalesce(d.merged, d.id) where d.id in ({marks})",
         deliveries,
     ):
         ticket = json.loads(row["ticket"]) if row["ticket"] else ["", "", "", ""]
@@ -160,6 +162,7 @@ def _sent(cursor: sqlite3.Cursor, deliveries: list[int]) -> dict[int, Sent]:
             row["id"], _left(row), row["gateway"] or "", parameters_of(row["parameters"]).sender or "",
             address=ticket[0], message_id=ticket[2] or about.get("message-id", ""),
             subject=ticket[3] or about.get("subject", ""), references=about.get("references", ""),
+            digest=row["merged"] or (row["id"] if row["door"] == DIGEST else 0),
         )  # fmt: skip
     return found
 

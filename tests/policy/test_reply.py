@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from smsd.policy.reply import Conflict, Found, Link, Replying, Sent, answered, choose, origin, tag
+from smsd.policy.reply import Conflict, Found, Link, Replying, Sent, Shared, answered, choose, origin, tag
 from smsd.values.address import Address
 from smsd.values.message import Recipient, Submission, Text, Ticket
 
@@ -183,6 +183,17 @@ class Choices(SynchronousTestCase):
         self.assertEqual(self.chosen(link(ANN, one), link(BOB, other), gateway="p", own="+390002"), BOB)
         self.assertEqual(self.chosen(link(ANN, one), link(BOB, other), gateway="p"), (ANN, BOB))
         self.assertEqual(self.chosen(link(ANN, named), link(BOB, other), gateway="p", own="+390002"), BOB)
+
+    def test_of_one_digest_everybody(self) -> None:
+        ann, bob, eve = (Sent(n, True, "gsm1", digest=9) for n in (9, 2, 3))
+        found = choose([link(ANN, ann), link(BOB, bob, Sent(1, True, "gsm1"))], "gsm1", "")
+        assert isinstance(found, Shared)
+        self.assertEqual([str(one.origin) for one in found.found], [ANN, BOB])
+        later = link("mailto:eve@x.org", Sent(12, True, "gsm1"), eve)
+        self.assertEqual(self.chosen(link(ANN, ann), link(BOB, bob), later), (ANN, BOB, "mailto:eve@x.org"))
+        self.assertEqual(self.chosen(link(ANN, ann)), ANN)
+        elsewhere = Sent(4, True, "gsm1", digest=8)
+        self.assertEqual(self.chosen(link(ANN, ann), link(BOB, elsewhere)), (ANN, BOB))
 
     def test_whom_nothing_reaches_is_passed_over(self) -> None:
         links = [link("account:demo"), link(ANN)]

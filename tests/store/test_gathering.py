@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 from smsd.core.control import WAITING
@@ -10,7 +11,7 @@ from smsd.store import digests, gathering, operating
 from smsd.values.address import Address
 from smsd.values.delivery import Failure, Kind, NetworkReport
 from smsd.values.errors import InvalidValue
-from smsd.values.message import Binary, Parameters, Priority, Report, Submission, Text, Ticket, Wants
+from smsd.values.message import Binary, Parameters, Priority, Report, Submission, Text, Ticket, Wants, Window
 from smsd.values.plan import Acceptance
 from tests.house import submission
 from tests.store.caring import ANN, BOB, CareCase, cap, digest, pause
@@ -164,15 +165,50 @@ class Gathering(CareCase):
         self.later(1.1)
         self.assertEqual(self.texts()[3:], ["3 more: dead 0", "3 more: dead 3", "2 more: dead 6"])
 
-    def test_an_answer_goes_to_the_sender_of_the_first_message(self) -> None:
+    def answers(self, text: str = "thanks") -> list[tuple[str, str]]:
+        """Who gets what a phone writes now."""
+        before = len(self.house.mail.pieces)
+        self.house.wait(self.house.inbound.message(MessageIn("gsm1", ANN, Text(text))))
+        for _ in range(4):
+            self.house.advance(1)
+        pieces = self.house.mail.pieces[before:]
+        return sorted((piece.target.target, dict(piece.headers).get("subject", "")) for piece in pieces)
+
+    def wrote(self, name: str, text: str, *cares: Window) -> None:
+        ticket = Ticket(Address("mailto", f"{name}@example.org"), subject=f"of {name}")
+        self.send(text, *cares, ticket=ticket)
+
+    def test_an_answer_goes_to_everybody_of_whom_there_is_a_message_in_it(self) -> None:
+        self.house.store.replies.keep = 3_600_000
+        for name in "abab":
+            self.wrote(name, "fire", cap(1))
+        self.later(1)
+        self.assertEqual(self.texts(), ["fire", "3 more: fire"])
+        self.assertEqual(self.answers(), [("a@example.org", "Re: of a"), ("b@example.org", "Re: of b")])
+        came = [row for row in self.house.rows(door="gsm1") if row["state"] == "sent"]
+        self.assertEqual(len(came), 2)
+        told = sorted(json.loads(self.row(row["id"])["trace"])[2][0] for row in came)
+        self.assertIn("as do all 2 of whom the digest", told[0])
+        self.assertIn("mailto:b@example.org wrote to this phone", told[1])
+
+    def test_who_has_written_since_makes_it_a_conflict(self) -> None:
         self.house.store.replies.keep = 3_600_000
         for name in "ab":
-            self.send(f"of {name}", digest(), ticket=Ticket(Address("mailto", f"{name}@example.org")))
+            self.wrote(name, "fire", digest())
         self.later(1)
-        self.house.wait(self.house.inbound.message(MessageIn("gsm1", ANN, Text("thanks"))))
-        self.house.settle()
-        (mail,) = self.house.mail.pieces
-        self.assertEqual((mail.target.target, mail.content), ("a@example.org", Text("thanks")))
+        self.wrote("b", "forget it")
+        self.assertEqual(self.answers(), [])
+        (held,) = self.house.rows(door="gsm1")
+        self.assertIn("an answer to any of 2", held["reason"])
+
+    def test_while_it_has_not_left_others_go_before(self) -> None:
+        self.house.store.replies.keep = 3_600_000
+        self.wrote("c", "hello")
+        self.house.outlet("gsm1").closed("unplugged")
+        for name in "ab":
+            self.wrote(name, "fire", digest())
+        self.later(1)
+        self.assertEqual(self.answers(), [("c@example.org", "Re: of c")])
 
     def test_the_digest_does_not_count_for_the_months_limit(self) -> None:
         self.house.accounts["ann"] = Account("ann")

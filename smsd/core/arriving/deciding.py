@@ -59,6 +59,9 @@ class Arriving:
             found = reply.choose(links, arrival.gateway, known.own, self._carried) if links else None
             if isinstance(found, reply.Found):
                 return Decided(self._answer(known, found))
+            if isinstance(found, reply.Shared):
+                first, *others = (self._answer(known, one, len(found.found)) for one in found.found)
+                return Decided(_with(first, others))
             if isinstance(found, reply.Conflict) and taken:  # "OK" asks for no "who is meant?"
                 return Decided(
                     self._on_record(known, State.DELIVERED, "it answered an alert that waited for it")
@@ -69,12 +72,14 @@ class Arriving:
 
     # -- the reply log
 
-    def _answer(self, known: Known, found: reply.Found) -> Acceptance:
-        """It goes to whoever wrote to this phone; no rule is asked (feature I3)."""
+    def _answer(self, known: Known, found: reply.Found, of: int = 1) -> Acceptance:
+        """It goes to whoever wrote to this phone, each `of` those whose messages left in one digest; no rule is asked (feature
+        I3)."""
         sent, to = found.sent, found.origin
         known = replace(known, answers=sent)
         submission = known.submission(Recipient(to, to.target))
-        step = f"reply log: {to} wrote to this phone (delivery {sent.delivery}) and gets its answer; no rule is asked"
+        shared = f", as do all {of} of whom the digest {sent.digest} has messages" if of > 1 else ""
+        step = f"reply log: {to} wrote to this phone (delivery {sent.delivery}) and gets its answer{shared}; no rule is asked"
         return self._traced(self._delivered(submission), (step,))
 
     def _conflict(self, known: Known, conflict: reply.Conflict, desk: Desk) -> Acceptance:
