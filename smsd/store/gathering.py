@@ -75,13 +75,17 @@ class Gathering:
             reason = f"waits for the digest of the rule {windows[placed.waits].rule!r}"
             planned = planned._replace(state=State.GATHERED, reason=reason)
         elif pause is not None and placed.due > now:
-            planned = planned._replace(reason=f"held by the rule {pause.rule!r}")
+            reason = f"held by the rule {pause.rule!r}" if pause.rule else "its sender wants it sent later"
+            planned = planned._replace(reason=reason)
         for care in planned.gather:
             if isinstance(care, Escalation):
                 self._alerts.open(cursor, accepted, planned, care, placed.due)
+        wait, expires = max(placed.due - now, 0), planned.expires
+        if pause is not None and not pause.rule and planned.parameters.expire_minutes is None:
+            expires += wait  # what is to be sent in a week is not too old then
         # Who wants to hear of a delay means one that nobody has ordered.
-        deadline = min(planned.deadline + max(placed.due - now, 0), planned.expires)
-        return planned._replace(due=placed.due, deadline=deadline), waits
+        deadline = min(planned.deadline + wait, expires)
+        return planned._replace(due=placed.due, deadline=deadline, expires=expires), waits
 
     def _first(self, cursor: sqlite3.Cursor, target: Address, care: Once, now: int) -> bool:
         """Whether it may be told; then it counts as told. A phone is remembered by its number alone, as where it writes to us."""
@@ -228,10 +232,9 @@ def bites(groups: Sequence[list[int]]) -> Iterator[list[list[int]]]:
 
 
 def _pause(planned: Planned) -> Pause | None:
-    """The rule that keeps it longest; what is urgent waits for nothing but a window."""
-    if planned.parameters.priority is Priority.URGENT:
-        return None
-    pauses = [care for care in planned.gather if isinstance(care, Pause)]
+    """The rule that keeps it longest; what is urgent waits for nothing but a window, and for what its sender said."""
+    urgent = planned.parameters.priority is Priority.URGENT
+    pauses = [care for care in planned.gather if isinstance(care, Pause) and not (urgent and care.rule)]
     return max(pauses, key=lambda pause: pause.until, default=None)
 
 

@@ -156,7 +156,7 @@ class Window:
 
 @frozen
 class Pause:
-    """A rule keeps the message until a time (ms), unless it is urgent."""
+    """A rule keeps the message until a time (ms), unless it is urgent; its sender does (`rule` ""), urgent or not."""
 
     rule: str
     until: int
