@@ -69,7 +69,8 @@ class PartIn:
 @dataclass(frozen=True, slots=True)
 class MessageIn:
     """A whole message as another server or a provider handed it in (`/sms/deliver.html`). `id` is its transport's id. Where the
-    provider hands in the parts of a long message one by one, `content` is part `seq` of `total`, and `join` is what they share."""
+    provider hands in the parts of a long message one by one, `content` is part `seq` of `total`, and `join` is what they share.
+    `at`: when the phone sent it, in milliseconds UTC, None when that is not known."""
 
     gateway: str
     sender: str
@@ -79,6 +80,7 @@ class MessageIn:
     join: str = ""
     seq: int = 1
     total: int = 1
+    at: int | None = None
 
 
 class IDispatcher(Interface):
@@ -163,7 +165,8 @@ class IInbound(Interface):
         are missing or for a repeat. Unreadable octets are kept, logged, and fire None."""
 
     def message(incoming: MessageIn) -> Deferred[int]:
-        """Accept a whole incoming message; fires with its id (the same id for a repeat of `incoming.id`)."""
+        """Accept a whole incoming message; fires with its id (the same id for a repeat of `incoming.id`). A part of one is
+        kept; fires with the id of the message that it completes, 0 while others are missing and for a repeat."""
 
 
 class IOutlet(Interface):
@@ -255,6 +258,7 @@ class GatewayContext:
         str  # the path of a data file by name ("modems.yaml"), beside the configuration or installed
     )
     databases: Any = None  # smsd.core.databases.Databases: those of the configuration, by name
+    find_account: Callable[[str], Any] = lambda name: None  # an account by name (IAccount's attributes), or None
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,4 +279,5 @@ class FrontendContext:
     percent_logins: bool = False
     post_office: Any = None  # IPostOffice, or None
     reports: Any = None  # IReports
+    providers: Any = None  # smsd.core.provided.Provided of the gateways whose providers hand messages in, by id
     callbacks: Any = None  # ICallbacks

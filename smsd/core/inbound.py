@@ -16,6 +16,7 @@ from zope.interface import implementer
 
 from smsd.codec.reassemble import UserContent, assemble, part_key
 from smsd.codec.tpdu import Deliver, decode_mt
+from smsd.core import partly
 from smsd.core.arriving import Arrivals, Arriving, Rulebook
 from smsd.core.arriving.trial import TrialDesk, told
 from smsd.core.asking import Asker, asked
@@ -104,6 +105,8 @@ class Inbound:
 
     def _whole(self, first: Incoming, octets: list[bytes]) -> Arrival:
         """The message whose parts are all here (or will not come any more)."""
+        if partly.is_packed(first):
+            return partly.whole(first, octets)
         delivers: list[Deliver] = []
         for part in octets:
             try:
@@ -126,10 +129,13 @@ class Inbound:
 
     def message(self, incoming: MessageIn) -> Deferred[int]:
         """See `IInbound`."""
+        now = self._store.now()
         key = IdempotencyKey(f"mo:{incoming.gateway}", incoming.id) if incoming.id else None
+        headers = () if incoming.at is None else (("date", str(incoming.at)),)
         arrival = Arrival(
-            incoming.gateway, incoming.sender, incoming.content, self._store.now(), own=incoming.own, key=key
+            incoming.gateway, incoming.sender, incoming.content, now, headers, own=incoming.own, key=key
         )
+        part = partly.packed(incoming, now) if incoming.total > 1 else None
 
         def known(received: Received) -> int:
             return received.message or 0
@@ -144,7 +150,10 @@ class Inbound:
                 Reason.UNAVAILABLE, "the message could not be stored: please try again later"
             ) from None
 
-        return self._through(lambda facts: self._store.arrive(arrival, facts)).addCallbacks(known, failed)
+        def keep(facts: Facts | None) -> Deferred[Received]:
+            return self._store.arrive(arrival, facts) if part is None else self._store.receive(part, facts)
+
+        return self._through(keep).addCallbacks(known, failed)
 
     # -- both
 
