@@ -102,6 +102,7 @@ class House:
         self.backlog.minutes = queue.digest_after_minutes
         arriving = self.inbound.arriving
         arriving.server_name, arriving.postmaster = server.name, postmaster(configuration)
+        self.store.alerts.postmaster = arriving.postmaster
         arriving.arrivals = {
             gateway.id: Arrivals(gateway.deliver_to or "", gateway.mail_from, gateway.country)
             for gateway in configuration.gateways

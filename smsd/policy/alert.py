@@ -48,16 +48,26 @@ def taken(content: Content, by: str) -> Text:
 
 
 def unanswered(
-    ticket: Ticket | None, wants: Wants, content: Content, asked: Iterable[str], account: str | None
+    ticket: Ticket | None,
+    wants: Wants,
+    content: Content,
+    asked: Iterable[str],
+    account: str | None,
+    postmaster: str = "",
 ) -> Submission | None:
-    """The message to whoever sent the alert when nobody has answered; None when nobody wants to hear of failures."""
-    if ticket is None or not wants & Wants.FAILURE:
+    """The message to whoever sent the alert when nobody has answered, or to the postmaster when that cannot be reached: somebody
+    has to know. None when who sent it wants to hear of no failures."""
+    if ticket is None:
+        to = Address("mailto", postmaster) if postmaster else None
+    else:
+        to = ticket.address if wants & Wants.FAILURE else None
+    if to is None:
         return None
     beginning = _beginning(content)
     return Submission(
         door=DOOR,
         origin=Address("account", "smsd"),
-        recipients=(Recipient(ticket.address, ticket.address.target),),
+        recipients=(Recipient(to, to.target),),
         content=Text(f"Nobody has answered this alert.\nAsked: {', '.join(asked)}\n\n{beginning}"),
         headers=(("subject", f"Nobody has answered: {beginning}"),),
         account=account,

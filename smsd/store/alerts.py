@@ -42,11 +42,13 @@ class Answered(NamedTuple):
 
 
 class Alerts:
-    """Part of the accept handler (`open`), of the receive handler (`answered`) and of the sweep (`sweep`)."""
+    """Part of the accept handler (`open`), of the receive handler (`answered`) and of the sweep (`sweep`). `postmaster` hears of
+    alerts that nobody has answered when who sent them cannot be told."""
 
     def __init__(self, accepting: Accepting, plan: Plan) -> None:
         self._accepting = accepting
         self._plan = plan
+        self.postmaster = ""
 
     def open(
         self, cursor: sqlite3.Cursor, accepted: Acceptance, planned: Planned, care: Escalation, due: int
@@ -97,6 +99,7 @@ class Alerts:
                 _content(first),
                 _names(asked),
                 first["account"],
+                self.postmaster,
             )
             return self._write(cursor, told, row["message"])[1]
         address, parameters = numbers[row["step"]]

@@ -105,7 +105,7 @@ class SqliteStore:
         self.replies = Replies()
         self.accepting = Accepting(lanes, self.session, self.replies)
         self.carrying = Carrying(lanes, self.session, self.accepting, self.replies)
-        alerts = Alerts(self.accepting, self._follow)
+        self.alerts = alerts = Alerts(self.accepting, self._follow)
         self.gathering = Gathering(Digests(self.accepting, self._follow), alerts, self.replies)
         self.accepting.care = self.gathering.care
         self.receiving = Receiving(self.accepting, self.replies, alerts)

@@ -46,6 +46,10 @@ class Told(SynchronousTestCase):
         ticket = Ticket(Address("mailto", "bob@example.org"))
         self.assertIsNone(unanswered(None, Wants.FAILURE, Text("x"), ["+1"], None))
         self.assertIsNone(unanswered(ticket, Wants.DELAY, Text("x"), ["+1"], None))
+        self.assertIsNone(unanswered(ticket, Wants.DELAY, Text("x"), ["+1"], None, "boss@example.org"))
+        boss = unanswered(None, Wants.NOTHING, Text("x"), ["+1"], None, "boss@example.org")
+        assert boss is not None
+        self.assertEqual([str(one.address) for one in boss.recipients], ["mailto:boss@example.org"])
         told = unanswered(ticket, Wants.FAILURE, Text("fire"), ["+1", "+2"], "ann")
         assert told is not None
         self.assertEqual(told.recipients[0].address, ticket.address)

@@ -103,6 +103,15 @@ class Asking(AlertCase):
         self.later(5)
         self.assertEqual((self.texts(ANN), self.texts(BOB)), (["fire"], ["fire"]))
 
+    def test_nobody_answers_and_who_sent_it_cannot_be_told(self) -> None:
+        self.house.store.alerts.postmaster = "postmaster@example.org"
+        self.send("fire", escalation(BOB), ticket=None, wants=Wants.NOTHING)
+        self.later(5)
+        self.later(5)
+        (piece,) = self.house.mail.pieces
+        self.assertEqual(piece.target.target, "postmaster@example.org")
+        self.assertEqual(dict(piece.headers)["subject"], "Nobody has answered: fire")
+
     def test_once_round_again(self) -> None:
         self.send("fire", escalation(BOB, ANN, BOB))
         for _ in range(4):
