@@ -25,7 +25,7 @@ from smsd.policy import route as routes
 from smsd.store.carrying import Probe, Reported, Settled, Take, Taken
 from smsd.store.sqlite import SqliteStore
 from smsd.values.delivery import Accepted, Failure, Kind, NetworkReport, Piece, Scope, State
-from smsd.values.message import Priority
+from smsd.values.message import Priority, Text
 from smsd.values.plan import Settlement
 
 # After trouble with a gateway that did not close its outlet itself, and after a store that failed, in seconds.
@@ -215,7 +215,9 @@ class Queue:
         if outlet.slots == 0 or self._stopping:
             self._return(piece)
             return
-        self._carry(outlet, piece if outlet.abilities.parts else replace(piece, total=1))
+        able = outlet.abilities
+        in_parts = able.parts and not (able.whole_text and isinstance(piece.content, Text))
+        self._carry(outlet, piece if in_parts else replace(piece, total=1))
 
     def _return(self, piece: Piece) -> None:
         """The gateway closed between the plan and the commit: back into the lane, untried."""
@@ -244,7 +246,8 @@ class Queue:
             return
         outlet.taking = True
         freed = {lane: self.lanes[lane].freed for lane, _ in probes}
-        take = Take(outlet.name, probes, outlet.free, self.lanes.on_wire, outlet.abilities.parts, now)
+        able = outlet.abilities
+        take = Take(outlet.name, probes, outlet.free, self.lanes.on_wire, able.parts, now, able.whole_text)
         self._store.take(take).addCallbacks(self._taken, self._not_taken, (outlet, freed), {}, (outlet,), {})
 
     def _taken(self, taken: Taken, outlet: Outlet, freed: dict[int, int]) -> None:

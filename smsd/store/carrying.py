@@ -43,7 +43,7 @@ Probe = tuple[int, int]  # a lane and a priority
 @frozen
 class Take:
     """A gateway asks for work: `probes` are (lane, priority) in the order of fairness; `busy` tells, at the moment of the
-    claim, which targets of a lane are on the wire; `parts` says whether it carries parts or whole messages."""
+    claim, which targets of a lane are on the wire; `parts` and `whole_text` as in `Abilities`."""
 
     gateway: str
     probes: tuple[Probe, ...]
@@ -51,6 +51,7 @@ class Take:
     busy: Callable[[int], Collection[str]]
     parts: bool
     now: int
+    whole_text: bool = False
 
 
 @frozen
@@ -125,7 +126,10 @@ class Carrying:
             "update delivery set state=1, session=?, gateway=? where id=?",
             [(self._session, item.gateway, delivery) for delivery in claimed],
         )
-        return [piece_of(rows[delivery], item.gateway, parts=item.parts) for delivery in claimed]
+        return [
+            piece_of(rows[delivery], item.gateway, parts=item.parts, whole_text=item.whole_text)
+            for delivery in claimed
+        ]
 
     def release(self, cursor: sqlite3.Cursor, items: Sequence[Piece]) -> list[int]:
         """Handler: give claimed deliveries back that were not handed to a gateway (again, after their first parts);

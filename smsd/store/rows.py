@@ -158,10 +158,10 @@ def ticket_of(text: str | None) -> Ticket | None:
     return Ticket(Address.parse(address), envelope_id, message_id, subject, full)
 
 
-def piece_of(row: Mapping[str, Any], gateway: str, *, parts: bool) -> Piece:
-    """What this gateway gets to carry next for a loaded row."""
+def piece_of(row: Mapping[str, Any], gateway: str, *, parts: bool, whole_text: bool = False) -> Piece:
+    """What this gateway gets to carry next for a loaded row: see `Abilities` for `parts` and `whole_text`."""
     headers = headers_of(row["headers"])
-    total = row["pieces"] if parts else 1
+    total = row["pieces"] if parts and not (whole_text and row["kind"] == TEXT) else 1
     return Piece(
         delivery=row["id"], message=row["message"], lane=row["lane"], gateway=gateway,
         target=Address.parse(row["target"]), content=content_of(row["kind"], row["body"], headers),
