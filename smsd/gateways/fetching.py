@@ -1,18 +1,21 @@
-"""One HTTP request and its answer, with a limit for everything a server can be asked to wait for or to hold, and the truth
+"""The client for rules and callbacks: treq, with a limit for everything a server can be asked to wait for or to hold, and the truth
 about whether the request has left.
 
-HTTP/1.1 over TCP or verified TLS; connections are kept for a moment and used again. Follows nothing, repeats nothing.
+HTTP/1.1 over TCP or verified TLS; connections are kept for a moment and used again. Follows nothing, repeats nothing. What
+treq would do of its own accord (cookies, redirects, `gzip`, tidier URLs) is switched off: a server gets what was asked for,
+octet by octet, and an answer cannot unfold in memory.
 """
 
 from __future__ import annotations
 
-import os
-from base64 import b64encode
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
+from hyperlink import EncodedURL
 from OpenSSL import SSL
 from service_identity import VerificationError
+from treq.client import HTTPClient
+from treq.cookies import IndexableCookieJar
 from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
 from twisted.internet.error import (
@@ -20,7 +23,6 @@ from twisted.internet.error import (
     ConnectingCancelledError,
     ConnectionClosed,
     DNSLookupError,
-    TimeoutError,
 )
 from twisted.internet.interfaces import IHandshakeListener, IStreamClientEndpoint
 from twisted.internet.protocol import Protocol
@@ -36,18 +38,26 @@ from twisted.web.client import (
 )
 from twisted.web.http import PotentialDataLoss
 from twisted.web.http_headers import Headers
-from twisted.web.iweb import IAgentEndpointFactory, IBodyProducer
+from twisted.web.iweb import IAgent, IAgentEndpointFactory, IBodyProducer
 from zope.interface import implementer
 
 from smsd.codec.weburl import Target
+from smsd.gateways.exchange import (
+    CLOSE,
+    KEEP,
+    LONGEST_HEAD,
+    Answer,
+    IClient,
+    Unanswered,
+    check_request,
+    login_lines,
+    untrusted,
+    words,
+)
+from smsd.gateways.guard import Forbidden, Guard
 from smsd.values.errors import InvalidValue
 
-LONGEST_HEAD = 200_000
-"""Octets that a server may send before its headers end (with what else comes in the same packet)."""
-KEEP = 2
-"""Seconds that an idle connection is kept. Servers close theirs after five or more: ours are gone before."""
-CLOSE = 5.0
-"""Seconds for an orderly end of a connection."""
+__all__ = ["CLOSE", "KEEP", "LONGEST_HEAD", "Answer", "Client", "Unanswered"]
 
 _FAILURES = (
     CancelledError,
@@ -62,33 +72,17 @@ _FAILURES = (
     SSL.Error,
     VerificationError,
 )
+_SOMEWHERE = EncodedURL.from_text("http://server/")
+"""For treq, which would write a URL its own way, and knows none with an IPv6 address; `_Exactly` asks for the right one."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What a server said. `body` has one octet more than the limit when there was more; `whole`: it came to its end."""
-
-    status: int
-    phrase: str
-    headers: Headers
-    body: bytes
-    whole: bool
-
-
-class Unanswered(Exception):
-    """There was no answer. `sent`: the request had left, so that it may have been carried out."""
-
-    def __init__(self, reason: str, sent: bool) -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.sent = sent
-
-
+@implementer(IClient)
 class Client:
-    """Makes requests; `policy` decides whose certificates are good."""
+    """Makes requests; keeps up to `connections` to each server. `policy` decides whose certificates are good, `guard` who may be
+    reached."""
 
-    def __init__(self, reactor: Any, policy: Any, connections: int) -> None:
-        self._reactor = reactor
+    def __init__(self, reactor: Any, policy: Any, connections: int, guard: Guard | None = None) -> None:
+        self._reactor = reactor if guard is None else guard.over(reactor)
         self._policy = policy
         self._pool = _Pool(reactor)
         self._pool.maxPersistentPerHost = connections
@@ -96,28 +90,38 @@ class Client:
         self._pool.retryAutomatically = False  # nothing that rules request may be done twice unseen
         self._wires: set[_Wire] = set()
 
-    async def fetch(
+    def fetch(
         self,
         method: str,
         target: Target,
-        headers: dict[str, str],
+        headers: Mapping[str, str],
+        body: bytes | None,
+        limit: int,
+        seconds: float,
+    ) -> Deferred[Answer]:
+        """See `IClient`."""
+        return Deferred.fromCoroutine(self._fetch(method, target, headers, body, limit, seconds))
+
+    async def _fetch(
+        self,
+        method: str,
+        target: Target,
+        headers: Mapping[str, str],
         body: bytes | None,
         limit: int,
         seconds: float,
     ) -> Answer:
-        """Request it; the answer, with at most `limit` octets of its body and one. Raises Unanswered, and InvalidValue for a
-        host that nobody can have."""
+        check_request(method, target.path, headers)
         attempt = _Attempt(self._reactor, self._policy, target, seconds, self._wires)
-        agent = Agent.usingEndpointFactory(self._reactor, attempt, self._pool)
-        host = target.host.encode()
-        lines = Headers({name: [value] for name, value in headers.items()})
-        if target.login is not None:
-            credentials = b64encode(":".join(target.login).encode()).decode()
-            lines.setRawHeaders("Authorization", [f"Basic {credentials}"])
-        where = b"%b://%b:%d%b" % (target.scheme.encode(), host, target.port, target.path.encode())
+        where = f"{target.scheme}://{target.host}:{target.port}{target.path}".encode()
+        agent = _Exactly(Agent.usingEndpointFactory(self._reactor, attempt, self._pool), where)
+        client = HTTPClient(agent, _NoCookies(), _Octets)
         timer = None
         try:
-            requesting = agent.request(method.encode(), where, lines, None if body is None else _Octets(body))
+            requesting = client.request(
+                method, _SOMEWHERE, headers=Headers({name: [value] for name, value in {**headers, **login_lines(target)}.items()}), data=body, allow_redirects=False,
+                unbuffered=True, reactor=self._reactor,
+            )  # fmt: skip
             timer = self._reactor.callLater(seconds, attempt.give_up, requesting)
             response: Any = await requesting
             attempt.head_is_over()
@@ -127,21 +131,66 @@ class Client:
         except ValueError:  # of Twisted, about host names; nothing has left
             raise InvalidValue(f"{target.host} is no name of a host") from None
         except _FAILURES as error:
+            if isinstance(error, CancelledError) and not attempt.late:
+                attempt.abort()
+                raise  # whoever asked does not want to know
             raise Unanswered(
-                attempt.reason or _words(error), attempt.sent and not _untrusted(error)
+                attempt.reason or words(error),
+                attempt.sent and not untrusted(error),
+                isinstance(error, Forbidden),
             ) from None
         finally:
             if timer is not None and timer.active():
                 timer.cancel()
         phrase = response.phrase.decode("utf-8", "replace")
-        return Answer(response.code, phrase, response.headers, bytes(reading.octets), whole)
+        lines = tuple((name, value) for name, values in agent.headers.getAllRawHeaders() for value in values)
+        return Answer(response.code, phrase, lines, bytes(reading.octets), whole)
 
     def close(self) -> Deferred[None]:
-        """End the connections that are kept; fires when they have ended."""
+        """See `IClient`."""
         closing = self._pool.closeCachedConnections()
         for wire in list(self._wires):
             wire.abortConnection()
         return closing
+
+
+@implementer(IAgent)
+class _Exactly:
+    """Asks for the URL as it is, and for the answer as it is: what treq added is taken off again, and what it would decode is
+    hidden from it."""
+
+    def __init__(self, agent: Agent, where: bytes) -> None:
+        self._agent = agent
+        self._where = where
+        self.headers = Headers()
+
+    def request(
+        self, method: bytes, uri: bytes, headers: Any = None, bodyProducer: Any = None
+    ) -> Deferred[Any]:
+        """See `IAgent`."""
+        kept = headers.copy()
+        kept.setRawHeaders(
+            b"accept-encoding", [x for x in kept.getRawHeaders(b"accept-encoding", []) if x != b"gzip"]
+        )
+        if not kept.getRawHeaders(b"accept-encoding"):
+            kept.removeHeader(b"accept-encoding")
+        requesting: Deferred[Any] = self._agent.request(method, self._where, kept, bodyProducer)
+        return requesting.addCallback(self._answered)
+
+    def _answered(self, response: Any) -> Any:
+        self.headers = response.headers.copy()
+        response.headers.removeHeader(b"content-encoding")
+        return response
+
+
+class _NoCookies(IndexableCookieJar):
+    """Keeps none, and reads none."""
+
+    def add_cookie_header(self, request: Any) -> None:
+        """There are none."""
+
+    def extract_cookies(self, response: Any, request: Any) -> None:
+        """They are not kept."""
 
 
 class _Pool(HTTPConnectionPool):
@@ -231,7 +280,7 @@ class _Attempt:
         self._seconds = seconds
         self._wires = wires
         self._wire: _Wire | None = None
-        self._late = False
+        self.late = False
 
     def endpointForURI(self, uri: Any) -> _Attempt:
         """See `IAgentEndpointFactory`."""
@@ -268,13 +317,13 @@ class _Attempt:
     @property
     def reason(self) -> str:
         """Why we ended it, if we did."""
-        if self._late:
+        if self.late:
             return "it cannot be reached in time" if self._wire is None else "it did not answer in time"
         return "its headers do not end" if self._wire is not None and self._wire.flooded else ""
 
     def give_up(self, requesting: Deferred[Any]) -> None:
         """The time is over."""
-        self._late = True
+        self.late = True
         requesting.cancel()
         self.abort()
 
@@ -328,32 +377,3 @@ class _Octets:
 
     def stopProducing(self) -> None:
         """It is written already."""
-
-
-def _untrusted(error: Exception) -> bool:
-    """Whether TLS did not come about: then nothing has left."""
-    return isinstance(error, (SSL.Error, VerificationError)) or any(
-        reason.check(SSL.Error, VerificationError) for reason in getattr(error, "reasons", [])
-    )
-
-
-def _words(error: Exception) -> str:
-    """What went wrong, for people."""
-    for reason in getattr(error, "reasons", []):
-        if not reason.check(ConnectionClosed):
-            return _words(reason.value)
-    if isinstance(error, DNSLookupError):
-        return "its name is not known"
-    if isinstance(error, TimeoutError):
-        return "it cannot be reached: timed out"
-    if isinstance(error, ConnectError):
-        number = error.osError
-        return f"it cannot be reached: {os.strerror(number) if isinstance(number, int) else error}"
-    if isinstance(error, VerificationError):
-        return "its certificate is for another name"
-    if isinstance(error, SSL.Error):
-        details = [entry[-1] for entry in (error.args[0] if error.args else []) if entry]
-        return f"TLS failed: {', '.join(map(str, details)) or 'no reason given'}"
-    if isinstance(error, (ResponseFailed, RequestTransmissionFailed, ConnectionClosed)):
-        return "it ended the connection"
-    return f"its answer cannot be read: {type(error).__name__}"

@@ -10,18 +10,17 @@ from email.utils import parsedate_to_datetime
 from typing import Literal
 from urllib.parse import quote, urljoin
 
-from OpenSSL import SSL
 from pydantic import Field
-from twisted.internet import ssl
 from twisted.internet.defer import Deferred, DeferredList
 from twisted.logger import Logger
-from twisted.web.client import BrowserLikePolicyForHTTPS
 
 from smsd import __version__
 from smsd.codec.weburl import Target, read_url
 from smsd.config.settings import Path
 from smsd.gateways.errands import Errands, Limits, clean, permanent, temporary, without_secrets
-from smsd.gateways.fetching import Answer, Client, Unanswered
+from smsd.gateways.exchange import Answer, Unanswered
+from smsd.gateways.fetching import Client
+from smsd.gateways.trust import policy
 from smsd.interfaces import GatewayContext
 from smsd.values.delivery import Accepted, Piece
 from smsd.values.errors import InvalidValue
@@ -120,9 +119,9 @@ class Urls(Errands):
             raise permanent(
                 f"{target.origin} answered a POST with a redirect: write the new URL into the rule"
             )
-        found = answer.headers.getRawHeaders("Location") or [""]
+        found = answer.header("Location")
         try:
-            following = read_url(urljoin(f"{target.origin}{target.path}", found[0]) if found[0] else "")
+            following = read_url(urljoin(f"{target.origin}{target.path}", found) if found else "")
         except InvalidValue as error:
             raise permanent(f"{target.origin} redirects to nowhere: {error}") from None
         if target.scheme == "https" and following.scheme != "https":
@@ -158,8 +157,7 @@ class Urls(Errands):
 
     def _retry_after(self, answer: Answer) -> float | None:
         """The seconds that a server wants to be left alone (RFC 9110, 10.2.3): a number, or a date."""
-        [text] = (answer.headers.getRawHeaders("Retry-After") or [""])[:1]
-        text = text.strip()
+        text = answer.header("Retry-After").strip()
         if text.isascii() and text.isdigit():
             wait = float(text[:10])
         else:
@@ -175,26 +173,6 @@ def _read(url: str) -> Target:
         return read_url(url)
     except InvalidValue as error:
         raise permanent(str(error)) from None
-
-
-def policy(ca: str | None) -> BrowserLikePolicyForHTTPS:
-    """Whose certificates are good: those of the system's authorities, or of the ones in a file. ValueError when it cannot be
-    read."""
-    if ca is None:
-        return BrowserLikePolicyForHTTPS()
-    try:
-        with open(ca, "rb") as stream:
-            parts = stream.read(10_000_000).split(b"-----END CERTIFICATE-----")
-        found = [
-            ssl.Certificate.loadPEM(part + b"-----END CERTIFICATE-----\n")
-            for part in parts
-            if b"BEGIN" in part
-        ]
-    except (OSError, SSL.Error) as error:
-        raise ValueError(f"the file of authorities {ca} cannot be read: {error}") from None
-    if not found:
-        raise ValueError(f"the file of authorities {ca} has no certificate in it")
-    return BrowserLikePolicyForHTTPS(trustRoot=ssl.trustRootFromCertificates(found))
 
 
 def make(settings: Settings, context: GatewayContext) -> Urls:

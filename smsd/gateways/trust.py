@@ -1,0 +1,85 @@
+"""Whose certificates are good, and who we are to servers that ask for ours."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from OpenSSL import SSL, crypto
+from twisted.internet import ssl
+from twisted.web.client import BrowserLikePolicyForHTTPS
+from twisted.web.iweb import IPolicyForHTTPS
+from zope.interface import implementer
+
+_LONGEST = 10_000_000
+_END = b"-----END CERTIFICATE-----"
+
+
+def policy(ca: str | None = None, certificate: str | None = None, key: str | None = None) -> IPolicyForHTTPS:
+    """Trust the system's authorities or those in the file `ca`; show the `certificate` (with those that vouch for it behind it),
+    whose key stands in `key` or in the same file. All PEM. ValueError when one cannot be read."""
+    trust = None
+    if ca is not None:
+        trust = ssl.trustRootFromCertificates(
+            [ssl.Certificate(one) for one in _certificates(ca, "file of authorities")]
+        )
+    if certificate is None:
+        if key is not None:
+            raise ValueError("there is a key but no certificate to show")
+        return BrowserLikePolicyForHTTPS(trustRoot=trust)
+    mine, *chain = _certificates(certificate, "certificate")
+    secret = _key(key or certificate)
+    context = SSL.Context(SSL.TLS_METHOD)
+    context.use_certificate(mine)
+    try:
+        context.use_privatekey(secret)
+        context.check_privatekey()
+    except SSL.Error:
+        raise ValueError(f"the key in {key or certificate} does not belong to {certificate}") from None
+    return _Known(trust, {"certificate": mine, "privateKey": secret, "extraCertChain": chain})
+
+
+@implementer(IPolicyForHTTPS)
+class _Known:
+    """Like a browser that has a certificate of its own."""
+
+    def __init__(self, trust: Any, options: dict[str, Any]) -> None:
+        self._trust = trust
+        self._options = options
+
+    def creatorForNetloc(self, hostname: bytes, port: int) -> Any:
+        """See `IPolicyForHTTPS`."""
+        return ssl.optionsForClientTLS(
+            hostname.decode("ascii"), trustRoot=self._trust, extraCertificateOptions=dict(self._options)
+        )
+
+
+def _certificates(path: str, what: str) -> list[crypto.X509]:
+    try:
+        parts = _octets(path).split(_END)
+        found = [
+            crypto.load_certificate(crypto.FILETYPE_PEM, part + _END + b"\n")
+            for part in parts
+            if b"BEGIN CERTIFICATE" in part
+        ]
+    except (OSError, crypto.Error) as error:
+        raise ValueError(f"the {what} {path} cannot be read: {error}") from None
+    if not found:
+        raise ValueError(f"the {what} {path} has no certificate in it")
+    return found
+
+
+def _key(path: str) -> crypto.PKey:
+    try:
+        return crypto.PKey.from_cryptography_key(load_pem_private_key(_octets(path), password=None))  # type: ignore[arg-type]
+    except TypeError as error:  # it is encrypted, and nobody is there to ask
+        raise ValueError(
+            f"the key in {path} has a password: store it without one, readable for smsd only"
+        ) from error
+    except (OSError, ValueError) as error:
+        raise ValueError(f"the key in {path} cannot be read: {error}") from None
+
+
+def _octets(path: str) -> bytes:
+    with open(path, "rb") as stream:
+        return stream.read(_LONGEST)
