@@ -115,7 +115,7 @@ class QueueSettings(Section):
     expire_minutes: int = Field(default=7200, ge=1, le=525600, description="1 to 525600 (a year)")
     warn_minutes: int = Field(default=240, ge=0, le=525600, description="0 (never) to 525600")
     in_doubt: Literal["resend", "hold"] = "resend"
-    reports: Literal["wanted", "always"] = "wanted"
+    reports: Literal["wanted", "failures", "always"] = "wanted"
     keep_days: int = Field(
         default=90, ge=1, le=3650, description="1 to 3650; how long the call log remembers"
     )

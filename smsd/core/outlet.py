@@ -5,17 +5,14 @@ Decides nothing: whether there is work, and who gets it, is the queue's.
 
 from __future__ import annotations
 
-import contextlib
 from typing import TYPE_CHECKING
 
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
-from smsd.codec.number import normalise
 from smsd.interfaces import Abilities, IGateway, IOutlet
 from smsd.policy import route as routes
 from smsd.values.delivery import NetworkReport, Piece
-from smsd.values.errors import InvalidValue
 
 if TYPE_CHECKING:
     from smsd.core.queue import Queue
@@ -81,12 +78,4 @@ class Outlet:
 
     def reported(self, report: NetworkReport) -> Deferred[bool]:
         """See `IOutlet`."""
-        return self._queue.reported(self, report)
-
-    def reference_key(self, reference: str, number: str) -> str:
-        """What a reference is called in the ledger: a modem's one octet means something only with its number."""
-        if not self.abilities.parts:
-            return reference
-        with contextlib.suppress(InvalidValue):  # networks spell numbers as they like; compared as it came
-            number = normalise(number, self.country).value
-        return f"{reference}|{number}"
+        return self._queue.reports.reported(self.name, report)

@@ -20,11 +20,12 @@ from twisted.python.failure import Failure as TwistedFailure
 
 from smsd.core.lanes import Lane, Lanes
 from smsd.core.outlet import Outlet
+from smsd.core.reports import Reports
 from smsd.interfaces import Abilities
 from smsd.policy import route as routes
-from smsd.store.carrying import Probe, Reported, Settled, Take, Taken
+from smsd.store.carrying import Probe, Settled, Take, Taken
 from smsd.store.sqlite import SqliteStore
-from smsd.values.delivery import Accepted, Failure, Kind, NetworkReport, Piece, Scope, State
+from smsd.values.delivery import Accepted, Failure, Kind, Piece, Scope, State
 from smsd.values.message import Priority, Text
 from smsd.values.plan import Settlement
 
@@ -45,6 +46,7 @@ class Queue:
         self._store = store
         self._reactor = reactor
         self.lanes = Lanes()
+        self.reports = Reports(store, self.wake)
         self._outlets: dict[str, Outlet] = {}
         self._serving: dict[str, list[Outlet]] = {}
         self._ways: list[routes.Way] | None = None
@@ -327,10 +329,9 @@ class Queue:
                 self._rest(outlet, outcome.retry_after or 1.0)
             elif outcome.scope is Scope.GATEWAY and outlet.slots:
                 self._rest(outlet, outcome.retry_after or BREATH)
-        key = None
-        if piece.report and isinstance(outcome, Accepted) and outcome.reference is not None:
-            key = outlet.reference_key(outcome.reference, piece.target.target)
-        settlement = Settlement(piece, outcome, now, now - started, key, outlet.in_doubt)
+        settlement = Settlement(piece, outcome, now, now - started, outlet.in_doubt)
+        if piece.report and outlet.abilities.reports and isinstance(outcome, Accepted):
+            settlement = self.reports.awaited(settlement, outcome)
         self._insist(
             lambda: self._store.settle(settlement), lambda done: self._settled(done, outlet, piece, more)
         )
@@ -375,21 +376,6 @@ class Queue:
             self._reactor.callLater(BREATH, self._insist, call, done)
 
         call().addCallbacks(done, failed)
-
-    # -- reports
-
-    def reported(self, outlet: Outlet, report: NetworkReport) -> Deferred[bool]:
-        """A network reports; fires after the commit."""
-        ref = outlet.reference_key(report.reference, report.number)
-
-        def applied(settled: Settled | None) -> bool:
-            if settled is None:
-                return False
-            for lane in settled.woken:
-                self.wake(lane)
-            return True
-
-        return self._store.reported(Reported(outlet.name, ref, report, self.now())).addCallback(applied)
 
 
 def _probes(outlet: Outlet, work: list[Probe]) -> tuple[Probe, ...]:

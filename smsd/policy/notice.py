@@ -17,7 +17,12 @@ NEEDS = {
     "cancelled": Wants.FAILURE,
     "delayed": Wants.DELAY,
     "delivered": Wants.SUCCESS,
+    "sent": Wants.SENT,
+    "relayed": Wants.SUCCESS | Wants.SENT,
+    "silent": Wants.SUCCESS,
+    "buffered": Wants.BUFFERED,
 }
+"""Whom a step's notice is for: those who want one of these. What they are told then, `_event` says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,16 +41,20 @@ class Told:
     expires: int
     total: int
     account: str | None = None
+    sent: int = 0
+    gateway: str = ""
+    reference: str = ""
 
 
 def notice(told: Told, step: Step, now: int) -> Submission | None:
     """The report to submit for this step, in the same commit; None when nobody asked or it was itself a report."""
     if not step.notice or told.ticket is None or isinstance(told.content, Report):
         return None
-    if not told.wants & NEEDS[step.notice]:
+    event = _event(step.notice, told.wants, told.ticket.address.scheme)
+    if not event:
         return None
     report = Report(
-        event=step.notice,
+        event=event,
         message=told.message,
         delivery=told.delivery,
         recipient=told.typed or told.target.target,
@@ -59,8 +68,11 @@ def notice(told: Told, step: Step, now: int) -> Submission | None:
         subject=told.ticket.subject,
         message_id=told.ticket.message_id,
         retry_until=told.expires if step.notice == "delayed" else 0,
-        parts_sent=step.sent,
+        parts_sent=max(step.sent, told.sent),
         parts=told.total,
+        gateway=told.gateway,
+        reference=told.reference,
+        network=step.network,
     )
     return Submission(
         door="notice",
@@ -71,12 +83,32 @@ def notice(told: Told, step: Step, now: int) -> Submission | None:
     )
 
 
+def _event(what: str, wants: Wants, scheme: str) -> str:
+    """What the ticket's protocol calls a step's notice, "" when it is not told. Mail knows neither `sent` nor `buffered`: it tells
+    who asked for success that the message was handed on where no report of the phone can follow (RFC 3461 section 5.2.2)."""
+    if not wants & NEEDS[what]:
+        return ""
+    if scheme == "mailto":
+        if what in ("sent", "buffered"):
+            return ""
+        if what in ("relayed", "silent"):
+            return "relayed" if wants & Wants.SUCCESS else ""
+        return what
+    if what == "relayed":
+        return "sent" if wants & Wants.SENT else ""
+    return "" if what == "silent" else what
+
+
 REASONS = {
     "failed": "it could not be sent",
     "expired": "it could not be sent before it expired",
     "cancelled": "it was cancelled",
     "delayed": "it has not been sent yet; smsd keeps trying",
     "delivered": "the phone has received it",
+    "sent": "the network has taken it",
+    "relayed": "the network has taken it, and gives no report of its delivery",
+    "silent": "the network has taken it, and no report of its delivery came",
+    "buffered": "the network keeps it for the phone, which is away",
 }
 
 

@@ -21,6 +21,8 @@ IN_DOUBT_WAIT = 15_000
 # How long a sent message waits for its delivery report before nobody expects one any more.
 REPORT_PATIENCE = 3 * 24 * 60 * MINUTE
 
+_SUCCESS, _SENT = int(Wants.SUCCESS), int(Wants.SENT)  # flags of the enum module cost a microsecond each
+
 # What an operator cannot send again.
 _GONE = frozenset({State.SENDING, State.SENT, State.DELIVERED, State.REJECTED, State.MERGED})
 
@@ -64,11 +66,17 @@ def after_outcome(view: View, outcome: Accepted | Failure, now: int) -> Step:
 
 
 def _after_yes(view: View, now: int) -> Step:
+    """With the last piece whoever wants it hears that it is sent; with `relayed` those too who wait for a report that no network
+    gives."""
     if view.seq < view.total:
         return _step(view, State.SENDING, sent=view.seq)
+    wants = int(view.wants)
     if view.report:
-        return _step(view, State.SENT, sent=view.total, deadline=max(view.expires, now) + REPORT_PATIENCE)
-    return _step(view, State.SENT, sent=view.total, final=True)
+        told = "sent" if wants & _SENT else ""
+        patience = max(view.expires, now) + REPORT_PATIENCE
+        return _step(view, State.SENT, sent=view.total, deadline=patience, notice=told, status="2.0.0")
+    told = "relayed" if wants & (_SENT | _SUCCESS) else ""
+    return _step(view, State.SENT, sent=view.total, final=True, notice=told, status="2.0.0")
 
 
 def _after_doubt(view: View, why: str, due: int, tries: int) -> Step:
@@ -85,20 +93,43 @@ def after_crash(view: View) -> Step:
     return _after_doubt(view, "smsd stopped while it was on the wire", 0, view.tries)
 
 
-def after_report(view: View, report: NetworkReport, now: int, *, all_delivered: bool) -> Step | None:
-    """The network tells what became of a piece; None when nothing changes (still trying, or other parts awaited)."""
+def after_report(
+    view: View, report: NetworkReport, now: int, *, all_delivered: bool, told_buffered: bool = False
+) -> Step | None:
+    """The network tells what became of a piece; None when nothing changes.
+
+    That every part was delivered is certain, whatever was said before: it corrects a failure and an expiry. Everything else
+    counts only until something is final, in whatever order it comes. `told_buffered`: the network has said before that it
+    waits for the phone."""
+    network = report.detail
+    if report.status == "delivered":
+        mended = view.state in (State.FAILED, State.EXPIRED) and view.sent >= view.total
+        if not all_delivered or not (mended or view.state is State.SENT):
+            return None
+        told = "delivered" if view.wants & Wants.SUCCESS else ""
+        return _step(
+            view, State.DELIVERED, notice=told, status="2.1.5", final=True, reason="", network=network
+        )
+    if report.status == "pending":
+        if view.state is not State.SENT:
+            return None
+        told = "buffered" if view.wants & Wants.BUFFERED and not told_buffered else ""
+        reason = f"the network keeps it: {network or 'the phone is away'}"
+        return _step(view, State.SENT, notice=told, reason=reason, network=network, final=view.finished)
     if view.state not in (State.SENT, State.SENDING, State.READY, State.HELD):
         return None
-    if report.status == "failed":
-        reason = f"the network reports: {report.detail or 'not delivered'}"
-        stick = 0 < view.sent < view.total
+    stick = 0 < view.sent < view.total
+    if report.status == "expired":
+        reason = f"the network reports: {network or 'expired'}"
         return _step(
-            view, State.FAILED, reason=reason, notice="failed", status="5.1.1", stick=stick, final=True
-        )
-    if report.status == "delivered" and all_delivered and view.state is State.SENT:
-        told = "delivered" if view.wants & Wants.SUCCESS else ""
-        return _step(view, State.DELIVERED, notice=told, status="2.1.5", final=True)
-    return None
+            view, State.EXPIRED, reason=reason, notice="expired", status="4.4.7", stick=stick, final=True,
+            network=network,
+        )  # fmt: skip
+    reason = f"the network reports: {network or 'not delivered'}"
+    return _step(
+        view, State.FAILED, reason=reason, notice="failed", status="5.1.1", stick=stick, final=True,
+        network=network,
+    )  # fmt: skip
 
 
 def after_deadline(view: View, now: int) -> Step | None:
@@ -106,7 +137,9 @@ def after_deadline(view: View, now: int) -> Step | None:
     if view.state is State.SENDING:
         return None
     if view.state is State.SENT:
-        return _step(view, State.SENT, reason="no delivery report came", final=True)
+        told = "silent" if view.wants & Wants.SUCCESS else ""
+        reason = "no delivery report came"
+        return _step(view, State.SENT, reason=reason, notice=told, status="2.0.0", final=True)
     if now >= view.expires:
         return _step(view, State.EXPIRED, notice="expired", status="4.4.7", final=True)
     told = "delayed" if view.wants & Wants.DELAY else ""

@@ -1,4 +1,4 @@
-"""Taking work out of lanes and settling it: claims, outcomes, delivery reports, recovery after a crash."""
+"""Taking work out of lanes and settling it: claims, outcomes, recovery after a crash."""
 
 from __future__ import annotations
 
@@ -8,20 +8,18 @@ from typing import Any
 
 from smsd.policy.answer import MOST_HOPS, answer
 from smsd.policy.notice import notice
-from smsd.policy.step import REPORT_PATIENCE, after_crash, after_outcome, after_report
+from smsd.policy.step import after_crash, after_outcome
 from smsd.store.accepting import Accepting
 from smsd.store.digests import DOOR as DIGEST
 from smsd.store.digests import tell_later
 from smsd.store.lanes import Lanes
+from smsd.store.ledger import Ledger, names_of
 from smsd.store.replies import Replies
 from smsd.store.rows import LOAD, piece_of, told_of, view_of
-from smsd.values.delivery import Accepted, NetworkReport, Piece, State
+from smsd.values.delivery import Accepted, Piece, State
 from smsd.values.frozen import frozen
 from smsd.values.message import Call, Submission
 from smsd.values.plan import Acceptance, Settlement, Step, View
-
-# A report that came before its submission was answered waits this long; modem references are one octet and come again soon.
-EARLY_REPORT = 10 * 60_000
 
 UPDATE = (
     # What is SENT is sent whole, also by a gateway that knows no parts.
@@ -73,16 +71,6 @@ class Settled:
     woken: tuple[int, ...] = ()
 
 
-@frozen
-class Reported:
-    """A network's report for one of our pieces. `space` is the gateway, `ref` the reference in its canonical form."""
-
-    space: str
-    ref: str
-    report: NetworkReport
-    now: int
-
-
 class Carrying:
     """Handlers around the wire. `plan` turns a report's Submission into an Acceptance (set by the dispatcher)."""
 
@@ -91,6 +79,7 @@ class Carrying:
         self._session = session
         self._accepting = accepting
         self._replies = replies
+        self.ledger = Ledger(self.write_step, self._tell)
         self.plan: Callable[[Submission, int], Acceptance | None] | None = None
         self.most_hops = MOST_HOPS
 
@@ -168,8 +157,8 @@ class Carrying:
                 results.append(Settled(None, lanes[delivery]))
                 continue
             woken = self._tell(cursor, delivery, step, item.now)
-            if isinstance(item.outcome, Accepted) and item.reference_key is not None:
-                woken += self._remember(cursor, item)
+            if item.space:
+                woken += self.ledger.remember(cursor, item)
             if isinstance(item.piece.content, Call):
                 woken += self._answer(cursor, item)
             results.append(Settled(step, lanes[delivery], tuple(woken)))
@@ -199,6 +188,11 @@ class Carrying:
                     pieces.append(
                         (piece.delivery, piece.seq, piece.gateway, item.outcome.reference, item.now)
                     )
+                elif item.outcome.more:  # taken whole, and named part by part
+                    pieces += [
+                        (piece.delivery, part, piece.gateway, name, item.now)
+                        for part, name in enumerate(names_of(item.outcome), 1)
+                    ]
             elif step.attempt:
                 attempts.append(
                     (piece.delivery, piece.seq, piece.gateway, item.now, item.took, item.outcome.kind.value,
@@ -214,71 +208,6 @@ class Carrying:
                 "insert into attempt(delivery, seq, gateway, at, took, outcome, reason) values(?,?,?,?,?,?,?)",
                 attempts,
             )
-
-    # -- reports from networks
-
-    def _remember(self, cursor: sqlite3.Cursor, item: Settlement) -> list[int]:
-        """Note what the network calls this piece; apply a report that was faster than the answer."""
-        space, ref, now = item.piece.gateway, item.reference_key, item.now
-        early = cursor.execute(
-            "select report, detail, at from reference where space=? and ref=? and delivery is null and expires>?",
-            (space, ref, now),
-        ).fetchone()
-        cursor.execute(
-            "insert or replace into reference(space, ref, delivery, seq, report, detail, at, expires) values(?,?,?,?,?,?,?,?)",
-            (space, ref, item.piece.delivery, item.piece.seq, early and early[0], early and early[1], early and early[2],
-             max(item.piece.expires, now) + REPORT_PATIENCE),
-        )  # fmt: skip
-        if early is None:
-            return []
-        report = NetworkReport(str(ref), item.piece.target.target, early[0], early[1] or "", early[2])
-        return self._apply(cursor, item.piece.delivery, item.piece.seq, report, now)
-
-    def reported(self, cursor: sqlite3.Cursor, items: Sequence[Reported]) -> list[Settled | None]:
-        """Handler: None for a reference nobody knows (kept for a while), else what it changed."""
-        results: list[Settled | None] = []
-        for item in items:
-            row = cursor.execute(
-                "select delivery, seq from reference where space=? and ref=?", (item.space, item.ref)
-            ).fetchone()
-            report = item.report
-            if row is None or row[0] is None:
-                cursor.execute(
-                    "insert or replace into reference(space, ref, report, detail, at, expires) values(?,?,?,?,?,?)",
-                    (item.space, item.ref, report.status, report.detail, report.at, item.now + EARLY_REPORT),
-                )
-                results.append(None)
-                continue
-            cursor.execute(
-                "update reference set report=?, detail=?, at=? where space=? and ref=?",
-                (report.status, report.detail, report.at, item.space, item.ref),
-            )
-            results.append(Settled(None, 0, tuple(self._apply(cursor, row[0], row[1], report, item.now))))
-        return results
-
-    def _apply(
-        self, cursor: sqlite3.Cursor, delivery: int, seq: int, report: NetworkReport, now: int
-    ) -> list[int]:
-        row = cursor.execute(LOAD + "where d.id=?", (delivery,)).fetchone()
-        if row is None:
-            return []
-        if seq > row["sent"]:
-            return []  # of an earlier try: the operator has begun anew
-        whole = True
-        if row["pieces"] > 1:
-            cursor.execute(
-                "update piece set reported=? where delivery=? and seq=?", (report.status, delivery, seq)
-            )
-            sent, delivered = cursor.execute(
-                "select count(*), count(case when reported='delivered' then 1 end) from piece where delivery=?",
-                (delivery,),
-            ).fetchone()
-            whole = sent == delivered  # no rows where a gateway took the message whole
-        step = after_report(view_of(row), report, now, all_delivered=whole)
-        if step is None:
-            return []
-        self.write_step(cursor, row, step, now)
-        return self._tell(cursor, delivery, step, now)
 
     # -- shared with the sweeper and the operator's verbs
 
@@ -354,7 +283,8 @@ def _view(item: Settlement) -> View:
     piece = item.piece
     return View(
         state=State.SENDING, tries=piece.tries, sent=piece.seq - 1, total=piece.total, expires=piece.expires,
-        report=piece.report, maybe_twice=piece.maybe_twice, in_doubt=item.in_doubt, seq=piece.seq,
+        wants=piece.wants, report=piece.report and item.space != "", maybe_twice=piece.maybe_twice,
+        in_doubt=item.in_doubt, seq=piece.seq,
     )  # fmt: skip
 
 

@@ -25,12 +25,13 @@ from smsd.policy.rules.letter import Facts
 from smsd.store import operating
 from smsd.store.accepting import Accepting, Committed
 from smsd.store.alerts import Alerts
-from smsd.store.carrying import Carrying, Reported, Settled, Take, Taken
+from smsd.store.carrying import Carrying, Settled, Take, Taken
 from smsd.store.digests import Digests
 from smsd.store.gathering import Gathering
 from smsd.store.group import GroupCommit
 from smsd.store.ids import Ids
 from smsd.store.lanes import Lanes
+from smsd.store.ledger import Reported
 from smsd.store.receiving import Arrival, Received, Receiving
 from smsd.store.replies import Replies
 from smsd.store.schema import migrate
@@ -156,9 +157,9 @@ class SqliteStore:
         """Write what became of a piece."""
         return self._group.call(self.carrying.settle, settlement)
 
-    def reported(self, reported: Reported) -> Deferred[Settled | None]:
-        """Write a network's report."""
-        return self._group.call(self.carrying.reported, reported)
+    def reported(self, reported: Reported) -> Deferred[tuple[int, ...] | None]:
+        """Write a network's report; fires with the lanes to wake, None when nobody knows what it is about (yet)."""
+        return self._group.call(self.carrying.ledger.reported, reported)
 
     def receive(self, incoming: Incoming, facts: Facts | None = None) -> Deferred[Received]:
         """Keep an incoming SMS; with facts it may fire with questions instead, and has to be called again."""

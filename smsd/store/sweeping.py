@@ -126,6 +126,7 @@ def _purged(cursor: sqlite3.Cursor, messages: Sequence[int], until: int) -> int:
             old.append((message,))
             gone += [(delivery,) for delivery, _ in deliveries]
     cursor.executemany("delete from piece where delivery=?", gone)
+    cursor.executemany("delete from network_report where delivery=?", gone)
     cursor.executemany("delete from attempt where delivery=?", gone)
     cursor.executemany("delete from content where id=?", gone)
     cursor.executemany("delete from delivery where id=?", gone)

@@ -10,7 +10,7 @@ import enum
 
 from smsd.values.address import Address
 from smsd.values.frozen import frozen
-from smsd.values.message import DEFAULT_PARAMETERS, Content, Parameters, Ticket
+from smsd.values.message import DEFAULT_PARAMETERS, Content, Parameters, Ticket, Wants
 
 
 class State(enum.IntEnum):
@@ -94,7 +94,8 @@ class Piece:
     """What goes on the wire at once: a whole message, or part `seq` of `total` where the gateway carries parts.
 
     `code` and `reference` fix the segmentation (see `smsd.codec.segment.replan`), so that a retry sends the same parts.
-    `expires` is milliseconds UTC; `report` says whether somebody waits for a delivery report.
+    `expires` is milliseconds UTC; `report` says whether somebody waits for a delivery report, `wants` what the sender wants to
+    hear.
     """
 
     delivery: int
@@ -117,6 +118,7 @@ class Piece:
     report: bool = False
     tries: int = 0
     maybe_twice: bool = False
+    wants: Wants = Wants.NOTHING
 
 
 @frozen
@@ -124,7 +126,7 @@ class NetworkReport:
     """What a network says of a message it took: `status` is `delivered`, `pending` (it still tries), `failed` or `expired`.
 
     `reference` is what `Accepted` named; `number` is the phone it is about (reports match on both); `detail` is the
-    network's own word or code.
+    network's own word or code, `at` when it happened, `submitted` when the network had taken the message, as far as it says so.
     """
 
     reference: str
@@ -132,3 +134,4 @@ class NetworkReport:
     status: str
     detail: str = ""
     at: int | None = None
+    submitted: int | None = None

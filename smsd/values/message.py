@@ -62,7 +62,8 @@ class Binary:
 class Report:
     """What became of a delivery, to be told to the ticket's address in its own protocol (mail: RFC 3464).
 
-    `event` is `sent`, `buffered`, `delayed`, `failed`, `expired`, `delivered` or `cancelled`; times are milliseconds UTC;
+    `event` is `sent`, `buffered`, `delayed`, `failed`, `expired`, `delivered` or `cancelled`, by mail also `relayed` (sent, and
+    no network will say more); times are milliseconds UTC;
     `text` is the original text; `retry_until` belongs to `delayed` only. `gateway` carried it, and its network calls it
     `reference`; `network` is the network's own word or code. A `failed` one with `parts_sent` 0 was never taken by a network.
     """

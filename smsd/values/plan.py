@@ -89,12 +89,14 @@ class View(NamedTuple):
     maybe_twice: bool = False
     in_doubt: str = "resend"
     seq: int = 1
+    finished: bool = False
 
 
 class Step(NamedTuple):
     """The next state of a delivery. `due` 0 keeps its place, `deadline` None what was planned. `notice` is the event of the
     report its ticket gets ("" for none); `attempt` says that this try goes on record; `stick` binds a partly sent delivery
-    to the gateway that began it; `final`: nothing more is awaited."""
+    to the gateway that began it; `final`: nothing more is awaited. `network` is the network's own word or code, where a report
+    of it led here."""
 
     state: State
     due: int = 0
@@ -108,17 +110,20 @@ class Step(NamedTuple):
     attempt: bool = False
     stick: bool = False
     final: bool = False
+    network: str = ""
 
 
 class Settlement(NamedTuple):
-    """A piece that came back from its gateway: how, after how many milliseconds."""
+    """A piece that came back from its gateway: how, after how many milliseconds. `space` is the account at the provider in which
+    the references of the outcome mean something, "" when no report of them is awaited; `way` how that account writes them."""
 
     piece: Piece
     outcome: Accepted | Failure
     now: int
     took: int = 0
-    reference_key: str | None = None
     in_doubt: str = "resend"
+    space: str = ""
+    way: str = ""
 
 
 @frozen

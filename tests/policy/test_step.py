@@ -91,22 +91,44 @@ class Crashes(SynchronousTestCase):
 
 
 class Reports(SynchronousTestCase):
-    def report(self, status: str, state: State, whole: bool = True) -> State | None:
+    def report(self, status: str, state: State, whole: bool = True, sent: int = 1) -> State | None:
         step = after_report(
-            view(state, wants=Wants.SUCCESS), NetworkReport("1", "+1", status), NOW, all_delivered=whole
-        )
+            view(state, wants=Wants.SUCCESS, sent=sent), NetworkReport("1", "+1", status), NOW, all_delivered=whole
+        )  # fmt: skip
         return step.state if step else None
 
     def test_table(self) -> None:
         self.assertEqual(self.report("delivered", State.SENT), State.DELIVERED)
         self.assertIsNone(self.report("delivered", State.SENT, whole=False))
         self.assertIsNone(self.report("delivered", State.SENDING))
-        self.assertIsNone(self.report("pending", State.SENT))
+        self.assertEqual(self.report("pending", State.SENT), State.SENT)
         for state in (State.SENT, State.SENDING, State.READY, State.HELD):
             self.assertEqual(self.report("failed", state), State.FAILED)
+            self.assertEqual(self.report("expired", state), State.EXPIRED)
         for state in (State.DELIVERED, State.FAILED, State.EXPIRED, State.CANCELLED):
-            for status in ("delivered", "failed", "pending"):
+            for status in ("failed", "expired", "pending"):
                 self.assertIsNone(self.report(status, state), "what is final stays so")
+        for state in (State.DELIVERED, State.CANCELLED, State.REJECTED):
+            self.assertIsNone(self.report("delivered", state))
+
+    def test_what_has_arrived_is_no_failure(self) -> None:
+        for state in (State.FAILED, State.EXPIRED):
+            self.assertEqual(self.report("delivered", state), State.DELIVERED)
+            self.assertIsNone(self.report("delivered", state, whole=False), "not all of it")
+            self.assertIsNone(self.report("delivered", state, sent=0), "not all of it went")
+
+    def test_a_phone_that_is_away_is_told_once_to_those_who_asked(self) -> None:
+        pending = NetworkReport("1", "+1", "pending", "phone busy")
+        sent = view(State.SENT, sent=1, wants=Wants.BUFFERED)
+        first = after_report(sent, pending, NOW, all_delivered=False)
+        again = after_report(sent, pending, NOW, all_delivered=False, told_buffered=True)
+        assert first is not None
+        assert again is not None
+        self.assertEqual((first.notice, first.network, again.notice), ("buffered", "phone busy", ""))
+        self.assertEqual(first.reason, "the network keeps it: phone busy")
+        late = after_report(sent._replace(finished=True), pending, NOW, all_delivered=False)
+        assert late is not None
+        self.assertTrue(late.final, "nothing is awaited any more")
 
     def test_success_is_told_to_those_who_asked(self) -> None:
         delivered = NetworkReport("1", "+1", "delivered")
@@ -115,6 +137,28 @@ class Reports(SynchronousTestCase):
         assert told is not None
         assert untold is not None
         self.assertEqual((told.notice, untold.notice), ("delivered", ""))
+
+
+class Taken(SynchronousTestCase):
+    def told(self, wants: Wants, **said: Any) -> str:
+        return after_outcome(view(wants=wants, **said), Accepted("1"), NOW).notice
+
+    def test_the_last_piece_tells_those_who_want_to_know(self) -> None:
+        self.assertEqual(self.told(Wants.SENT, report=True), "sent")
+        self.assertEqual(self.told(Wants.SENT | Wants.SUCCESS, report=True), "sent")
+        self.assertEqual(self.told(Wants.SUCCESS | Wants.FAILURE, report=True), "")
+        self.assertEqual(self.told(Wants.SENT, total=2), "", "there is one more")
+        self.assertEqual(self.told(Wants.FAILURE | Wants.DELAY), "")
+
+    def test_where_no_report_will_come_success_is_this(self) -> None:
+        self.assertEqual(self.told(Wants.SENT), "relayed")
+        self.assertEqual(self.told(Wants.SUCCESS), "relayed")
+
+    def test_a_report_that_never_came(self) -> None:
+        for wants, event in ((Wants.SUCCESS, "silent"), (Wants.FAILURE, "")):
+            step = after_deadline(view(State.SENT, wants=wants), LATER)
+            assert step is not None
+            self.assertEqual((step.notice, step.final), (event, True))
 
 
 class Deadlines(SynchronousTestCase):
