@@ -19,6 +19,7 @@ from smsd.config.settings import Configuration
 from smsd.core.accounts import Accounts
 from smsd.core.answering import AnswerOffice
 from smsd.core.backlog import Backlog
+from smsd.core.callbacks import Callbacks
 from smsd.core.clocks import Clocks
 from smsd.core.dispatcher import Dispatcher
 from smsd.core.explaining import Explainer
@@ -28,12 +29,15 @@ from smsd.core.memory import Memory
 from smsd.core.planning import Planner, Policies
 from smsd.core.postoffice.office import PostOffice
 from smsd.core.queue import Queue
+from smsd.core.subscribers import Subscribers
 from smsd.core.timers import Sweeper
+from smsd.hookwork import hooks, shown
 from smsd.interfaces import FrontendContext, GatewayContext
 from smsd.keeper import Keeper, Wanted
 from smsd.ports import Ports, check
 from smsd.rulework import Rulework
 from smsd.store.sqlite import SqliteStore
+from smsd.values.message import Recipient, Submission
 
 
 class House:
@@ -65,7 +69,9 @@ class House:
         self.rulework = Rulework(self.store, self.judge, self.inbound, self._reactor, self._folder)
         self.explainer = Explainer(self.store, self.planner, self.judge, self._trial)
         self.post_office = PostOffice(self.dispatcher, self.accounts, self._reactor, self.store.now)
-        self.planner.redirect = self.post_office.redirect
+        self.subscribers = Subscribers()
+        self.callbacks = Callbacks(self.store, self.queue, self.subscribers, self._resume)
+        self.planner.redirect = self._redirect
         self.answer_office = AnswerOffice(self.post_office, self.inbound, self.dispatcher)
         self.clocks = Clocks(self.store, self.dispatcher, self._reactor, find, self.rulework.databases.run)
         self.sweeper = Sweeper(self.store, self.queue, self._reactor)
@@ -111,6 +117,7 @@ class House:
         self.rulework.use(configuration)
         self.post_office.use(configuration)
         self.clocks.use(configuration.timed)
+        self.subscribers.use(configuration)
         self.answer_office.use([gateway.mail_from for gateway in configuration.gateways], server.name)
         if configuration.accounts != self._account_settings:
             self._account_settings = configuration.accounts
@@ -132,7 +139,7 @@ class House:
         server = configuration.server
         wanted = {}
         # Those that carry mail first: a modem may bring messages in from its first moment on, and they must find a way.
-        every = (*configuration.gateways, *self.rulework.errands(configuration))
+        every = (*configuration.gateways, *self.rulework.errands(configuration), *hooks(configuration))
         for settings in sorted(every, key=lambda each: "mailto" not in each.schemes):
             if settings.active:
                 facts = (
@@ -200,6 +207,7 @@ class House:
             inbound=self.inbound,
             portal=self.accounts.portal,
             post_office=self.answer_office,
+            callbacks=self.callbacks,
             **told,
         )
         door = registry.find(registry.DOORS, settings.type).make(settings, context)
@@ -208,6 +216,16 @@ class House:
 
     def _retire(self, door: Any) -> None:
         self._views.pop(door).retire()
+
+    def _redirect(self, submission: Submission, recipient: Recipient) -> Recipient:
+        if recipient.address.scheme == "mailto":
+            return self.post_office.redirect(submission, recipient)
+        return self.subscribers.redirect(submission, recipient)
+
+    def _resume(self, gateway: str) -> None:
+        again = getattr(self.gateways.services.get(gateway), "again", None)
+        if again is not None:
+            again()
 
     # -- for people
 
@@ -218,8 +236,12 @@ class House:
         """Gateways, doors and simulators, each with one line on how it is."""
         outlets = {outlet.name: outlet for outlet in self.queue.outlets()}
         gateways = []
-        for settings in (*configuration.gateways, *self.rulework.errands(configuration)):
+        for settings in (
+            *configuration.gateways, *self.rulework.errands(configuration), *hooks(configuration)
+        ):  # fmt: skip
             gateway, outlet = self.gateways.services.get(settings.id), outlets.get(settings.id)
+            if not shown(settings, gateway):
+                continue
             gateways.append(
                 {
                     "id": settings.id,

@@ -247,6 +247,7 @@ class Server(Service):
             status=self.status,
             reload=self.reload,
             timed=house.clocks.listed,
+            callbacks=house.callbacks,
         )
 
     def status(self) -> dict[str, Any]:

@@ -22,7 +22,7 @@ MOST = 1000
 
 class Control:
     """Verbs over `store`, `dispatcher` (IDispatcher) and `queue` (`wake(lane)`); `status` and `reload` are the server's, `timed`
-    lists its timed rules."""
+    lists its timed rules, `callbacks` knows events for programs."""
 
     def __init__(
         self,
@@ -35,6 +35,7 @@ class Control:
         status: Callable[[], dict[str, Any]],
         reload: Callable[[], Awaitable[list[str]]],
         timed: Callable[[], list[dict[str, Any]]] = list,
+        callbacks: Any = None,
     ) -> None:
         self._store = store
         self._dispatcher = dispatcher
@@ -44,6 +45,7 @@ class Control:
         self._status = status
         self._reload = reload
         self._timed = timed
+        self._callbacks = callbacks
         self._verbs: dict[str, Callable[[Mapping[str, Any]], Awaitable[Any]]] = {
             "send": self.send,
             "list": self.find,
@@ -56,6 +58,8 @@ class Control:
             "set": self.change,
             "reload": self.reload,
             "timed": self.timed,
+            "callbacks": self.callbacks,
+            "replay": self.replay,
         }
 
     async def call(self, verb: str, arguments: Mapping[str, Any]) -> Any:
@@ -153,6 +157,25 @@ class Control:
     async def timed(self, arguments: Mapping[str, Any]) -> list[dict[str, Any]]:
         """Every timed rule: when it runs next, when it ran last, what came of it."""
         return self._timed()
+
+    async def callbacks(self, arguments: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Events for programs that wait, or with `dead` those that expired or were refused; subscriber, before, limit."""
+        found: list[dict[str, Any]] = await self._callbacks.find(
+            _text(arguments, "subscriber") or "",
+            bool(arguments.get("dead")),
+            _number(arguments, "before", 0, 2**63 - 1) or 0,
+            _number(arguments, "limit", 1, MOST) or 50,
+        )
+        return found
+
+    async def replay(self, arguments: Mapping[str, Any]) -> int:
+        """Tell dead events again under the same ids: one delivery, those of a subscriber, or all → how many."""
+        if arguments.get("delivery") is not None:
+            return int(await self._callbacks.replay(_delivery(arguments)))
+        subscriber = _text(arguments, "subscriber") or ""
+        if not subscriber and not arguments.get("all"):
+            raise InvalidValue("delivery, subscriber or all: one of them is needed")
+        return int(await self._callbacks.replay_dead(subscriber))
 
     async def _alter(self, verb: str, arguments: Mapping[str, Any]) -> None:
         now = self._store.now()

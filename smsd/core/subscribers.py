@@ -103,6 +103,16 @@ class Subscribers:
             )
         return found[0]
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All of them."""
+        return tuple(self._known)
+
+    def days(self, gateway: str) -> float:
+        """How long what goes through a gateway is tried."""
+        found = [one.days for one in self._known.values() if one.gateway == gateway]
+        return found[0] if found else self._settings.days
+
     def redirect(self, submission: Submission, recipient: Recipient) -> Recipient:
         """The recipient, or, where it is a program, the same with the gateway that carries it and the time it may take."""
         scheme, target = recipient.address.scheme, recipient.address.target

@@ -22,7 +22,7 @@ from twisted.logger import Logger
 from twisted.python.threadpool import ThreadPool
 
 from smsd.policy.rules.letter import Facts
-from smsd.store import operating
+from smsd.store import events, operating
 from smsd.store.accepting import Accepting, Committed
 from smsd.store.alerts import Alerts
 from smsd.store.carrying import Carrying, Settled, Take, Taken
@@ -180,6 +180,10 @@ class SqliteStore:
     def control(self, verb: operating.Verb) -> Deferred[tuple[int, ...]]:
         """retry or cancel; fires with the lanes to wake, fails with InvalidValue."""
         return self._group.call(self._operating.control, verb)
+
+    def confirm(self, confirmed: events.Confirmed) -> Deferred[int]:
+        """Write that a program has fetched events; fires with how many waited until then."""
+        return self._group.call(events.confirm, confirmed)
 
     def gather_backlog(self, groups: list[list[int]]) -> Deferred[list[int]]:
         """Make digests of old deliveries that `gathering.old` has found; fires with the lanes to wake."""
