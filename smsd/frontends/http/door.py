@@ -26,6 +26,7 @@ from smsd.core.networks import Networks, read_network
 from smsd.frontends.calls import CallLog
 from smsd.frontends.http import answer
 from smsd.frontends.http.deliver import Deliver
+from smsd.frontends.http.events import Events
 from smsd.frontends.http.front import Front
 from smsd.frontends.http.sms import Sms
 from smsd.frontends.http.wire import DoorFactory, DoorRequest
@@ -71,6 +72,7 @@ PAGES: dict[bytes, Callable[[HttpDoor], Page]] = {
     b"/sms": Sms,
     b"/sms/": Sms,
     b"/sms/deliver.html": Deliver,
+    b"/sms/events": Events,
 }
 
 

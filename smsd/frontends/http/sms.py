@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from twisted.internet.defer import Deferred, succeed
 
 from smsd.codec.smsuri import Wishes, read_parameters
-from smsd.frontends.http import answer
+from smsd.frontends.http import answer, callback
 from smsd.frontends.http.caller import identify
 from smsd.frontends.http.fields import Pairs, read_body, read_query
 from smsd.frontends.http.wire import DoorRequest
@@ -80,19 +80,20 @@ class Sms:
 class _Call:
     """One request on its way."""
 
-    __slots__ = ("_account", "_as_json", "_door", "_request", "_wishes")
+    __slots__ = ("_account", "_as_json", "_asked", "_door", "_request", "_wishes")
 
     def __init__(self, door: HttpDoor, request: DoorRequest) -> None:
         self._door = door
         self._request = request
         self._as_json = "json" in (request.header(b"accept") or "").lower()
         self._wishes = _NO_WISHES
+        self._asked = callback.NOTHING
         self._account: str | None = None
 
     def run(self) -> Deferred[Any]:
         door, request = self._door, self._request
         try:
-            pairs = self._without_format(request_pairs(request))
+            pairs, self._asked = callback.take(self._without_format(request_pairs(request)))
             self._wishes = wishes = read_parameters(pairs)
             caller = identify(
                 request,
@@ -138,16 +139,23 @@ class _Call:
             parameters = replace(parameters, max_parts=door.settings.max_parts)
         name = self._account = None if account is None else account.name
         reply = wishes.reply_to()
-        if reply is None and account is not None and account.email:
+        way = None
+        if reply is None or self._asked:
+            way = callback.way_back(door.context.callbacks, name, self._asked)
+        if way is None and reply is None and account is not None and account.email:
             reply = Address("mailto", account.email)
+        ticket = None if reply is None else Ticket(reply)
+        wants = Wants.NOTHING if reply is None else Wants.FAILURE
+        if way is not None:
+            ticket, wants = Ticket(way[0], message_id=wishes.msgid or ""), way[1]
         return Submission(
             door=door.name,
             origin=reply or (Address("door", door.name) if name is None else Address("account", name)),
             recipients=tuple([door.recipient(number, parameters) for number in wishes.numbers]),
             content=wishes.content(wishes.data),
             account=name,
-            ticket=None if reply is None else Ticket(reply),
-            wants=Wants.NOTHING if reply is None else Wants.FAILURE,
+            ticket=ticket,
+            wants=wants,
             key=self._key(name),
             peer=self._request.peer,
         )
@@ -159,7 +167,7 @@ class _Call:
         if len(key) > 255 or not key.isprintable():
             raise Refused(Reason.BAD_REQUEST, "Idempotency-Key has at most 255 printable characters")
         scope = f"door:{self._door.name}" if account is None else f"account:{account}"
-        return IdempotencyKey(scope, key, fingerprint(self._wishes))
+        return IdempotencyKey(scope, key, fingerprint(self._wishes, self._asked))
 
     def _accepted(self, receipt: Receipt) -> None:
         wishes = self._wishes
@@ -199,7 +207,7 @@ def shown(numbers: tuple[str, ...]) -> str:
     return masked(answer.word(numbers[0])) if numbers else "nobody"
 
 
-def fingerprint(wishes: Wishes) -> bytes:
+def fingerprint(wishes: Wishes, asked: callback.Asked = callback.NOTHING) -> bytes:
     """What a request means, as 32 octets: equal for repeats, whatever their credentials and their
     spelling."""
     chosen = [
@@ -207,5 +215,9 @@ def fingerprint(wishes: Wishes) -> bytes:
         for name in _PARAMETER_FIELDS
         if (value := getattr(wishes.parameters, name)) != getattr(DEFAULT_PARAMETERS, name)
     ]
-    meaning = (wishes.numbers, wishes.data, wishes.binary, wishes.udh, wishes.reply, chosen)
+    meaning: tuple[object, ...] = (
+        wishes.numbers, wishes.data, wishes.binary, wishes.udh, wishes.reply, chosen,
+    )  # fmt: skip
+    if asked:
+        meaning += (asked.callback, asked.events)
     return hashlib.sha256(repr(meaning).encode("utf-8")).digest()
