@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from smsd import __version__
-from smsd.cli import explain, messages, rules, server, timed
+from smsd.cli import callbacks, explain, messages, rules, server, timed
 from smsd.cli.client import DONE, NO_SERVER, REFUSED, NoServer, Refusal
 from smsd.config.positions import ConfigError
 
@@ -57,6 +57,7 @@ def parser() -> argparse.ArgumentParser:
     explain.add(commands)
     rules.add(commands)
     timed.add(commands)
+    callbacks.add(commands)
     server.add(commands)
     return top
 
