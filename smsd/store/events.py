@@ -101,7 +101,7 @@ def gateway_of(connection: sqlite3.Connection, delivery: int) -> str:
     return str(row[0]).removeprefix("gw:")
 
 
-def _shown(connection: sqlite3.Connection, row: sqlite3.Row) -> dict[str, Any]:
+def _shown(connection: sqlite3.Connection, row: Any) -> dict[str, Any]:
     (attempts,) = connection.execute("select count(*) from attempt where delivery=?", (row["id"],)).fetchone()
     return {
         "id": row["id"],
