@@ -115,6 +115,10 @@ class House:
         }
         self._in_doubt = {gateway.id: gateway.in_doubt for gateway in configuration.gateways}
         self.rulework.use(configuration)
+        self.dispatcher.schemes = frozenset(
+            scheme for gateway in configuration.gateways if gateway.active for scheme in gateway.schemes
+        )
+        self.queue.reports.use(configuration.gateways, server.country, queue.unknown_report_hours)
         self.post_office.use(configuration)
         self.clocks.use(configuration.timed)
         self.subscribers.use(configuration)
@@ -210,6 +214,8 @@ class House:
             callbacks=self.callbacks,
             **told,
         )
+            reports=self.queue.reports,
+            carries=self._carries,
         door = registry.find(registry.DOORS, settings.type).make(settings, context)
         self._views[door] = view
         return door

@@ -43,6 +43,16 @@ class GatewaySettings(Section):
     )
     in_doubt: str = Field(default="resend", pattern="^(resend|hold)$")
     country: str | None = Field(default=None, pattern="^[A-Z]{2}$")
+    report_account: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=200,
+        description="a name; gateways with the same one share the provider's message ids",
+    )
+    report_ids: Literal["any", "exact", "hex", "decimal"] = Field(
+        default="any",
+        description="how reports write the ids of messages: any, exact, or hex or decimal where answers write the other",
+    )
 
 
 class FrontendSettings(Section):
@@ -116,6 +126,9 @@ class QueueSettings(Section):
     warn_minutes: int = Field(default=240, ge=0, le=525600, description="0 (never) to 525600")
     in_doubt: Literal["resend", "hold"] = "resend"
     reports: Literal["wanted", "failures", "always"] = "wanted"
+    unknown_report_hours: int = Field(
+        default=24, ge=1, le=720, description="1 to 720; how long a report waits for a message with its id"
+    )
     keep_days: int = Field(
         default=90, ge=1, le=3650, description="1 to 3650; how long the call log remembers"
     )

@@ -45,6 +45,7 @@ class Dispatcher:
         self._planner = planner
         self._queue = queue
         self._judge = judge
+        self.schemes: frozenset[str] = frozenset()  # what the configured gateways carry, running or not
         store.carrying.plan = self._plan_notice
 
     def vet(self, session: Session, recipient: Recipient) -> Deferred[None]:
@@ -150,7 +151,8 @@ class Dispatcher:
             return None
         if acceptance.planned:
             return acceptance
-        if submission.recipients[0].address.scheme in ("hook", "dlr"):
+        scheme = submission.recipients[0].address.scheme
+        if scheme in ("hook", "dlr") or (submission.door == "notice" and scheme in self.schemes):
             # Its gateway is being made anew by a reload, or is not active: it waits.
             return self._planner.unrouted(submission)._replace(parent=parent)
         if submission.door in (ALERT, RULES) and self._may_come(submission, acceptance):
@@ -163,7 +165,7 @@ class Dispatcher:
         self.log.warn(
             "nobody is told what became of message {parent}: no gateway carries {scheme}",
             parent=parent,
-            scheme=submission.recipients[0].address.scheme,
+            scheme=scheme,
         )
         return None
 

@@ -7,8 +7,9 @@ account there share a `Space`. What becomes of the message is decided in the sto
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from typing import Any
 
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
@@ -20,6 +21,8 @@ from smsd.store.sqlite import SqliteStore
 from smsd.values.delivery import Accepted, NetworkReport
 from smsd.values.errors import InvalidValue
 from smsd.values.plan import Settlement
+
+HOUR = 60 * 60_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,18 @@ class Reports:
         self._wake = wake
         self.spaces: dict[str, Space] = {}
         self.keep = KEEP
+
+    def use(self, gateways: Iterable[Any], country: str | None, hours: int) -> None:
+        """Take the accounts of configured gateways; `country` is the server's."""
+        self.spaces = {
+            gateway.id: Space(
+                gateway.report_account or gateway.id,
+                gateway.country or country,
+                "" if gateway.report_ids == "any" else gateway.report_ids,
+            )
+            for gateway in gateways
+        }
+        self.keep = hours * HOUR
 
     def space(self, gateway: str) -> Space:
         """The space of a gateway's references."""
