@@ -171,6 +171,7 @@ class House:
             spool=lambda name: spool(configuration, settings.id, name),
             find_data=lambda name: find_data(name, configuration.path),
             databases=self.rulework.databases,
+            find_account=self.accounts.find,
         )
         gateway = module.make(settings, context)
         outlet.real = self.queue.outlet(settings.id, gateway.abilities, settings.in_doubt, settings.country)

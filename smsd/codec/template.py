@@ -142,6 +142,23 @@ class Template:
             for piece in self._pieces
         )
 
+    def sixteen(self, name: str, kind: Kind) -> bool:
+        """Whether a message of this kind gets the variable `name` written in UTF-16."""
+        return any(
+            isinstance(piece, _Slot)
+            and piece.name == name
+            and piece.charset == "utf-16-be"
+            and (not piece.kinds or kind in piece.kinds)
+            for piece in self._pieces
+        )
+
+    @property
+    def percent_only(self) -> bool:
+        """Whether it can stand nowhere but in a URL or a form: octets of a charset are percent-encoded."""
+        return any(
+            isinstance(piece, _Slot) and piece.own_charset and not piece.text_form for piece in self._pieces
+        )
+
 
 def parse(text: str, names: Collection[str], url: bool = True) -> Template:
     """Compile `text`. `names` are the variables that it may use, looked up as written, then in any case; `:name` is looked up

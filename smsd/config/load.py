@@ -145,6 +145,9 @@ def _plugins(
         }
         settings = section(model, {**entry, **inherited}, path, document, around)
         if settings is not None:
+            more = getattr(module, "check", None)  # what a model cannot know: other files, places in a text
+            if more is not None:
+                more(settings, path, document)
             result.append((path, settings))
     return result
 

@@ -1,0 +1,157 @@
+"""What a provider's answer means: the one place that decides between yes, no for now, no for ever, and nobody knows.
+
+An answer that the provider's description knows is what it says. Any other is judged by its status: 5xx, 408, 425 and 429 are
+temporary, 401, 402, 403 and 407 stop the gateway (bad login, no credit), the other 4xx are permanent. A 2xx that is no yes,
+although it came whole, is a no for ever: it may have been sent, and doing it again for days would cost money each time. Half
+an answer is as good as none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from smsd.codec.provider.matching import charset, read_json
+from smsd.codec.provider.model import Answers, Condition, Source
+from smsd.values.delivery import Accepted, Failure, Kind, Scope
+
+NOT_NOW: Final = frozenset({408, 425, 429})
+CLOSED: Final = frozenset({401, 402, 403, 407})
+_WORDS: Final = 160
+"""Characters of an answer that are shown in a reason."""
+_LONGEST_ID: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer as it came. `headers` have names in lower case; `whole`: its body came to its end and was not cut. `wait`: the
+    seconds of its Retry-After."""
+
+    status: int
+    body: bytes = field(default=b"", repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    whole: bool = True
+    wait: float | None = None
+    phrase: str = ""
+
+
+class _Read:
+    """A reply with its body decoded when somebody asks."""
+
+    def __init__(self, reply: Reply, answers: Answers) -> None:
+        self.reply = reply
+        octets = reply.body
+        name = (
+            answers.charset
+            or charset(_parameter(reply.headers.get("content-type", ""), "charset"))
+            or "utf-8"
+        )
+        self.text = octets.decode(name, "replace").removeprefix("\ufeff").replace("\0", "")
+        self._json: Any = None
+        self._parsed = False
+
+    @property
+    def json(self) -> Any:
+        """What its body says in JSON, None when it says nothing."""
+        if not self._parsed:
+            self._parsed = True
+            self._json = read_json(self.text)
+        return self._json
+
+    def fits(self, condition: Condition, *, every: bool = False) -> bool:
+        """Whether the reply is like this; `every`: all that a path leads to must be."""
+        if condition.status and not any(self.reply.status in each for each in condition.status):
+            return False
+        if condition.match is not None and not condition.match.search(self.text):
+            return False
+        for path, values in condition.json:
+            found = path.find(self.json)
+            if not found or (values and not (all if every else any)(each in values for each in found)):
+                return False
+        return True
+
+    def partly(self, condition: Condition) -> bool:
+        """Whether some of what paths lead to is as the condition says: a part of the message was taken."""
+        return any(
+            values and any(each in values for each in path.find(self.json)) for path, values in condition.json
+        )
+
+    def find(self, sources: tuple[Source, ...]) -> tuple[str, ...]:
+        """What the first source that has anything gives."""
+        for source in sources:
+            found: tuple[str, ...] = ()
+            if source.header:
+                value = self.reply.headers.get(source.header, "")
+                found = source.match.find(value) if source.match else (value,) if value else ()
+            elif source.match is not None:
+                found = source.match.find(self.text)
+            elif source.json is not None:
+                found = source.json.find(self.json)
+            found = tuple(dict.fromkeys(each.strip()[:_LONGEST_ID] for each in found if each.strip()))
+            if found:
+                return found
+        return ()
+
+    def words(self, answers: Answers, condition: Condition | None = None) -> str:
+        """The reason in the network's words, with ours in front where there are some."""
+        said = " ".join("; ".join(self.find(answers.reason)[:3] or (self.text[: _WORDS * 4],)).split())
+        said = said if len(said) <= _WORDS else said[: _WORDS - 1] + "…"
+        ours = condition.reason if condition else ""
+        return ": ".join(each for each in (ours, said) if each)
+
+
+def judge(answers: Answers, reply: Reply, rest: float) -> Accepted | Failure:
+    """What the reply means for the piece it answers. `rest`: seconds that a gateway is left alone when its account is closed."""
+    read = _Read(reply, answers)
+    if any(read.fits(condition, every=True) for condition in answers.success):
+        first, *more = read.find(answers.id) or ("",)
+        return Accepted(first or None, more=tuple(more))
+    for name in ("stop", "speed", "temporary", "permanent"):
+        conditions: tuple[Condition, ...] = getattr(answers, name)
+        found = next((each for each in conditions if read.fits(each)), None)
+        if found is not None:
+            failure = _failure(name, read.words(answers, found), reply, rest)
+            failure.maybe_sent = any(read.partly(each) for each in answers.success)
+            return failure
+    return _by_status(answers, read, rest)
+
+
+def _failure(name: str, words: str, reply: Reply, rest: float) -> Failure:
+    words = words or f"it answered {reply.status}"
+    if name == "stop":
+        wait = rest if reply.wait is None else max(rest, reply.wait)
+        return Failure(Kind.TEMPORARY, words, scope=Scope.GATEWAY, retry_after=wait, status="4.7.0")
+    if name == "speed":
+        return Failure(Kind.TEMPORARY, words, scope=Scope.SPEED, retry_after=reply.wait, status="4.4.5")
+    if name == "temporary":
+        return Failure(Kind.TEMPORARY, words, retry_after=reply.wait, status="4.4.0")
+    return Failure(Kind.PERMANENT, words, status="5.0.0")
+
+
+def _by_status(answers: Answers, read: _Read, rest: float) -> Failure:
+    reply = read.reply
+    status = f"it answered {reply.status} {reply.phrase}".rstrip()
+    said = read.words(answers)
+    words = f"{status}: {said}" if said else status
+    if reply.status == 429:
+        return _failure("speed", words, reply, rest)
+    if reply.status >= 500 or reply.status in NOT_NOW:
+        return _failure("temporary", words, reply, rest)
+    if reply.status in CLOSED:
+        return _failure("stop", words, reply, rest)
+    if 200 <= reply.status < 300:
+        if not reply.whole:
+            return Failure(Kind.UNKNOWN, f"half an answer: {words}", status="4.4.2")
+        return Failure(
+            Kind.PERMANENT, f"an answer that nobody expects: {words}", maybe_sent=True, status="5.5.0"
+        )
+    return _failure("permanent", words, reply, rest)
+
+
+def _parameter(value: str, name: str) -> str:
+    for part in value.split(";")[1:]:
+        key, _, given = part.partition("=")
+        if key.strip().lower() == name:
+            return given
+    return ""

@@ -1,0 +1,120 @@
+"""From the settings of a gateway to the provider it speaks to: one of `providers.yaml`, or what its own `url:` says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from smsd.codec.provider import model
+from smsd.codec.provider.model import Credential, Provider
+from smsd.config import providers
+from smsd.config.places import find_data
+from smsd.config.positions import ConfigError, Document, KeyPath
+from smsd.core import provided
+from smsd.gateways import trust
+from smsd.gateways.http.settings import Settings
+from smsd.values.errors import InvalidValue
+
+
+def build(settings: Settings, find: Callable[[str], str]) -> Provider:
+    """The provider; ConfigError or InvalidValue when it cannot be used."""
+    document = Document("configuration")
+    provider = _provider(settings, find, (), document)
+    if document.problems:
+        raise ConfigError(document.problems)
+    return provider
+
+
+def check(settings: Settings, path: KeyPath, document: Document) -> None:
+    """Report what is wrong with a gateway that stands at `path` of a configuration."""
+    try:
+        _provider(settings, lambda name: find_data(name, document.file), path, document)
+    except ConfigError as error:
+        document.problems += error.problems
+    except InvalidValue as error:
+        wrong, _, allowed = str(error).partition(": ")
+        document.report((*path, "template"), wrong, allowed)
+    if settings.incoming is not None:
+        provided.check(settings.incoming, settings.template, (*path, "incoming"), document)
+    if settings.certificate or settings.key or settings.ca:
+        try:
+            trust.policy(settings.ca, settings.certificate, settings.key)
+        except ValueError as error:
+            wrong, _, allowed = str(error).partition(": ")
+            document.report((*path, "certificate" if settings.certificate else "ca"), wrong, allowed)
+
+
+def _provider(settings: Settings, find: Callable[[str], str], path: KeyPath, document: Document) -> Provider:
+    named = settings.template is not None
+    provider = _described(settings, find, path, document) if named else _own(settings, path, document)
+    if settings.answers is not None:
+        provider = replace(
+            provider, answers=providers.read_answers(document, (*path, "answers"), settings.answers)
+        )
+    return provider if settings.split is None else replace(provider, split=settings.split)
+
+
+def _described(settings: Settings, find: Callable[[str], str], path: KeyPath, document: Document) -> Provider:
+    """One of `providers.yaml`."""
+    for name in ("url", "body", "method", "login"):
+        if getattr(settings, name) is not None:
+            document.report((*path, name), "this belongs to a gateway without a template", "leave one out")
+    provider = providers.find(settings.template or "", find, settings.server)
+    if provider.wants_server and settings.server is None:
+        document.report((*path, "server"), "missing", "write server: https://sms.example.org")
+    known = {credential.name for credential in provider.credentials}
+    for name in settings.credentials:
+        if name not in known:
+            allowed = f"allowed: {', '.join(sorted(known)) or 'none'}"
+            document.report(
+                (*path, "credentials", name), "the provider has no such credential", allowed, at_key=True
+            )
+    for credential in provider.credentials:
+        if credential.name not in settings.credentials and not credential.optional:
+            about = credential.about or "the provider wants it"
+            document.report(
+                (*path, "credentials"), f"{credential.name} is missing", f"{credential.name}: {about}"
+            )
+    return provider
+
+
+def _own(settings: Settings, path: KeyPath, document: Document) -> Provider:
+    """What the gateway says itself."""
+    if settings.url is None:
+        document.report(
+            path, "there is neither a template nor a url", "write template: NAME, or url: http://…"
+        )
+        return Provider(settings.id, None)
+    if settings.server is not None:
+        document.report(
+            (*path, "server"), "this belongs to a gateway with a template", "write it into the url"
+        )
+    for name in settings.credentials:
+        if not providers.is_name(name):
+            document.report(
+                (*path, "credentials", name),
+                "this cannot be the name of a credential",
+                "write small letters: user",
+            )
+    data: dict[str, Any] = {
+        "url": settings.url.get_secret_value(),
+        "method": settings.method,
+        "body": settings.body and settings.body.get_secret_value(),
+        "headers": {name: value.get_secret_value() for name, value in settings.headers.items()} or None,
+        "login": settings.login and settings.login.get_secret_value(),
+        "omit": settings.omit,
+    }
+    if settings.body is not None:
+        data["type"] = settings.body_type
+    names = model.MESSAGE | set(settings.credentials)
+    request = providers.read_request(providers.Reading(document), path, data, names, None)
+    carried = request is not None and request.shows(("data", "body"), "binary")
+    flagged = request is not None and request.shows(("udh", "binary"), "binary")
+    return Provider(
+        name=settings.id,
+        text=request,
+        # Without a place for the header or a flag the other side would take octets for a text.
+        binary=request if carried and flagged else None,
+        credentials=tuple(Credential(name) for name in settings.credentials),
+    )
