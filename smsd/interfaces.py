@@ -259,7 +259,6 @@ class GatewayContext:
     )
     databases: Any = None  # smsd.core.databases.Databases: those of the configuration, by name
     find_account: Callable[[str], Any] = lambda name: None  # an account by name (IAccount's attributes), or None
-    find_account: Callable[[str], Any] = lambda name: None  # an account by name (IAccount's attributes), or None
 
 
 @dataclass(frozen=True, slots=True)
