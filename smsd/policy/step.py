@@ -1,8 +1,9 @@
 """What becomes of a delivery: the one retry policy of the house.
 
 `next_step(view, event, now)` answers every event (an outcome, a report, a deadline) with the delivery's next state. Trouble
-with a gateway costs the message no try: its lane is closed, the message stays ready. Unknown outcomes follow the
-gateway's `in_doubt` policy, and every resend after one is marked.
+with a gateway costs the message no try: its lane is closed, the message stays ready. What one gateway did not take goes at
+once to the others of its route that can; only when all were asked it waits. Unknown outcomes follow the gateway's `in_doubt`
+policy, and every resend after one is marked.
 """
 
 from __future__ import annotations
@@ -42,7 +43,8 @@ def after_outcome(view: View, outcome: Accepted | Failure, now: int) -> Step:
     if isinstance(outcome, Accepted):
         return _after_yes(view, now)
     tries, reason, begun = view.tries + 1, outcome.reason, view.sent > 0
-    if outcome.kind is Kind.PERMANENT and outcome.scope is Scope.MESSAGE:
+    no_way = about_the_route(outcome)
+    if outcome.kind is Kind.PERMANENT and (outcome.scope is Scope.MESSAGE or (no_way and not view.others)):
         status = outcome.status or "5.0.0"
         return _step(
             view,
@@ -56,13 +58,27 @@ def after_outcome(view: View, outcome: Accepted | Failure, now: int) -> Step:
             stick=begun,
             final=True,
         )
+    elsewhere = view.others == "now" and outcome.scope is not Scope.SPEED and not begun
     if outcome.maybe_sent:
+        if elsewhere:
+            return _after_doubt(view, reason, now, view.tries, elsewhere=True)
         return _after_doubt(view, reason, now + IN_DOUBT_WAIT * min(tries, 20), tries)
-    if outcome.scope is not Scope.MESSAGE:
+    if elsewhere:  # before it waits, everybody is asked
+        return _step(view, State.READY, due=now, reason=reason, attempt=True, elsewhere=True)
+    if outcome.scope is not Scope.MESSAGE and not view.blamed and not no_way:
         due = 0 if outcome.keeps_place else now
         return _step(view, State.READY, due=due, reason=reason, attempt=True, stick=begun)
     wait = back_off(tries) if outcome.retry_after is None else int(outcome.retry_after * 1000)
-    return _step(view, State.READY, due=now + wait, tries=tries, reason=reason, attempt=True, stick=begun)
+    return _step(
+        view, State.READY, due=now + wait, tries=tries, reason=reason, attempt=True, stick=begun, elsewhere=no_way and not begun
+    )  # fmt: skip
+
+
+def about_the_route(failure: Failure) -> bool:
+    """Whether the gateway answered that it cannot carry this message, and does not speak of itself: another may."""
+    return (
+        failure.kind is Kind.PERMANENT and failure.scope is Scope.GATEWAY and failure.retry_after is None
+    )
 
 
 def _after_yes(view: View, now: int) -> Step:
@@ -79,12 +95,12 @@ def _after_yes(view: View, now: int) -> Step:
     return _step(view, State.SENT, sent=view.total, final=True, notice=told, status="2.0.0")
 
 
-def _after_doubt(view: View, why: str, due: int, tries: int) -> Step:
+def _after_doubt(view: View, why: str, due: int, tries: int, *, elsewhere: bool = False) -> Step:
     if view.in_doubt == "hold":  # marked too: the operator may send it again
         return _step(view, State.HELD, maybe_twice=True, reason=f"in doubt: {why}", attempt=True, stick=True)
     return _step(
         view, State.READY, due=due, tries=tries, maybe_twice=True, reason=f"in doubt, sent again: {why}",
-        attempt=True, stick=view.sent > 0,
+        attempt=True, stick=view.sent > 0, elsewhere=elsewhere,
     )  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from smsd.store.lanes import Lanes
+from smsd.store.limiting import Limiting
 from smsd.store.replies import Replies
 from smsd.store.rows import (
     CONTENT,
@@ -41,7 +42,8 @@ class Accepting:
     """The accept handler; `write` is also what follow-ups (reports, incoming messages) go through. `care` says how a delivery
     leaves for which rules have wishes, and which window it waits in (`store.gathering`)."""
 
-    def __init__(self, lanes: Lanes, session: int, replies: Replies) -> None:
+    def __init__(self, lanes: Lanes, session: int, replies: Replies, limiting: Limiting) -> None:
+        self._limiting = limiting
         self._lanes = lanes
         self._session = session
         self._replies = replies
@@ -114,6 +116,8 @@ class Accepting:
             cursor.executemany(MESSAGE, messages)
             cursor.executemany(DELIVERY, deliveries)
             self._replies.record(cursor, items)
+            if self._limiting.meters:
+                self._limiting.accepted(cursor, items)
         if contents:
             cursor.executemany(CONTENT, contents)
         if waiting:

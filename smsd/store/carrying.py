@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from typing import Any
 
+from smsd.policy import route as routes
 from smsd.policy.answer import MOST_HOPS, answer
+from smsd.policy.limits import FITS, PASS, WAIT, Budget, Charge, Meter
 from smsd.policy.notice import notice
 from smsd.policy.step import after_crash, after_outcome
 from smsd.store.accepting import Accepting
 from smsd.store.digests import DOOR as DIGEST
 from smsd.store.digests import tell_later
 from smsd.store.lanes import Lanes
+from smsd.store.limiting import Limiting
 from smsd.store.ledger import Ledger, names_of
 from smsd.store.replies import Replies
 from smsd.store.rows import LOAD, piece_of, told_of, view_of
-from smsd.values.delivery import Accepted, Piece, State
+from smsd.values.delivery import Accepted, Failure, Piece, Scope, State
 from smsd.values.frozen import frozen
 from smsd.values.message import Call, Submission
 from smsd.values.plan import Acceptance, Settlement, Step, View
@@ -41,7 +45,8 @@ Probe = tuple[int, int]  # a lane and a priority
 @frozen
 class Take:
     """A gateway asks for work: `probes` are (lane, priority) in the order of fairness; `busy` tells, at the moment of the
-    claim, which targets of a lane are on the wire; `parts` and `whole_text` as in `Abilities`."""
+    claim, which targets of a lane are on the wire; `parts` and `whole_text` as in `Abilities`. `meter` has its
+    limits, if it has any; of the deliveries in `shun` it takes one only when there is nothing else."""
 
     gateway: str
     probes: tuple[Probe, ...]
@@ -50,16 +55,23 @@ class Take:
     parts: bool
     now: int
     whole_text: bool = False
+    meter: Meter | None = None
+    shun: frozenset[int] = frozenset()
 
 
 @frozen
 class Taken:
     """The pieces claimed, and per probe that was made when there is something next (ms), or None when it is empty. What is
-    due in a `held_up` one has to wait: its targets are on the wire, or it is about to expire."""
+    due in a `held_up` one has to wait: its targets are on the wire, or it is about to expire. With limits: `costs` is what each
+    piece takes of them, `passed` the probes with deliveries that others may carry, and this gateway not soon; `short` is what
+    the first one needs that waits for its turn (0: none does)."""
 
     pieces: list[Piece]
     next_due: dict[Probe, int | None]
     held_up: frozenset[Probe] = frozenset()
+    costs: tuple[int, ...] = ()
+    passed: frozenset[Probe] = frozenset()
+    short: int = 0
 
 
 @frozen
@@ -74,7 +86,10 @@ class Settled:
 class Carrying:
     """Handlers around the wire. `plan` turns a report's Submission into an Acceptance (set by the dispatcher)."""
 
-    def __init__(self, lanes: Lanes, session: int, accepting: Accepting, replies: Replies) -> None:
+    def __init__(
+        self, lanes: Lanes, session: int, accepting: Accepting, replies: Replies, limiting: Limiting
+    ) -> None:
+        self._limiting = limiting
         self._lanes = lanes
         self._session = session
         self._accepting = accepting
@@ -93,17 +108,33 @@ class Carrying:
     def _take(self, cursor: sqlite3.Cursor, item: Take, targets: set[tuple[int, str]]) -> Taken:
         claimed: list[int] = []
         probed: dict[Probe, bool] = {}  # and whether it could have given more slots work
+        budget = None if item.meter is None else item.meter.budget(item.now)
+        passed: set[Probe] = set()
         for probe in item.probes:
             room = item.slots - len(claimed)
             if not room:
                 break
-            found = _claim(cursor, probe, room, item, targets)
+            found = _claim(cursor, probe, room, item, targets, budget)
             probed[probe] = len(found) < room
             claimed += found
+            if budget is not None:
+                if budget.passed:
+                    passed.add(probe)
+                    budget.passed = False
+                if budget.short:
+                    probed[probe] = False
+                    break
+        if not claimed and item.shun:
+            return self._take(cursor, replace(item, shun=frozenset()), targets)
         pieces = self._begin(cursor, claimed, item)
         next_due = {probe: _next_due(cursor, probe) for probe in probed}
         held_up = {p for p, due in next_due.items() if probed[p] and due is not None and due <= item.now}
-        return Taken(pieces, next_due, frozenset(held_up))
+        if budget is None:
+            return Taken(pieces, next_due, frozenset(held_up))
+        costs = tuple(budget.costs)
+        charges = [Charge(item.now, n, str(piece.target)) for piece, n in zip(pieces, costs, strict=True)]
+        self._limiting.write(cursor, item.gateway, charges)
+        return Taken(pieces, next_due, frozenset(held_up - passed), costs, frozenset(passed), budget.short)
 
     def _begin(self, cursor: sqlite3.Cursor, claimed: list[int], item: Take) -> list[Piece]:
         """The pieces of what is claimed, each on the wire."""
@@ -139,12 +170,7 @@ class Carrying:
             for row in cursor.execute("select id from delivery where state=1 and session=?", (self._session,))
         }
         steps = [(item, after_outcome(_view(item), item.outcome, item.now)) for item in items]
-        lanes = {
-            item.piece.delivery: (
-                self._stick(cursor, item.piece.lane, item.piece.gateway) if step.stick else item.piece.lane
-            )
-            for item, step in steps
-        }
+        lanes = {item.piece.delivery: self._lane_after(cursor, item, step) for item, step in steps}
         ours = [(item, step) for item, step in steps if item.piece.delivery in mine]
         cursor.executemany(
             UPDATE, [self._updated(item, step, lanes[item.piece.delivery]) for item, step in ours]
@@ -174,10 +200,33 @@ class Carrying:
             item.now if step.final else None, item.piece.delivery,
         )  # fmt: skip
 
+    def _lane_after(self, cursor: sqlite3.Cursor, item: Settlement, step: Step) -> int:
+        """Where a delivery waits after this step; what others have been asked for is noted beside it."""
+        lane, delivery = item.piece.lane, item.piece.delivery
+        if step.stick:
+            return self._stick(cursor, lane, item.piece.gateway)
+        base, asked = routes.split(item.route)
+        if step.elsewhere:
+            tried = (*asked, item.piece.gateway)
+            lane = self._beside(cursor, lane, routes.without(item.route, item.piece.gateway))
+        elif asked and step.state is State.READY and not _too_fast(item):
+            tried, lane = (), self._beside(cursor, lane, base)
+        else:
+            return lane
+        cursor.execute(
+            "update delivery set tried=? where id=? and state=1 and session=?",
+            (",".join(tried) or None, delivery, self._session),
+        )
+        return lane
+
     def _stick(self, cursor: sqlite3.Cursor, lane: int, gateway: str) -> int:
         """The lane of the same flow that only this gateway serves."""
+        return self._beside(cursor, lane, f"gw:{gateway}")
+
+    def _beside(self, cursor: sqlite3.Cursor, lane: int, route: str) -> int:
+        """The lane of the same flow with another route."""
         (flow,) = cursor.execute("select flow from lane where id=?", (lane,)).fetchone()
-        return self._lanes.of(cursor, f"gw:{gateway}", flow)
+        return self._lanes.of(cursor, route, flow)
 
     def _record(self, cursor: sqlite3.Cursor, settled: list[tuple[Settlement, Step]]) -> None:
         pieces, attempts = [], []
@@ -284,23 +333,39 @@ def _view(item: Settlement) -> View:
     return View(
         state=State.SENDING, tries=piece.tries, sent=piece.seq - 1, total=piece.total, expires=piece.expires,
         wants=piece.wants, report=piece.report and item.space != "", maybe_twice=piece.maybe_twice,
-        in_doubt=item.in_doubt, seq=piece.seq,
+        in_doubt=item.in_doubt, seq=piece.seq, others=item.others, blamed=item.blamed,
     )  # fmt: skip
 
 
+def _too_fast(item: Settlement) -> bool:
+    return isinstance(item.outcome, Failure) and item.outcome.scope is Scope.SPEED
+
+
 def _claim(
-    cursor: sqlite3.Cursor, probe: Probe, room: int, item: Take, targets: set[tuple[int, str]]
+    cursor: sqlite3.Cursor,
+    probe: Probe,
+    room: int,
+    item: Take,
+    targets: set[tuple[int, str]],
+    budget: Budget | None,
 ) -> list[int]:
     """The next deliveries that may go on the wire, at most `room`, whose targets are not among `targets`; now they are."""
     lane, priority = probe
-    busy = item.busy(lane)
+    busy, shun = item.busy(lane), item.shun
     found: list[int] = []
-    for delivery, target, expires in cursor.execute(
-        "select id, target, expires from delivery where lane=? and state=0 and priority=? and due<=?"
+    for delivery, target, expires, missing in cursor.execute(
+        "select id, target, expires, pieces - sent from delivery where lane=? and state=0 and priority=? and due<=?"
         " order by due, id limit ?",
         (lane, priority, item.now, room + LOOK_AHEAD),
     ):
         if target not in busy and (lane, target) not in targets and expires > item.now:
+            if shun and delivery in shun:
+                continue
+            fits = FITS if budget is None else budget.take(target, missing)
+            if fits is WAIT:
+                break
+            if fits is PASS:
+                continue
             targets.add((lane, target))
             found.append(delivery)
             if len(found) == room:

@@ -31,6 +31,7 @@ from smsd.store.gathering import Gathering
 from smsd.store.group import GroupCommit
 from smsd.store.ids import Ids
 from smsd.store.lanes import Lanes
+from smsd.store.limiting import Limiting
 from smsd.store.ledger import Reported
 from smsd.store.receiving import Arrival, Received, Receiving
 from smsd.store.replies import Replies
@@ -104,8 +105,10 @@ class SqliteStore:
         self._writer.execute(f"pragma busy_timeout={BUSY_TIMEOUT}")
         lanes = Lanes()
         self.replies = Replies()
-        self.accepting = Accepting(lanes, self.session, self.replies)
-        self.carrying = Carrying(lanes, self.session, self.accepting, self.replies)
+        self.limiting = Limiting()
+        self.limiting.read(self._writer, self.now())
+        self.accepting = Accepting(lanes, self.session, self.replies, self.limiting)
+        self.carrying = Carrying(lanes, self.session, self.accepting, self.replies, self.limiting)
         self.alerts = alerts = Alerts(self.accepting, self._follow)
         self.gathering = Gathering(Digests(self.accepting, self._follow), alerts, self.replies)
         self.accepting.care = self.gathering.care

@@ -40,7 +40,8 @@ class Kind(enum.Enum):
 
 
 class Scope(enum.Enum):
-    """What a failure is about: this message, the gateway that was asked, or how fast it was asked."""
+    """What a failure is about: this message, the gateway that was asked, or how fast it was asked. A permanent one about the
+    gateway, without `retry_after`, says that this gateway cannot carry this message, and another may (no route)."""
 
     MESSAGE = "message"
     GATEWAY = "gateway"

@@ -77,7 +77,8 @@ class Acceptance(NamedTuple):
 
 
 class View(NamedTuple):
-    """What a decision about a delivery has to know of it."""
+    """What a decision about a delivery has to know of it. `others`: gateways of its route that have not been asked: one carries
+    `now`, one may `later`, there is none (""). `blamed`: the trouble that its gateway had with it is its own."""
 
     state: State
     tries: int = 0
@@ -88,6 +89,8 @@ class View(NamedTuple):
     report: bool = False
     maybe_twice: bool = False
     in_doubt: str = "resend"
+    others: str = ""
+    blamed: bool = False
     seq: int = 1
     finished: bool = False
 
@@ -95,7 +98,7 @@ class View(NamedTuple):
 class Step(NamedTuple):
     """The next state of a delivery. `due` 0 keeps its place, `deadline` None what was planned. `notice` is the event of the
     report its ticket gets ("" for none); `attempt` says that this try goes on record; `stick` binds a partly sent delivery
-    to the gateway that began it; `final`: nothing more is awaited. `network` is the network's own word or code, where a report
+    to the gateway that began it, `elsewhere` lets others have it first; `final`: nothing more is awaited. `network` is the network's own word or code, where a report
     of it led here."""
 
     state: State
@@ -109,13 +112,15 @@ class Step(NamedTuple):
     status: str = ""
     attempt: bool = False
     stick: bool = False
+    elsewhere: bool = False
     final: bool = False
     network: str = ""
 
 
 class Settlement(NamedTuple):
     """A piece that came back from its gateway: how, after how many milliseconds. `space` is the account at the provider in which
-    the references of the outcome mean something, "" when no report of them is awaited; `way` how that account writes them."""
+    the references of the outcome mean something, "" when no report of them is awaited; `way` how that account writes them.
+    `route` is its lane's; `others` and `blamed` are as in `View`."""
 
     piece: Piece
     outcome: Accepted | Failure
@@ -124,6 +129,9 @@ class Settlement(NamedTuple):
     in_doubt: str = "resend"
     space: str = ""
     way: str = ""
+    route: str = ""
+    others: str = ""
+    blamed: bool = False
 
 
 @frozen
