@@ -30,12 +30,12 @@ class Call:
     form: Pairs = ()
     scalars: Pairs = ()
     body: bytes = b""
-    headers: Mapping[str, str] = {}
+    headers: tuple[tuple[str, str], ...] = ()
     parameter: str = "secret"
 
     def header(self, name: str) -> str:
         """Its value, "" without one."""
-        return self.headers.get(name, "")
+        return dict(self.headers).get(name, "")
 
 
 def _same(one: str | bytes, other: str | bytes) -> bool:

@@ -152,10 +152,12 @@ def _decoded(raw: str | bytes, charset: Charset, item: Item, notes: list[str]) -
     known = matching.charset(_ALIASES.get(declared.casefold(), declared)) if declared else None
     if declared and known is None and declared.casefold() not in _NO_CHARSET:
         notes.append(f"charset {declared[:40]!r} is not known")
+    named = known or charset.default
     try:
-        text = raw.decode(known or charset.default)
+        # Half a surrogate pair, where a part ends, is no reason to read all of it otherwise.
+        text = raw.decode(named, "surrogatepass" if named.startswith("utf-16") else "strict")
     except UnicodeDecodeError:
-        notes.append(f"a text is not {known or charset.default}, as it should be")
+        notes.append(f"a text is not {named}, as it should be")
         return utf8(raw)
     # A mark of the order of octets is no part of the text.
     return text.removeprefix("\ufeff")
