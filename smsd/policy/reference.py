@@ -16,7 +16,7 @@ LONG = 16
 SHORTEST = 4
 """Characters that a reference must have to be found by its value alone, without a number."""
 SKEW = 10 * 60_000
-"""How far the clock of a network may be behind ours."""
+"""How far the clock of a network may be from ours."""
 WAYS = ("", "exact", "hex", "decimal")
 """`exact`: as it is written. `hex`: reports write in hexadecimal what answers write in decimal; `decimal`: the other way round.
 "": whatever fits."""
@@ -42,7 +42,7 @@ class Known:
 def folded(reference: str) -> str:
     """The form that is looked for: trimmed, small letters, no leading zeros."""
     text = reference.strip().lower()
-    if text.startswith("0x"):
+    if text.startswith("0x") and len(text) > 2:
         return "0x" + (text[2:].lstrip("0") or "0")
     return text.lstrip("0") or text[-1:]
 
@@ -125,10 +125,15 @@ def _turns(key: str, way: str) -> bool:
 
 def of_its_time(entries: Sequence[Known], submitted: int | None, at: int | None) -> Known:
     """Which of several messages with one reference to one number a report is about: the one the network took when it says it
-    did, else the newest that was there when it happened. A modem's one octet comes again after 256 messages."""
+    did; else the newest, of those that were there when it happened. A modem's one octet comes again after 256 messages."""
     if len(entries) == 1:
         return entries[0]
-    if submitted is not None:
-        return min(entries, key=lambda one: abs(one.at - submitted))
+    if submitted is not None:  # where no message is near that time, the network's clock or its zone is wrong
+        near = [one for one in entries if abs(one.at - submitted) <= SKEW]
+        return min(near, key=lambda one: abs(one.at - submitted)) if near else max(entries, key=_at)
     there = [one for one in entries if at is None or one.at <= at + SKEW]
-    return max(there or entries, key=lambda one: one.at)
+    return max(there or entries, key=_at)
+
+
+def _at(one: Known) -> int:
+    return one.at

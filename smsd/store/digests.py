@@ -113,7 +113,10 @@ class Digests:
             (row["digest"], row["last"], int(NEEDS[row["event"]]), TOLD_AT_ONCE),
         ).fetchall()
         step = Step(State.MERGED, reason=row["reason"], notice=row["event"], status=row["status"])
-        reports = [report for member in members if (report := self._report(member, step, now)) is not None]
+        digest = _load(cursor, row["digest"])
+        reports = [
+            report for member in members if (report := self._report(member, digest, step, now)) is not None
+        ]
         woken = [lane for one in self._accepting.write(cursor, reports) for lane in one.lanes.values()]
         if len(members) == TOLD_AT_ONCE:
             cursor.execute(
@@ -124,8 +127,15 @@ class Digests:
             cursor.execute("delete from telling where digest=? and event=?", (row["digest"], row["event"]))
         return woken, True
 
-    def _report(self, member: Any, step: Step, now: int) -> Acceptance | None:
-        submission = notice(told_of(member), step, now)
+    def _report(self, member: Any, digest: Any, step: Step, now: int) -> Acceptance | None:
+        told = replace(
+            told_of(member),
+            gateway=digest["gateway"] or "",
+            reference=digest["network_reference"] or "",
+            sent=digest["sent"],
+            total=digest["pieces"],
+        )
+        submission = notice(told, step, now)
         return None if submission is None else self._plan(submission, member["message"])
 
 

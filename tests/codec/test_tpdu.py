@@ -290,9 +290,10 @@ class StatusTests(SynchronousTestCase):
     """TP-ST and TP-FCS in words."""
 
     def test_kinds(self) -> None:
-        """Only 20..3F is not final (trap 9)."""
+        """Only 20..3F is not final (trap 9); 46 is the network's validity period."""
         for status in range(256):
             wanted = "delivered" if status < 0x20 else "pending" if status < 0x40 else "failed"
+            wanted = "expired" if status == 0x46 else wanted
             self.assertEqual(tpdu.status_kind(status), wanted)
             self.assertTrue(tpdu.status_words(status))
             self.assertTrue(tpdu.cause_words(status))

@@ -43,7 +43,7 @@ def _look_at(value: Tpdu) -> None:
         assert value.validity.seconds is None or value.validity.seconds >= 0
         assert value.validity.until is None or value.validity.format == 3
     if isinstance(value, StatusReport):
-        assert tpdu.status_kind(value.status) in ("delivered", "pending", "failed")
+        assert tpdu.status_kind(value.status) in ("delivered", "pending", "expired", "failed")
         assert tpdu.status_words(value.status)
     for name in ("at", "discharged", "coding"):
         getattr(value, name, None)

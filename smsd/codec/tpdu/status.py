@@ -64,9 +64,11 @@ _FAILURE: Final = {
 
 
 def status_kind(status: int) -> str:
-    """`delivered`, `pending` (the service centre still tries) or `failed`."""
+    """`delivered`, `pending` (the service centre still tries), `expired` or `failed`."""
     if status < 0x20:
         return "delivered"
+    if status == 0x46:
+        return "expired"
     return "pending" if status < 0x40 else "failed"
 
 

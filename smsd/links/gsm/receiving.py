@@ -174,7 +174,7 @@ class Receiver:
         return True
 
     def _reported(self, report: tpdu.StatusReport) -> Deferred[Any]:
-        at_time = report.discharged
+        at_time, submitted = report.discharged, report.at
         return self._context.outlet.reported(
             NetworkReport(
                 reference=str(report.reference),
@@ -182,6 +182,7 @@ class Receiver:
                 status=tpdu.status_kind(report.status),
                 detail=f"{report.status:#04x} {tpdu.status_words(report.status)}",
                 at=None if at_time is None else at_time.at,
+                submitted=None if submitted is None else submitted.at,
             )
         )
 
