@@ -1,0 +1,498 @@
+"""Events for programs: told in the commit of their cause, in order, until somebody has them; dead ones can be told again."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from smsd.core.callbacks import MOST, make_cursor, read_cursor
+from smsd.gateways.exchange import Unanswered
+from smsd.store.sweeping import Tick
+from smsd.values.address import Address
+from smsd.values.delivery import Failure, Kind
+from smsd.values.errors import InvalidValue, Refused
+from smsd.values.message import Report, Wants
+from tests.core.programs import CONFIGURATION, LOST, Asked, Network, Programs, answered
+from tests.house import House
+
+BARRED = Failure(Kind.PERMANENT, "barred by the network")
+DAY = 86_400
+
+
+class Case(SynchronousTestCase):
+    configuration = CONFIGURATION
+
+    def setUp(self) -> None:
+        self.house = House()
+        self.addCleanup(lambda: self.house.close())
+        self.programs = Programs(self.house, self.configuration)
+        self.network = self.programs.network
+
+    def states(self) -> list[str]:
+        return [row["state"] for row in self.programs.rows()]
+
+    def sweep(self) -> None:
+        self.house.wait(self.house.store.tick(Tick(self.house.store.now(), 90 * DAY * 1000)))
+
+    def die(self) -> None:
+        """Another process life over what is on disk."""
+        self.house = self.house.crash()
+        self.programs = Programs(self.house, self.configuration, self.network)
+
+
+class Reports(Case):
+    def test_what_became_of_a_message_is_posted(self) -> None:
+        self.house.gsm.answer = lambda piece: BARRED
+        delivery = self.programs.send(msgid="order-7")
+        self.house.settle()
+        [asked] = self.network.asked
+        self.assertEqual((asked.method, asked.url), ("POST", "https://app.example/in?token=s3cret"))
+        data = asked.event["data"]
+        self.assertEqual(asked.event["type"], "message.failed")
+        self.assertEqual(asked.event["timestamp"], "2027-01-15T08:00:00.000Z")
+        told = {name: data[name] for name in ("delivery", "recipient", "state", "reason", "msgid", "account")}
+        self.assertEqual(
+            told,
+            {"delivery": str(delivery), "recipient": "+15550000001", "state": "failed",
+             "reason": "barred by the network", "msgid": "order-7", "account": "demo"},
+        )  # fmt: skip
+        [row] = self.programs.rows()
+        self.assertEqual((asked.headers["webhook-id"], row["state"]), (str(row["id"]), "sent"))
+
+    def test_an_answer_of_the_phone_is_posted(self) -> None:
+        delivery = self.programs.send(msgid="order-7")
+        self.programs.arrive("yes, please")
+        [asked] = self.network.asked
+        self.assertEqual(asked.event["type"], "message.received")
+        data = asked.event["data"]
+        self.assertEqual(
+            (data["from"], data["to"], data["text"], data["gateway"]),
+            ("+15550000001", "+15559990000", "yes, please", "gsm1"),
+        )
+        self.assertEqual(data["in_reply_to"], {"delivery": str(delivery), "msgid": "order-7"})
+
+    def test_who_does_not_want_answers_gets_none(self) -> None:
+        self.programs.send(events=["failed"])
+        self.programs.arrive("yes")
+        self.assertEqual(self.network.asked, [])
+        self.assertEqual(self.house.rows()[-1]["target"], "mailto:ann@example.org")
+
+    def test_what_a_subscriber_does_not_want_is_on_record_and_goes_nowhere(self) -> None:
+        self.house.gsm.answer = lambda piece: Failure(Kind.TEMPORARY, "busy")
+        self.programs.send("shop")
+        self.house.wait(self.house.store.control(_cancel(self.house)))
+        self.house.settle()
+        [row] = self.programs.rows()
+        self.assertEqual(
+            (row["state"], row["reason"]), ("cancelled", "subscriber till does not want to hear 'cancelled'")
+        )
+
+    def test_a_url_of_a_sender(self) -> None:
+        self.house.gsm.answer = lambda piece: BARRED
+        self.programs.send("other", named="https://u:p@else.example/x?pass=1")
+        self.house.settle()
+        [asked] = self.network.asked
+        self.assertEqual(asked.event["type"], "message.failed")
+        self.assertNotIn("webhook-signature", asked.headers)
+        [shown] = self.programs.act(self.programs.callbacks.find("", False, 0, 10)) or [{"to": "-"}]
+        self.assertEqual(shown["to"], "-")  # nothing waits any more
+
+    def test_an_event_is_a_commit_with_its_cause(self) -> None:
+        """What the process that dies now has told the network of, is either unknown as a whole, or an event of its own."""
+        self.network.answer = lambda asked: None
+        self.house.gsm.answer = lambda piece: BARRED
+        self.programs.send()
+        self.house.settle()
+        self.network.open.clear()
+        self.network.answer = lambda asked: 200
+        self.die()
+        self.house.settle()
+        first, second = self.network.asked
+        self.assertEqual(
+            (first.headers["webhook-id"], first.body), (second.headers["webhook-id"], second.body)
+        )
+        self.assertEqual(self.states(), ["sent"])
+
+    def test_a_report_waits_for_a_subscriber_that_is_not_there_now(self) -> None:
+        self.house.wait(self.house.queue.remove("hook-app"))
+        self.house.gsm.answer = lambda piece: BARRED
+        self.programs.send()
+        self.assertEqual(self.states(), ["ready"])
+        [settings] = [one.settings for name, one in self.programs.gateways.items() if name == "hook-app"]
+        self.programs.start(settings)
+        self.assertEqual(self.states(), ["sent"])
+
+
+def _cancel(house: House) -> Any:
+    from smsd.store.operating import Verb
+
+    return Verb("cancel", house.rows()[0]["id"], house.store.now(), 0)
+
+
+class WaysBack(Case):
+    def test_which(self) -> None:
+        back = self.programs.callbacks.way_back
+        usual = Wants.ANSWERS | Wants.SUCCESS | Wants.FAILURE
+        self.assertEqual(back("demo"), (Address("hook", "app"), usual))
+        self.assertEqual(back("shop"), (Address("hook", "till"), usual | Wants.SENT))
+        self.assertIsNone(back("other"))
+        self.assertIsNone(back(None))
+        self.assertEqual(
+            back(None, "http://x.example/", ["sent", "delayed", "buffered"]),
+            (Address("hook", "http://x.example/"), Wants.SENT | Wants.DELAY | Wants.BUFFERED),
+        )
+
+    def test_refused(self) -> None:
+        for arguments, why in (
+            (("other", "app"), "no subscriber of yours"),
+            ((None, "app"), "no subscriber of yours"),
+            (("demo", "till"), "no subscriber of yours"),
+            (("demo", "file:///etc/passwd"), "neither with http:// nor with https://"),
+            (("demo", "https://x.example/" + "a" * 2000), "longer than 2000 characters"),
+            (("demo", None, ["lost"]), "'lost' is not understood"),
+            (("demo", None, ["buffered"]), "not told of 'buffered'"),
+            (("other", None, ["failed"]), "without callback"),
+        ):
+            with self.subTest(arguments=arguments), self.assertRaisesRegex(Refused, why):
+                self.programs.callbacks.way_back(*arguments)
+
+    def test_urls_may_be_switched_off(self) -> None:
+        self.programs = Programs(House(), self.configuration + "callbacks: {urls: no}")
+        self.addCleanup(self.programs.house.close)
+        self.assertNotIn("hooks", self.programs.gateways)
+        with self.assertRaisesRegex(Refused, "URLs are not taken"):
+            self.programs.callbacks.way_back("demo", "https://x.example/")
+
+
+class Order(Case):
+    def failures(self, number: int) -> list[int]:
+        self.house.gsm.answer = lambda piece: BARRED
+        deliveries = [self.programs.send(number=f"+1555000{n:04}") for n in range(number)]
+        self.house.settle()
+        return deliveries
+
+    def test_a_retry_holds_up_the_later_ones(self) -> None:
+        self.network.answer = lambda asked: 500
+        deliveries = self.failures(3)
+        self.assertEqual(len(self.network.asked), 1)
+        for wait in (5, 15, 30, 60, 120, 300, 600, 1200, 1800, 3600, 3600):
+            before = len(self.network.asked)
+            self.house.advance(wait - 1)
+            self.assertEqual(len(self.network.asked), before)
+            self.house.advance(2)
+            self.assertEqual(len(self.network.asked), before + 1)
+        self.assertEqual(len(set(self.network.ids)), 1)
+        self.network.answer = lambda asked: 204
+        self.house.advance(3601)
+        self.assertEqual(
+            [asked.event["data"]["delivery"] for asked in self.network.asked][-3:], list(map(str, deliveries))
+        )
+        self.assertEqual([row["tries"] for row in self.programs.rows()], [0, 0, 0])
+
+    def test_each_try_has_its_own_time_and_the_same_body(self) -> None:
+        self.network.answer = lambda asked: answered(503, retry_after="100")
+        self.failures(1)
+        self.house.advance(99)
+        self.assertEqual(len(self.network.asked), 1)
+        self.house.advance(2)
+        first, second = self.network.asked
+        self.assertEqual(first.body, second.body)
+        self.assertEqual(
+            int(second.headers["webhook-timestamp"]) - int(first.headers["webhook-timestamp"]), 101
+        )
+        self.assertNotEqual(first.headers["webhook-signature"], second.headers["webhook-signature"])
+
+    def test_nobody_hears_what_days_did_not_bring_until_it_is_replayed(self) -> None:
+        self.network.answer = lambda asked: LOST
+        self.failures(2)
+        for _ in range(80):
+            self.house.advance(3600)
+        self.sweep()
+        self.house.settle()
+        self.assertEqual(self.states(), ["expired", "expired"])
+        dead = self.programs.act(self.programs.callbacks.find("app", True, 0, 10))
+        self.assertEqual(
+            [(one["event"], one["to"], one["state"]) for one in dead], [("failed", "app", "expired")] * 2
+        )
+        self.assertIn("did not answer in time", dead[1]["reason"])
+        self.assertGreater(dead[1]["attempts"], 50)
+        self.assertNotIn("s3cret", str(dead))
+        before = self.network.ids[-1]
+        self.network.answer = lambda asked: 200
+        self.network.asked.clear()
+        self.assertEqual(self.programs.act(self.programs.callbacks.replay_dead("app")), 2)
+        self.assertEqual(self.network.ids, [str(row["id"]) for row in self.programs.rows()])
+        self.assertIn(before, self.network.ids)
+        self.assertEqual(self.states(), ["sent", "sent"])
+
+    def test_gone_stops_it_over_restarts_until_somebody_lets_it_go_on(self) -> None:
+        self.network.answer = lambda asked: 410
+        self.failures(2)
+        self.assertEqual(self.states(), ["failed", "ready"])
+        self.assertIn("410", self.house.outlet("hook-app").reason)
+        self.die()
+        self.house.advance(DAY)
+        self.assertEqual((len(self.network.asked), self.states()), (1, ["failed", "ready"]))
+        self.network.answer = lambda asked: 200
+        self.assertEqual(self.programs.act(self.programs.callbacks.replay(int(self.network.ids[0]))), 1)
+        self.assertEqual(self.states(), ["sent", "sent"])
+        self.die()
+        self.failures(1)
+        self.assertEqual(len(self.network.asked), 4)
+
+    def test_another_url_begins_anew(self) -> None:
+        self.network.answer = lambda asked: 410
+        self.failures(2)
+        self.configuration = CONFIGURATION.replace("app.example", "new.example")
+        self.network.answer = lambda asked: 200
+        self.die()
+        self.assertEqual(self.states(), ["failed", "sent"])
+
+    def test_there_is_nothing_to_replay(self) -> None:
+        with self.assertRaisesRegex(InvalidValue, "there is no event 7"):
+            self.programs.act(self.programs.callbacks.replay(7))
+        with self.assertRaisesRegex(InvalidValue, "there are: app, till"):
+            self.programs.act(self.programs.callbacks.replay_dead("nobody"))
+        self.programs.send()
+        [row] = self.house.rows()
+        with self.assertRaisesRegex(InvalidValue, "there is no event"):  # it is a message
+            self.programs.act(self.programs.callbacks.replay(row["id"]))
+
+
+class Unreliable(SynchronousTestCase):
+    """A subscriber that fails as it likes, a process that dies as it likes: every event comes, in order, under its one id."""
+
+    @given(
+        st.lists(
+            st.sampled_from(["send", "send", "reply", "pass", "bad", "lost", "good", "die"]), max_size=25
+        )
+    )
+    @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+    def test_every_event_comes_in_order(self, steps: list[str]) -> None:
+        house, network = House(), Network()
+        programs = Programs(house, network=network)
+        house.gsm.answer = lambda piece: BARRED
+        wanted: list[str] = []
+        done: list[tuple[str, bytes]] = []
+        mood = [200]
+
+        def answer(asked: Asked) -> Any:
+            said = mood[0]
+            if said in (200, "lost"):  # what got lost was heard all the same
+                done.append((asked.headers["webhook-id"], asked.body))
+            return LOST if said == "lost" else said
+
+        network.answer = answer
+        try:
+            for step in [*steps, "good"]:
+                if step == "send":
+                    programs.send(number=f"+1555{len(wanted):07}")
+                    house.settle()
+                    wanted.append("message.failed")
+                elif step == "reply" and wanted:
+                    programs.arrive(f"answer {len(wanted)}", "+15550000000")
+                    wanted.append("message.received")
+                elif step == "pass":
+                    house.advance(17)
+                elif step == "die":
+                    house = house.crash()
+                    programs = Programs(house, network=network)
+                    house.gsm.answer = lambda piece: BARRED
+                else:
+                    mood[0] = {"bad": 503, "lost": "lost", "good": 200}.get(step, 200)  # type: ignore[list-item]
+            mood[0] = 200
+            house.advance(3 * 3600)
+            firsts = list(dict.fromkeys(done))
+            self.assertEqual([id for id, _ in firsts], [str(row["id"]) for row in programs.rows()])
+            self.assertEqual(len(firsts), len(wanted))
+            self.assertEqual({row["state"] for row in programs.rows()} - {"sent"}, set())
+            # A repeat begins where the last one was: nothing is told after what came behind it.
+            places = [firsts.index(one) for one in done]
+            self.assertEqual(places, sorted(places))
+        finally:
+            house.close()
+
+
+class Fetching(Case):
+    def report(self, number: str = "+15550000001") -> None:
+        self.house.gsm.answer = lambda piece: BARRED
+        self.programs.send("shop", number)
+        self.house.settle()
+
+    def test_what_was_handed_out_is_confirmed_by_asking_on(self) -> None:
+        self.report("+15550000001")
+        self.report("+15550000002")
+        events, cursor = self.programs.fetch()
+        self.assertEqual([event.data["recipient"] for event in events], ["+15550000001", "+15550000002"])
+        self.assertEqual(self.programs.fetch()[0], events)  # the client has died before it did anything
+        self.assertEqual(self.states(), ["ready", "ready"])
+        self.assertEqual(self.programs.fetch(cursor=cursor), ([], "0"))
+        self.assertEqual(self.states(), ["delivered", "delivered"])
+        self.assertEqual(self.programs.fetch(), ([], "0"))
+        self.assertEqual(self.network.asked, [])
+
+    def test_a_few_at_a_time_and_over_restarts(self) -> None:
+        for n in range(5):
+            self.report(f"+1555000000{n}")
+        seen: list[str] = []
+        cursor = "0"
+        for _ in range(3):
+            events, cursor = self.programs.fetch(cursor=cursor, limit=2)
+            seen += [event.data["recipient"][-1] for event in events]
+            self.die()
+        self.assertEqual("".join(seen), "01234")
+
+    def test_answers_of_phones_too(self) -> None:
+        self.programs.send("shop")
+        self.programs.arrive("hello shop")
+        (sent, event), _ = self.programs.fetch()
+        self.assertEqual((sent.type, sent.data["state"]), ("message.sent", "sent"))
+        self.assertEqual((event.type, event.data["text"]), ("message.received", "hello shop"))
+
+    def test_an_event_with_an_earlier_id_that_comes_later_is_not_passed_over(self) -> None:
+        """Ids are made before their commit: here one waits in memory while a later one is fetched and confirmed."""
+        early = self.programs.house.planner.plan(_report())
+        self.report()
+        events, cursor = self.programs.fetch()
+        self.assertGreater(int(events[0].id), early.planned[0].delivery)
+        self.house.wait(self.house.dispatcher.commit(early))
+        [late], _ = self.programs.fetch(cursor=cursor)
+        self.assertEqual(int(late.id), early.planned[0].delivery)
+
+    def test_a_cursor_of_somebody_else_confirms_nothing(self) -> None:
+        self.network.answer = lambda asked: 500
+        self.house.gsm.answer = lambda piece: BARRED
+        self.programs.send("demo")
+        self.report()
+        rows = self.programs.rows()
+        foreign = make_cursor([row["id"] for row in rows if row["target"] == "hook:app"])
+        self.programs.fetch(cursor=foreign)
+        self.assertEqual(self.states(), ["ready", "ready"])
+
+    def test_who_may(self) -> None:
+        for account in ("demo", "other", "nobody"):
+            with self.assertRaisesRegex(Refused, "no events to fetch"):
+                self.programs.fetch(account)
+
+    def test_nobody_fetches_it_in_time(self) -> None:
+        self.report()
+        _, cursor = self.programs.fetch()
+        self.house.advance(4 * DAY)
+        self.sweep()
+        self.assertEqual(self.programs.fetch(), ([], "0"))
+        self.programs.fetch(cursor=cursor)  # but it had been handed out
+        self.assertEqual(self.states(), ["delivered"])
+
+    @given(st.data())
+    @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+    def test_whatever_writers_and_readers_do_nothing_is_lost(self, data: Any) -> None:
+        house = House()
+        programs = Programs(house)
+        try:
+            planned: list[Any] = []
+            everything: set[str] = set()
+            processed: set[str] = set()
+            cursor, handed = "0", set[str]()
+            for step in data.draw(
+                st.lists(st.sampled_from(["plan", "commit", "fetch", "crash"]), max_size=25)
+            ):
+                if step == "plan":
+                    planned.append(house.planner.plan(_report()))
+                elif step == "commit" and planned:
+                    one = planned.pop(data.draw(st.integers(0, len(planned) - 1)))
+                    house.wait(house.dispatcher.commit(one))
+                    everything.add(str(one.planned[0].delivery))
+                elif step == "fetch":
+                    processed |= handed  # asking on says so
+                    events, cursor = programs.fetch(cursor=cursor, limit=data.draw(st.integers(1, 3)))
+                    handed = {event.id for event in events}
+                else:  # the client dies: it has neither the events nor the cursor
+                    cursor, handed = "0", set()
+            processed |= handed
+            while True:
+                events, cursor = programs.fetch(cursor=cursor)
+                if not events:
+                    break
+                processed |= {event.id for event in events}
+            self.assertEqual(processed, everything)
+        finally:
+            house.close()
+
+
+def _report() -> Any:
+    from smsd.values.message import Recipient, Submission
+
+    report = Report("failed", 1, 2, "+15550000009", "barred", 0, 0, "")
+    return Submission("notice", Address("account", "smsd"), (Recipient(Address("hook", "till")),), report)
+
+
+class Cursors(SynchronousTestCase):
+    @given(st.sets(st.integers(1, 2**63 - 1), max_size=MOST))
+    def test_it_names_what_it_was_made_of(self, ids: set[int]) -> None:
+        shuffled = random.Random(1).sample(sorted(ids), len(ids))
+        self.assertEqual(read_cursor(make_cursor(shuffled)), tuple(sorted(ids)))
+
+    @given(st.text(max_size=60) | st.from_regex(r"[A-Za-z0-9_-]{1,60}", fullmatch=True))
+    def test_rubbish_is_refused_or_read(self, text: str) -> None:
+        try:
+            ids = read_cursor(text)
+        except Refused:
+            return
+        self.assertTrue(all(0 <= one < 1 << 63 for one in ids))
+
+    def test_it_fits_into_a_url(self) -> None:
+        first = 911_814_159_937_581_056
+        apart = (1 << 22) * 86_400_000
+        self.assertLess(len(make_cursor(first + n * apart // MOST for n in range(MOST))), 6000)
+
+
+class Kannel(Case):
+    def test_a_dlr_url_is_requested(self) -> None:
+        from smsd.codec import kannel
+
+        self.house.gsm.answer = lambda piece: BARRED
+        ticket = kannel.ticket("https://rapid.example/dlr?id=7&s=%d&to=%p", 31, kannel.Facts())
+        self.house.send(ticket=ticket, wants=kannel.wants(31))
+        self.house.settle()
+        [asked] = self.network.asked
+        self.assertEqual(
+            (asked.method, asked.url), ("GET", "https://rapid.example/dlr?id=7&s=16&to=%2B15550000001")
+        )
+        self.assertEqual(self.states(), ["sent"])
+
+    def test_an_answer_of_the_phone_does_not_go_there(self) -> None:
+        from smsd.codec import kannel
+
+        ticket = kannel.ticket("https://rapid.example/dlr?s=%d", 1, kannel.Facts())
+        self.house.send(ticket=ticket, wants=kannel.wants(1))
+        self.programs.arrive("yes")
+        self.assertEqual(self.network.asked, [])
+        self.assertEqual(self.house.rows()[-1]["target"], "mailto:ann@example.org")
+
+
+class Refusals(Case):
+    def test_what_a_senders_url_refuses_is_dead_and_what_fails_is_tried_again(self) -> None:
+        self.house.gsm.answer = lambda piece: BARRED
+        forbidden = Unanswered(
+            "10.0.0.7 is in a network that requests of senders may not reach", False, forbidden=True
+        )
+        for said, state in (
+            (404, "failed"),
+            (302, "failed"),
+            (forbidden, "failed"),
+            (503, "ready"),
+            (LOST, "ready"),
+        ):
+            with self.subTest(said=said):
+                self.network.answer = lambda asked, said=said: said  # type: ignore[misc]
+                self.programs.send("other", f"+1555{len(self.network.asked):07}", named="https://x.example/a")
+                self.house.settle()
+                row = self.programs.rows()[-1]
+                self.assertEqual(row["state"], state)
+        reasons = " ".join(str(row["reason"]) for row in self.programs.rows())
+        self.assertIn("callbacks.allow_networks", reasons)
+        self.assertIn("redirects are not followed", reasons)
