@@ -212,14 +212,21 @@ class House:
             inbound=self.inbound,
             portal=self.accounts.portal,
             post_office=self.answer_office,
+            reports=self.queue.reports,
+            carries=self._carries,
             callbacks=self.callbacks,
             **told,
         )
-            reports=self.queue.reports,
-            carries=self._carries,
         door = registry.find(registry.DOORS, settings.type).make(settings, context)
         self._views[door] = view
         return door
+
+    def _carries(self, gateway: str | None) -> bool:
+        return any(
+            outlet.slots and "sms" in outlet.abilities.schemes
+            for outlet in self.queue.outlets()
+            if gateway is None or outlet.name == gateway
+        )
 
     def _retire(self, door: Any) -> None:
         self._views.pop(door).retire()

@@ -281,3 +281,4 @@ class FrontendContext:
     reports: Any = None  # IReports
     providers: Any = None  # smsd.core.provided.Provided of the gateways whose providers hand messages in, by id
     callbacks: Any = None  # ICallbacks
+    carries: Callable[[str | None], bool] | None = None  # whether this gateway (None: any) carries SMS just now

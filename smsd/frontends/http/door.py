@@ -28,6 +28,8 @@ from smsd.frontends.http import answer
 from smsd.frontends.http.deliver import Deliver
 from smsd.frontends.http.events import Events
 from smsd.frontends.http.front import Front
+from smsd.frontends.http.kannel import PATH as SENDSMS
+from smsd.frontends.http.kannel import Kannel
 from smsd.frontends.http.sms import Sms
 from smsd.frontends.http.wire import DoorFactory, DoorRequest
 from smsd.interfaces import FrontendContext, IFrontend
@@ -50,6 +52,12 @@ class Settings(FrontendSettings):
         default=30, ge=1, le=3_600, description="seconds for one request to arrive"
     )
 
+    kannel: bool = Field(
+        default=False, description="true: /cgi-bin/sendsms answers programs written for Kannel"
+    )
+    kannel_smsc: dict[str, str] = Field(
+        default={}, description="which gateway is meant by an smsc that is none's id: {smsc-id: gateway}"
+    )
     @field_validator("trusted_networks")
     @classmethod
     def _networks(cls, value: list[str]) -> list[str]:
@@ -74,6 +82,7 @@ PAGES: dict[bytes, Callable[[HttpDoor], Page]] = {
     b"/sms/deliver.html": Deliver,
     b"/sms/events": Events,
 }
+    SENDSMS: Kannel,
 
 
 @implementer(IFrontend)
