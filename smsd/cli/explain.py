@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from smsd.cli.aftermath import after
 from smsd.cli.client import DONE, REFUSED, Refusal, call
 from smsd.cli.output import as_json, moment, printable, shortened, table, until
 
@@ -60,10 +61,7 @@ def _explain(options: argparse.Namespace) -> int:
         print(f"why: {printable(told['reason'])}{until(told)}")
     for alert in told["alerts"]:
         print(f"alert: {printable(_alert(alert))}")
-    for name in ("attempts", "progress", "references", "siblings", "reports", "gathered"):
-        if told.get(name):
-            print(f"\n{name}:")
-            table([list(entry.values()) for entry in told[name]], list(told[name][0]))
+    after(told)
     return DONE
 
 

@@ -6,6 +6,7 @@ import argparse
 import sys
 from typing import Any
 
+from smsd.cli.aftermath import after
 from smsd.cli.client import DONE, REFUSED, call
 from smsd.cli.output import as_json, moment, printable, shortened, table, until
 
@@ -76,7 +77,7 @@ def _filters(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--account", default="", help="only of this account")
     parser.add_argument("--door", default="", metavar="ID", help="only what came in here")
     parser.add_argument(
-        "--state", action="append", help="only in this state (ready, held, failed …); may be repeated"
+        "--state", action="append", help="only in this state (queued, sent, failed …); may be repeated"
     )
     parser.add_argument("--limit", type=int, default=50, help="so many (default: %(default)s)")
     parser.add_argument("--before", type=int, default=0, metavar="DELIVERY", help="older than this one")
@@ -171,10 +172,7 @@ def _show(options: argparse.Namespace) -> int:
             *([("sent as", told["made"])] if told.get("made") is not None else []),
         ]
     )
-    for name in ("attempts", "progress", "references", "siblings", "reports", "gathered"):
-        if told.get(name):
-            print(f"\n{name}:")
-            table([list(entry.values()) for entry in told[name]], list(told[name][0]))
+    after(told)
     return DONE
 
 

@@ -43,7 +43,7 @@ def moment(milliseconds: int | None) -> str:
 def until(delivery: Mapping[str, Any]) -> str:
     """Until when a delivery waits, if that is more than a moment: ", until 2026-11-22 07:00:00"."""
     waits = (
-        delivery["state"] in ("ready", "gathered", "scheduled")
+        delivery["state"] in ("queued", "ready", "gathered", "scheduled")
         and delivery["due"] > (time.time() + 60) * 1000
     )
     return f", until {moment(delivery['due'])}" if waits else ""

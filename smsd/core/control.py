@@ -105,7 +105,7 @@ class Control:
             before=_number(arguments, "before", 0, 2**63 - 1) or 0,
             limit=limit,
         )
-        return found
+        return [_named(row) for row in found]
 
     async def show(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """delivery → everything known of it."""
@@ -113,12 +113,11 @@ class Control:
         told: dict[str, Any] | None = await self._store.ask(operating.explain, delivery)
         if told is None:
             raise InvalidValue(f"there is no delivery {delivery}: smsd queue list shows those there are")
-        return told
+        return _named(told)
 
     async def explain(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """delivery → everything known of it, and how the rules came to it."""
-        told: dict[str, Any] = await self._explainer.delivery(_delivery(arguments))
-        return told
+        return _named(await self._explainer.delivery(_delivery(arguments)))
 
     async def trial(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """from, to, text; subject, account, incoming, gateway → what would become of such a message."""
@@ -141,7 +140,8 @@ class Control:
 
     async def status(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """The server, its gateways and doors, and how many deliveries wait."""
-        return {**self._status(), "queue": await self._store.ask(operating.counts)}
+        waiting = await self._store.ask(operating.counts)
+        return {**self._status(), "queue": [_named(row) for row in waiting]}
 
     async def change(self, arguments: Mapping[str, Any]) -> list[dict[str, Any]]:
         """Nothing: every setting that can be set. name and value (null: back to the file's): set it, then the same."""
@@ -200,6 +200,18 @@ def _fate(entry: Queued | Declined) -> dict[str, Any]:
     }
 
 
+_WORDS = {State.READY.name.lower(): "queued"}
+"""What users call a state, where the house has another name for it."""
+
+
+def _named(row: dict[str, Any]) -> dict[str, Any]:
+    """A row, and the deliveries that are told of with it, with the states as users call them."""
+    for value in row.values():
+        if isinstance(value, list):
+            value[:] = [_named(one) if isinstance(one, dict) else one for one in value]
+    return {**row, "state": _WORDS.get(row["state"], row["state"])} if "state" in row else row
+
+
 def _states(given: Any) -> tuple[State, ...]:
     names = given if isinstance(given, list) else [given]
     states: tuple[State, ...] = ()
@@ -208,10 +220,12 @@ def _states(given: Any) -> tuple[State, ...]:
             return ()
         if name == "waiting":
             states += WAITING
+        elif name == "queued":
+            states += (State.READY,)
         elif isinstance(name, str) and name.upper() in State.__members__:
             states += (State[name.upper()],)
         else:
-            allowed = ", ".join(state.name.lower() for state in State)
+            allowed = ", ".join(_WORDS.get(state.name.lower(), state.name.lower()) for state in State)
             raise InvalidValue(f"there is no state {name!r}; allowed: waiting, all, {allowed}")
     return states
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from smsd.policy.rules.called import called
 from smsd.policy.step import after_operator
-from smsd.store import alerts
+from smsd.store import aftermath, alerts
 from smsd.store.carrying import Carrying
 from smsd.store.rows import CALL, DELIVERIES_OF, LOAD, OCTETS, REPORT, TEXT, content_of, view_of
 from smsd.values.delivery import State
@@ -138,9 +138,9 @@ def _shown(row: sqlite3.Row) -> dict[str, Any]:
 
 
 def explain(connection: sqlite3.Connection, number: int) -> dict[str, Any] | None:
-    """Everything known of one delivery, or of the first one of a message: its message, `made` (what rules made of its text),
-    pieces, attempts, `siblings` (the message's other deliveries), reports sent about it, what it gathers if it is a digest, the
-    alerts it belongs to."""
+    """Everything known of one delivery, or of the first one of a message: its message, `made` (what rules made of its text), its
+    `parts` and what networks said of them (`network`), attempts, `siblings` (the message's other deliveries), what followed from
+    it (`aftermath.FOLLOWED`), what it gathers if it is a digest, the alerts it belongs to."""
     delivery = _delivery(connection, number)
     row = connection.execute(
         "select d.*, l.route, l.flow from delivery d join lane l on l.id=d.lane where d.id=?", (delivery,)
@@ -150,6 +150,7 @@ def explain(connection: sqlite3.Connection, number: int) -> dict[str, Any] | Non
     told = dict(row)
     told["state"] = State(row["state"]).name.lower()
     message = dict(connection.execute("select * from message where id=?", (row["message"],)).fetchone())
+    told.update(aftermath.followed(connection, message))
     if message["kind"] == OCTETS:
         message["body"] = bytes(message["body"]).hex()
     elif message["kind"] == CALL:
@@ -158,10 +159,10 @@ def explain(connection: sqlite3.Connection, number: int) -> dict[str, Any] | Non
     told["about"] = message
     made = connection.execute("select kind, body from content where id=?", (row["content"],)).fetchone()
     told["made"] = None if made is None else _words(made["kind"], made["body"])
+    told["parts"] = aftermath.parts(connection, row)
+    told["network"] = aftermath.heard(connection, delivery)
     for name, query in (
-        ("progress", "select * from piece where delivery=? order by seq"),
         ("attempts", "select * from attempt where delivery=? order by id"),
-        ("references", "select * from reference where delivery=?"),
         (
             "gathered",
             "select d.id, m.account, m.origin, m.arrived, substr(coalesce(c.body, m.body), 1, 200) as text from delivery d"
@@ -169,18 +170,11 @@ def explain(connection: sqlite3.Connection, number: int) -> dict[str, Any] | Non
         ),
     ):
         told[name] = [dict(r) for r in connection.execute(query, (delivery,))]
-    for name, query in (
-        (
-            "siblings",
-            f"select d.id, d.target, d.state from delivery d where d.id in ({_OF_MESSAGE}) and d.id<>:delivery limit 500",
-        ),
-        (
-            "reports",
-            "select d.id, d.target, d.state from delivery d join message m on m.id=d.message where m.parent=:message limit 500",
-        ),
-    ):
-        found = connection.execute(query, {"message": row["message"], "delivery": delivery})
-        told[name] = [{**dict(r), "state": State(r["state"]).name.lower()} for r in found]
+    siblings = connection.execute(
+        f"select d.id, d.target, d.state from delivery d where d.id in ({_OF_MESSAGE}) and d.id<>:delivery limit 500",
+        {"message": row["message"], "delivery": delivery},
+    )
+    told["siblings"] = [{**dict(r), "state": State(r["state"]).name.lower()} for r in siblings]
     told["alerts"] = [
         one
         for opened in (row["message"], message["parent"])

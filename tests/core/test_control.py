@@ -92,16 +92,16 @@ class Verbs(SynchronousTestCase):
         first = self.house.send("+15550000001").recipients[0].delivery
         self.house.send("+15550000002")
         self.assertEqual(len(self.call("list")), 2)
-        [row] = self.call("list", target="0001", states=["ready"])
+        [row] = self.call("list", target="0001", states=["queued"])
         self.assertEqual(row["id"], first)
         self.assertEqual(self.call("list", states="sent"), [])
         self.assertEqual(len(self.call("list", limit=1)), 1)
         told = self.call("show", delivery=first)
-        self.assertEqual((told["id"], told["state"], told["about"]["body"]), (first, "ready", "hello"))
+        self.assertEqual((told["id"], told["state"], told["about"]["body"]), (first, "queued", "hello"))
         json.dumps(told)
         self.assertIn("smsd queue list shows", self.refused("show", delivery=1))
         self.assertIn(
-            "there is no state 'lost'; allowed: waiting, all, ready", self.refused("list", states="lost")
+            "there is no state 'lost'; allowed: waiting, all, queued", self.refused("list", states="lost")
         )
         self.assertIn("half a surrogate pair", self.refused("list", target="\ud800"))
         self.assertIn("limit: 5000 is not possible; allowed: 1 to 1000", self.refused("list", limit=5000))
@@ -122,7 +122,7 @@ class Verbs(SynchronousTestCase):
         self.house.send()
         status = self.call("status")
         self.assertEqual(status["version"], "x")
-        self.assertEqual(status["queue"], [{"route": "any:sms", "state": "ready", "deliveries": 1}])
+        self.assertEqual(status["queue"], [{"route": "any:sms", "state": "queued", "deliveries": 1}])
         self.assertEqual(self.call("reload"), ["smsd.yaml:1:1: wrong"])
 
     def test_no_such_verb(self) -> None:
