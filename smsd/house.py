@@ -28,6 +28,7 @@ from smsd.core.judging import Judge
 from smsd.core.memory import Memory
 from smsd.core.planning import Planner, Policies
 from smsd.core.postoffice.office import PostOffice
+from smsd.core.provided import provided
 from smsd.core.queue import Queue
 from smsd.core.subscribers import Subscribers
 from smsd.core.timers import Sweeper
@@ -114,11 +115,11 @@ class House:
             for gateway in configuration.gateways
         }
         self._in_doubt = {gateway.id: gateway.in_doubt for gateway in configuration.gateways}
-        self.rulework.use(configuration)
         self.dispatcher.schemes = frozenset(
             scheme for gateway in configuration.gateways if gateway.active for scheme in gateway.schemes
         )
         self.queue.reports.use(configuration.gateways, server.country, queue.unknown_report_hours)
+        self.rulework.use(configuration)
         self.post_office.use(configuration)
         self.clocks.use(configuration.timed)
         self.subscribers.use(configuration)
@@ -193,6 +194,7 @@ class House:
             "deliver_pins": pins,
             "country": server.country,
             "percent_logins": server.percent_logins,
+            "providers": provided(configuration.gateways, lambda name: find_data(name, configuration.path)),
         }
         return {
             settings.id: Wanted(

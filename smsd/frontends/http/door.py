@@ -30,6 +30,7 @@ from smsd.frontends.http.events import Events
 from smsd.frontends.http.front import Front
 from smsd.frontends.http.kannel import PATH as SENDSMS
 from smsd.frontends.http.kannel import Kannel
+from smsd.frontends.http.providers import pages
 from smsd.frontends.http.sms import Sms
 from smsd.frontends.http.wire import DoorFactory, DoorRequest
 from smsd.interfaces import FrontendContext, IFrontend
@@ -51,13 +52,13 @@ class Settings(FrontendSettings):
     request_timeout: float = Field(
         default=30, ge=1, le=3_600, description="seconds for one request to arrive"
     )
-
     kannel: bool = Field(
         default=False, description="true: /cgi-bin/sendsms answers programs written for Kannel"
     )
     kannel_smsc: dict[str, str] = Field(
         default={}, description="which gateway is meant by an smsc that is none's id: {smsc-id: gateway}"
     )
+
     @field_validator("trusted_networks")
     @classmethod
     def _networks(cls, value: list[str]) -> list[str]:
@@ -81,8 +82,8 @@ PAGES: dict[bytes, Callable[[HttpDoor], Page]] = {
     b"/sms/": Sms,
     b"/sms/deliver.html": Deliver,
     b"/sms/events": Events,
-}
     SENDSMS: Kannel,
+}
 
 
 @implementer(IFrontend)
@@ -98,7 +99,7 @@ class HttpDoor(Service):
         self.trusted = Networks(settings.trusted_networks)
         self._log = Logger()
         self.calls = CallLog(self._log, context.reactor, settings.id)
-        self._pages = {path: make_page(self) for path, make_page in PAGES.items()}
+        self._pages = {path: make_page(self) for path, make_page in PAGES.items()} | pages(self)
         self._ports: list[Any] = []
         self.factory = DoorFactory(context.reactor, settings, self.serve)
 
