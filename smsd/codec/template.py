@@ -13,9 +13,9 @@ Attributes, in any order:
 - `interprefix=…`: stands for a leading `+`;
 - `unicode`: UTF-16BE in hexadecimal; `charset=…`: the octets of that charset, what it lacks as `?`;
 - `len`: the number of octets, as an octet (above 255: as two), in front of them;
-- `hex`, `b64`: the octets, with their `len`, written so.
+- `hex`, `b64`: the octets, with their `len`, written so; `raw`: themselves, percent-encoded, for URLs and forms.
 
-Octets (data of a binary message, a user data header) are written in base64 unless `hex` asks otherwise, and nothing stays
+Octets (data of a binary message, a user data header) are written in base64 unless `hex` or `raw` asks otherwise, and nothing stays
 nothing, without a length. A text in `data` or `body` is not touched by `len;hex` and `len;b64`, which are there for the binary
 message that goes through the same URL; together with isascii, isunicode, unicode or charset they mean the text.
 `%condition%` is always empty and carries such attributes.
@@ -44,7 +44,7 @@ _MESSAGE = frozenset({"data", ":data", "body", ":body"})
 """Variables that hold the message itself: text or octets."""
 
 _KINDS: dict[str, Kind] = {"isascii": "ascii", "isunicode": "unicode", "isbinary": "binary"}
-_SWITCHES = (*_KINDS, "unicode", "hex", "b64", "len")
+_SWITCHES = (*_KINDS, "unicode", "hex", "b64", "raw", "len")
 _VALUED = ("value", "charset", "interprefix")
 _ATTRIBUTES = (*_SWITCHES, *_VALUED)
 
@@ -60,7 +60,7 @@ _NO_CHARSET = re.compile("punycode|idna|escape|undefined|mbcs|oem|palmos")
 
 @dataclass(frozen=True, slots=True)
 class _Slot:
-    """One variable with its attributes. `plain`: nothing but its value; `form` is "hex", "b64" or "" for octets, `text_form`
+    """One variable with its attributes. `plain`: nothing but its value; `form` is "hex", "b64", "raw" or "" for octets, `text_form`
     and `text_length` are for texts."""
 
     name: str
@@ -82,7 +82,10 @@ class _Slot:
         if not value:
             return self.values
         if isinstance(value, bytes):
-            shown = _written(_counted(value) if self.length else value, self.form)
+            octets = _counted(value) if self.length else value
+            if self.form == "raw":
+                return quote_from_bytes(octets, safe="") + self.values
+            shown = _written(octets, self.form)
             return (shown if encode is None else encode(shown)) + self.values
         return self._text(value, encode) + self.values
 
@@ -156,7 +159,8 @@ class Template:
     def percent_only(self) -> bool:
         """Whether it can stand nowhere but in a URL or a form: octets of a charset are percent-encoded."""
         return any(
-            isinstance(piece, _Slot) and piece.own_charset and not piece.text_form for piece in self._pieces
+            isinstance(piece, _Slot) and (piece.form == "raw" or (piece.own_charset and not piece.text_form))
+            for piece in self._pieces
         )
 
 
@@ -271,13 +275,15 @@ class _Reader:
             if word == "charset":
                 self._check_charset(value, at)
             at += len(attribute) + 1
-        if {"hex", "b64"} <= switches or ("unicode" in switches and "charset" in chosen):
-            self._fail(at - 1, "hex excludes b64, and unicode excludes charset: choose one")
+        if len({"hex", "b64", "raw"} & switches) > 1 or ("unicode" in switches and "charset" in chosen):
+            self._fail(at - 1, "hex excludes b64 and raw, and unicode excludes charset: choose one")
         kinds = frozenset(kind for word, kind in _KINDS.items() if word in switches)
         unicode, own_charset, length = "unicode" in switches, "charset" in chosen, "len" in switches
-        form = "hex" if "hex" in switches else "b64" if "b64" in switches else ""
+        form = next((word for word in ("hex", "b64", "raw") if word in switches), "")
         for_octets = (
-            bool(form) and name.lower() in _MESSAGE and not (unicode or own_charset or kinds - {"binary"})
+            form in ("hex", "b64")
+            and name.lower() in _MESSAGE
+            and not (unicode or own_charset or kinds - {"binary"})
         )
         return _Slot(
             name,
@@ -289,7 +295,7 @@ class _Reader:
             own_charset=own_charset,
             form=form,
             length=length,
-            text_form="" if for_octets else "hex" if unicode and not form else form,
+            text_form="" if for_octets or form == "raw" else "hex" if unicode and not form else form,
             text_length=length and not for_octets,
         )
 

@@ -20,11 +20,11 @@ from smsd.values.errors import InvalidValue
 
 FILE = "providers.yaml"
 KEYS = (
-    "description", "documentation", "server", "credentials", "plain", "split", "text", "binary", "answers", "incoming",
-    "reports",
+    "description", "documentation", "server", "second", "credentials", "plain", "split", "text", "binary", "answers",
+    "incoming", "reports",
 )  # fmt: skip
 REQUEST = ("method", "url", "login", "headers", "body", "type", "omit")
-ANSWERS = ("charset", "success", "id", "reason", "stop", "speed", "temporary", "permanent")
+ANSWERS = ("charset", "success", "id", "reason", "stop", "speed", "temporary", "permanent", "second")
 _CONDITION = ("status", "match", "json", "reason")
 _SOURCE = ("match", "json", "header")
 _WORD = re.compile(r"[a-z_][a-z0-9_]{0,63}")
@@ -58,6 +58,14 @@ def load(path: str) -> dict[str, Provider]:
     if document.problems:
         raise ConfigError(document.problems)
     return found
+
+
+def _second(reading: Reading, path: KeyPath, data: Any) -> str | None:
+    server = reading.text(path, data)
+    if server is not None and not model.is_server(server):
+        reading.report(path, "this is no server", "write https://sms.example.org")
+        return None
+    return server
 
 
 def _wants_server(data: dict[str, Any]) -> bool:
@@ -126,6 +134,7 @@ def read(name: str, data: Any, path: KeyPath, document: Document, server: str | 
         plain=plain,
         split=reading.switch((*path, "split"), data.get("split")),
         wants_server=_wants_server(data),
+        second=_second(reading, (*path, "second"), data.get("second")),
         incoming=data.get("incoming"),
         reports=data.get("reports"),
     )
@@ -229,7 +238,7 @@ def read_answers(document: Document, path: KeyPath, data: Any) -> Answers:
         reading.report((*path, "charset"), f"{named[:40]!r} is no charset", "allowed: utf-8, iso-8859-1, …")
     lists = {
         name: tuple(_conditions(reading, (*path, name), data.get(name)))
-        for name in ("success", "stop", "speed", "temporary", "permanent")
+        for name in ("success", "stop", "speed", "temporary", "permanent", "second")
     }
     lists["success"] = lists["success"] or model.SUCCESS
     return Answers(
@@ -268,6 +277,9 @@ def _conditions(reading: Reading, path: KeyPath, data: Any) -> list[Condition]:
 def _sources(reading: Reading, path: KeyPath, data: Any) -> list[Source]:
     found = []
     for here, entry in reading.items(path, data):
+        if entry == "msgid":
+            found.append(Source(own=True))
+            continue
         if not reading.mapping(here, entry, _SOURCE):
             continue
         match = reading.text((*here, "match"), entry.get("match"))

@@ -77,10 +77,12 @@ class _Read:
             values and any(each in values for each in path.find(self.json)) for path, values in condition.json
         )
 
-    def find(self, sources: tuple[Source, ...]) -> tuple[str, ...]:
-        """What the first source that has anything gives."""
+    def find(self, sources: tuple[Source, ...], own: str = "") -> tuple[str, ...]:
+        """What the first source that has anything gives; `own` is what we call the message."""
         for source in sources:
             found: tuple[str, ...] = ()
+            if source.own:
+                return (own,) if own else ()
             if source.header:
                 value = self.reply.headers.get(source.header, "")
                 found = source.match.find(value) if source.match else (value,) if value else ()
@@ -101,11 +103,18 @@ class _Read:
         return ": ".join(each for each in (ours, said) if each)
 
 
-def judge(answers: Answers, reply: Reply, rest: float) -> Accepted | Failure:
-    """What the reply means for the piece it answers. `rest`: seconds that a gateway is left alone when its account is closed."""
+def asks_for_second(answers: Answers, reply: Reply) -> bool:
+    """Whether the message is to be handed to the provider's second server."""
+    read = _Read(reply, answers)
+    return any(read.fits(condition) for condition in answers.second)
+
+
+def judge(answers: Answers, reply: Reply, rest: float, own: str = "") -> Accepted | Failure:
+    """What the reply means for the piece it answers, which we call `own`. `rest`: seconds that a gateway is left alone when its
+    account is closed."""
     read = _Read(reply, answers)
     if any(read.fits(condition, every=True) for condition in answers.success):
-        first, *more = read.find(answers.id) or ("",)
+        first, *more = read.find(answers.id, own) or ("",)
         return Accepted(first or None, more=tuple(more))
     for name in ("stop", "speed", "temporary", "permanent"):
         conditions: tuple[Condition, ...] = getattr(answers, name)

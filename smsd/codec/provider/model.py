@@ -38,6 +38,7 @@ LONGEST: Final = 20_000
 """Characters of a template."""
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}")
 _ORIGIN = re.compile(r"(?i)https?://(?:[^/?#@]*@)?[^/?#]+")
+_SERVER = re.compile(r"(?i)https?://[^/?#@\s%]+(/[^?#\s%]*)?")
 _ORDINARY = frozenset({"binary", "pid", "dcs", "parts", "report"})
 """Variables that are numbers and may stand outside of strings."""
 _HOSTILE = "\"'\\<>&]]>\x07é"
@@ -99,11 +100,13 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where something stands in an answer: an expression's group, a path into JSON, or a header."""
+    """Where something stands in an answer: an expression's group, a path into JSON, or a header. `own`: the provider calls a
+    message as we did (`msgid`)."""
 
     match: Expression | None = None
     json: JsonPath | None = None
     header: str = ""
+    own: bool = False
 
 
 SUCCESS: Final = (Condition(status=(range(200, 300),)),)
@@ -113,7 +116,7 @@ SUCCESS: Final = (Condition(status=(range(200, 300),)),)
 class Answers:
     """How answers are read: a yes is what one of `success` fits. Other answers are looked up in `stop` (the account is locked or
     empty: this gateway rests), `speed` (too fast), `temporary` and `permanent`, in this order; what none of them knows is decided
-    by its status."""
+    by its status. After what `second` fits, the provider's second server is asked."""
 
     success: tuple[Condition, ...] = SUCCESS
     id: tuple[Source, ...] = ()
@@ -122,6 +125,7 @@ class Answers:
     speed: tuple[Condition, ...] = ()
     temporary: tuple[Condition, ...] = ()
     permanent: tuple[Condition, ...] = ()
+    second: tuple[Condition, ...] = ()
     charset: str | None = None
 
 
@@ -129,7 +133,8 @@ class Answers:
 class Provider:
     """One provider. `text` and `binary` are its requests, None for what it does not carry. `plain` is the charset whose texts
     count as `isascii` ("gsm": every text that the GSM alphabet holds). `split`: it cannot take long texts whole.
-    `wants_server`: the description does not say where it is."""
+    `wants_server`: the description does not say where it is. `second`: another server, for when the first cannot be reached or
+    says so."""
 
     name: str
     text: Request | None
@@ -141,6 +146,7 @@ class Provider:
     plain: str = "ascii"
     split: bool = False
     wants_server: bool = False
+    second: str | None = None
     incoming: Any = None
     reports: Any = None
 
@@ -156,6 +162,11 @@ def read_url(text: str, names: Collection[str]) -> Template:
     read = template.parse(text, names)
     weburl.read_url(read.render(dict.fromkeys(read.names, "1"), kind="ascii"))
     return read
+
+
+def is_server(text: str) -> bool:
+    """Whether it is an address to which paths can be added."""
+    return bool(_SERVER.fullmatch(text))
 
 
 def at_server(text: str, server: str | None) -> str:

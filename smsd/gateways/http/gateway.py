@@ -19,8 +19,9 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from smsd import __version__
-from smsd.codec.provider.answer import Reply, judge
-from smsd.codec.provider.model import Provider
+from smsd.codec import hops
+from smsd.codec.provider.answer import Reply, asks_for_second, judge
+from smsd.codec.provider.model import Provider, at_server
 from smsd.codec.provider.request import Facts, HttpRequest, write
 from smsd.codec.weburl import Target, read_url
 from smsd.gateways import trust
@@ -106,14 +107,21 @@ class Http(Service):
         return done.addBoth(count)
 
     async def _send(self, piece: Piece) -> Accepted:
+        facts = self._facts(piece)
         try:
-            request = write(self.provider, piece, self._facts(piece))
-            target = read_url(request.url)
+            request = write(self.provider, piece, facts)
+            servers = [request.url]
+            if self.provider.second is not None:
+                servers.append(at_server(request.url, self.provider.second))
+            targets = [read_url(url) for url in servers]
         except InvalidValue as error:
             raise Failure(
                 Kind.PERMANENT, without_secrets(str(error), self._secrets), status="5.6.0"
             ) from None
-        outcome = await self._exchange(piece, request, target)
+        end = self.context.reactor.seconds() + self._settings.seconds
+        outcome, again = await self._exchange(piece, request, targets[0], facts.msgid, end)
+        if again and len(targets) > 1:
+            outcome, _ = await self._exchange(piece, request, targets[1], facts.msgid, end)
         if isinstance(outcome, Failure):
             raise outcome
         return outcome
@@ -128,53 +136,60 @@ class Http(Service):
             msgid=f"{piece.delivery}{part}",
         )
 
-    async def _exchange(self, piece: Piece, request: HttpRequest, target: Target) -> Accepted | Failure:
-        """Request it, follow redirects that stay where they are, and judge the answer."""
-        settings, reactor = self._settings, self.context.reactor
+    async def _exchange(
+        self, piece: Piece, request: HttpRequest, target: Target, msgid: str, end: float
+    ) -> tuple[Accepted | Failure, bool]:
+        """Request it, follow redirects that stay where they are, judge the answer; and whether another server may do better."""
+        secrets = (*self._secrets, *target.secrets)
+        try:
+            answer, target = await self._fetch(piece, request, target, end)
+        except Failure as failure:
+            return _clean(failure, failure.reason, secrets), failure.scope is Scope.GATEWAY
+        answers, settings = self.provider.answers, self._settings
+        reply = _reply(answer, self.context.reactor.seconds())
+        outcome = judge(answers, reply, settings.rest, msgid)
+        self.log.debug(
+            "{gateway}: delivery {delivery} part {seq}/{total}: {origin} answered {status}",
+            gateway=self.name, delivery=piece.delivery, seq=piece.seq, total=piece.total, origin=target.origin,
+            status=answer.status,
+        )  # fmt: skip
+        if isinstance(outcome, Accepted):
+            return outcome, False
+        if answer.status in REDIRECTS:
+            reason = f"{target.origin} {_led_away(request.method, target, answer)}"
+            outcome = Failure(
+                Kind.TEMPORARY, reason, scope=Scope.GATEWAY, retry_after=settings.rest, status="4.4.4"
+            )
+            return _clean(outcome, reason, secrets), False
+        return _clean(outcome, f"{target.origin}: {outcome.reason}", secrets), asks_for_second(answers, reply)
+
+    async def _fetch(
+        self, piece: Piece, request: HttpRequest, target: Target, end: float
+    ) -> tuple[Answer, Target]:
+        """The answer behind all redirects that may be followed, and whose it is. Raises Failure when there is none."""
+        now = self.context.reactor.seconds
         headers = {
             "User-Agent": f"smsd/{__version__}",
             "Accept": "*/*",
             # The same for every try of this piece, and no other's: /sms/ and others know it again by this.
             "Idempotency-Key": f"{self.context.server_name}-{piece.delivery}-{piece.arrived}-{piece.seq}",
+            hops.HEADER: hops.write(piece.hops),
             **dict(request.headers),
         }
-        end = reactor.seconds() + settings.seconds
-        secrets = (*self._secrets, *target.secrets)
+        limit = self._settings.answer_limit
         for redirects in range(MOST_REDIRECTS + 1):
             try:
-                answer = await self._client.fetch(
-                    request.method,
-                    target,
-                    headers,
-                    request.body,
-                    settings.answer_limit,
-                    max(end - reactor.seconds(), 0.0),
-                )
+                left = max(end - now(), 0.0)
+                answer = await self._client.fetch(request.method, target, headers, request.body, limit, left)
             except InvalidValue as error:
-                return Failure(Kind.PERMANENT, without_secrets(str(error), secrets), status="5.6.0")
+                raise Failure(Kind.PERMANENT, str(error), status="5.6.0") from None
             except Unanswered as trouble:
-                return _unanswered(target, trouble, secrets)
-            outcome = judge(self.provider.answers, _reply(answer, reactor.seconds()), settings.rest)
-            self.log.debug(
-                "{gateway}: delivery {delivery} part {seq}/{total}: {origin} answered {status}",
-                gateway=self.name, delivery=piece.delivery, seq=piece.seq, total=piece.total, origin=target.origin,
-                status=answer.status,
-            )  # fmt: skip
-            if answer.status not in REDIRECTS or isinstance(outcome, Accepted):
-                break
+                raise _unanswered(target, trouble) from None
             following = _following(request.method, target, answer)
-            if isinstance(following, str) or redirects == MOST_REDIRECTS:
-                why = (
-                    following if isinstance(following, str) else f"redirects more than {MOST_REDIRECTS} times"
-                )
-                reason = without_secrets(f"{target.origin} {why}", secrets)
-                return Failure(
-                    Kind.TEMPORARY, reason, scope=Scope.GATEWAY, retry_after=settings.rest, status="4.4.4"
-                )
+            if following is None or redirects == MOST_REDIRECTS:
+                break
             target = following
-        if isinstance(outcome, Failure):
-            return _clean(outcome, f"{target.origin}: {outcome.reason}", secrets)
-        return outcome
+        return answer, target
 
 
 def _hidden(credentials: dict[str, str]) -> Iterable[str]:
@@ -184,12 +199,11 @@ def _hidden(credentials: dict[str, str]) -> Iterable[str]:
             yield from {value, quote(value, safe=""), quote_plus(value, safe="")}
 
 
-def _unanswered(target: Target, trouble: Unanswered, secrets: tuple[str, ...]) -> Failure:
-    if trouble.sent:
-        reason = f"{target.origin}: {trouble.reason}: it may have been sent"
-        return Failure(Kind.UNKNOWN, without_secrets(reason, secrets), maybe_sent=True, status="4.4.2")
+def _unanswered(target: Target, trouble: Unanswered) -> Failure:
     reason = f"{target.origin}: {trouble.reason}"
-    return Failure(Kind.TEMPORARY, without_secrets(reason, secrets), scope=Scope.GATEWAY, status="4.4.1")
+    if trouble.sent:
+        return Failure(Kind.UNKNOWN, f"{reason}: it may have been sent", maybe_sent=True, status="4.4.2")
+    return Failure(Kind.TEMPORARY, reason, scope=Scope.GATEWAY, status="4.4.1")
 
 
 def _clean(failure: Failure, reason: str, secrets: tuple[str, ...]) -> Failure:
@@ -227,17 +241,31 @@ def _wait(text: str, now: float) -> float | None:
     return min(max(wait, SHORTEST_WAIT), LONGEST_WAIT)
 
 
-def _following(method: str, target: Target, answer: Answer) -> Target | str:
-    """Where a redirect leads to, or why nobody goes there. A message is only repeated where it was meant to go."""
+def _following(method: str, target: Target, answer: Answer) -> Target | None:
+    """Where a redirect leads to that may be followed: a GET, to the same server. A message is repeated nowhere else."""
+    if answer.status not in REDIRECTS or method != "GET":
+        return None
+    there = _location(target, answer)
+    if there is None or (there.scheme, there.host, there.port) != (target.scheme, target.host, target.port):
+        return None
+    return Target(there.scheme, there.host, there.port, there.path, target.login, there.secrets)
+
+
+def _led_away(method: str, target: Target, answer: Answer) -> str:
+    """Why a redirect was not followed."""
+    there = _location(target, answer)
+    if there is None:
+        return "redirects to what is neither http: nor https:, which is not followed"
     if method != "GET":
-        return f"answered a {method} with a redirect: write the new address into the configuration"
+        return f"answered a {method} with a redirect to {there.origin}, which is not followed: use the new address"
+    if there.origin == target.origin:
+        return f"redirects more than {MOST_REDIRECTS} times"
+    return f"redirects to {there.origin}, which is not followed: use the new address if it is right"
+
+
+def _location(target: Target, answer: Answer) -> Target | None:
     where = answer.header("Location")
     try:
-        following = read_url(urljoin(f"{target.origin}{target.path}", where) if where else "")
-    except InvalidValue as error:
-        return f"redirects to nowhere: {error}"
-    if (following.scheme, following.host, following.port) != (target.scheme, target.host, target.port):
-        return f"redirects to {following.origin}: write the new address into the configuration if it is right"
-    return Target(
-        following.scheme, following.host, following.port, following.path, target.login, following.secrets
-    )
+        return read_url(urljoin(f"{target.origin}{target.path}", where)) if where else None
+    except (InvalidValue, ValueError):
+        return None

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any, Literal
 
 from pydantic import Field, SecretStr, field_validator
 
+from smsd.codec.provider.model import is_server
 from smsd.config.settings import GatewaySettings, Path
 from smsd.core.provided import IncomingSettings
-
-_SERVER = re.compile(r"(?i)https?://[^/?#@\s%]+(/[^?#\s%]*)?")
 
 
 class Settings(GatewaySettings):
@@ -70,7 +68,7 @@ class Settings(GatewaySettings):
     @field_validator("server")
     @classmethod
     def _address(cls, value: str | None) -> str | None:
-        if value is not None and not _SERVER.fullmatch(value):
+        if value is not None and not is_server(value):
             raise ValueError("this is no server: write https://sms.example.org, without login and parameters")
         return value
 
