@@ -70,7 +70,7 @@ class PartIn:
 class MessageIn:
     """A whole message as another server or a provider handed it in (`/sms/deliver.html`). `id` is its transport's id. Where the
     provider hands in the parts of a long message one by one, `content` is part `seq` of `total`, and `join` is what they share.
-    `at`: when the phone sent it, in milliseconds UTC, None when that is not known."""
+    `at`: when the phone sent it, in milliseconds UTC, None when that is not known; `hops`: how often it was handed on before."""
 
     gateway: str
     sender: str
@@ -81,6 +81,7 @@ class MessageIn:
     seq: int = 1
     total: int = 1
     at: int | None = None
+    hops: int = 0
 
 
 class IDispatcher(Interface):

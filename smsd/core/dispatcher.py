@@ -58,6 +58,14 @@ class Dispatcher:
 
     def submit(self, submission: Submission) -> Deferred[Receipt]:
         """Judge, plan, commit, answer; then hand over."""
+        if submission.hops > self._judge.most_hops:
+            return fail(
+                Refused(
+                    Reason.LOOP,
+                    f"the message has been handed on {submission.hops} times, in a circle: the administrators of the servers it"
+                    " went through can correct their gateways and rules",
+                )
+            )
         try:
             if not self._judge.at_work:
                 return self.commit(self._planner.plan(submission))
@@ -218,5 +226,5 @@ def _piece(acceptance: Acceptance, planned: Planned, lane: int) -> Piece:
         target=planned.target, content=content, origin=submission.origin, total=planned.parts,
         code=planned.code, reference=planned.reference, parameters=planned.parameters, headers=headers,
         ticket=submission.ticket, account=submission.account, arrived=acceptance.now, expires=planned.expires,
-        report=planned.report, wants=planned.wants,
+        report=planned.report, wants=planned.wants, hops=submission.hops,
     )  # fmt: skip

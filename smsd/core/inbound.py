@@ -133,8 +133,9 @@ class Inbound:
         key = IdempotencyKey(f"mo:{incoming.gateway}", incoming.id) if incoming.id else None
         headers = () if incoming.at is None else (("date", str(incoming.at)),)
         arrival = Arrival(
-            incoming.gateway, incoming.sender, incoming.content, now, headers, own=incoming.own, key=key
-        )
+            incoming.gateway, incoming.sender, incoming.content, now, headers, own=incoming.own, key=key,
+            hops=incoming.hops,
+        )  # fmt: skip
         part = partly.packed(incoming, now) if incoming.total > 1 else None
 
         def known(received: Received) -> int:

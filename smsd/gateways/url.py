@@ -15,6 +15,7 @@ from twisted.internet.defer import Deferred, DeferredList
 from twisted.logger import Logger
 
 from smsd import __version__
+from smsd.codec import hops
 from smsd.codec.weburl import Target, read_url
 from smsd.config.settings import Path
 from smsd.gateways.errands import Errands, Limits, clean, permanent, temporary, without_secrets
@@ -76,6 +77,7 @@ class Urls(Errands):
             "Accept": "*/*",
             # The same for every try of this delivery, and no other's: /sms/ and others know it again by this.
             "Idempotency-Key": f"{self.context.server_name}-{piece.delivery}-{piece.arrived}",
+            hops.HEADER: hops.write(piece.hops),
         }
         if method == "POST":
             body = call.text.encode("utf-8", "replace")

@@ -37,6 +37,7 @@ class Arrival:
     headers: tuple[tuple[str, str], ...] = ()
     own: str = ""
     key: IdempotencyKey | None = None
+    hops: int = 0
 
 
 @frozen

@@ -96,7 +96,7 @@ class Piece:
 
     `code` and `reference` fix the segmentation (see `smsd.codec.segment.replan`), so that a retry sends the same parts.
     `expires` is milliseconds UTC; `report` says whether somebody waits for a delivery report, `wants` what the sender wants to
-    hear.
+    hear; `hops` how often the message was handed on, by rules or from server to server.
     """
 
     delivery: int
@@ -119,6 +119,7 @@ class Piece:
     report: bool = False
     tries: int = 0
     maybe_twice: bool = False
+    hops: int = 0
     wants: Wants = Wants.NOTHING
 
 

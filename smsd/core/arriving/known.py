@@ -71,6 +71,7 @@ class Known:
             content=arrival.content,
             headers=tuple(pair for pair in named if pair[1]),
             key=arrival.key,
+            hops=arrival.hops,
         )
 
     def sender(self, server_name: str) -> str:

@@ -14,6 +14,7 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from smsd.codec import hops
 from smsd.codec.smsuri import parse_local, read_base64
 from smsd.frontends.http.answer import Answer
 from smsd.frontends.http.sms import request_pairs, shown
@@ -80,7 +81,10 @@ class Deliver:
         if not number:
             raise Refused(Reason.BAD_NUMBER, "number is empty: write the number of the phone that wrote")
         content = self._content(given)
-        return MessageIn(given["id"], number, content, own=given.get("own", ""), id=given.get("msgid", ""))
+        return MessageIn(
+            given["id"], number, content, own=given.get("own", ""), id=given.get("msgid", ""),
+            hops=hops.read(request.header(hops.NAME)),
+        )  # fmt: skip
 
     def _content(self, given: dict[str, str]) -> Text | Binary:
         binary = given.get("binary", "").strip().lower()

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred, succeed
 
+from smsd.codec import hops
 from smsd.codec.smsuri import Wishes, read_parameters
 from smsd.frontends.http import answer, callback
 from smsd.frontends.http.caller import identify
@@ -157,6 +158,7 @@ class _Call:
             ticket=ticket,
             wants=wants,
             key=self._key(name),
+            hops=hops.read(self._request.header(hops.NAME)),
             peer=self._request.peer,
         )
 
