@@ -11,6 +11,7 @@ For who carries callbacks: `callback(url, report)` is the URL to request, or Non
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Iterator
 from datetime import datetime, timezone
@@ -121,6 +122,19 @@ _PLAIN = {
     "m": "message_class", "M": "waiting", "n": "service", "o": "account", "R": "report_url", "T": "at", "u": "header",
     "v": "validity", "V": "deferred", "x": "box", "y": "priority",
 }  # fmt: skip
+
+
+_NO_CHARSET = re.compile("punycode|idna|escape|undefined|mbcs|oem|palmos")
+
+
+def is_charset(name: str) -> bool:
+    """Whether texts can be written in it."""
+    try:
+        return not _NO_CHARSET.search(name.lower()) and getattr(
+            codecs.lookup(name), "_is_text_encoding", True
+        )
+    except (LookupError, ValueError):
+        return False
 
 
 def _quoted(value: str | bytes) -> str:

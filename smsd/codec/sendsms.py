@@ -6,7 +6,6 @@ Kannel's own words, where it has some. Reads queries and forms, the headers `X-K
 
 from __future__ import annotations
 
-import codecs
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -15,7 +14,7 @@ from xml.parsers import expat
 
 from smsd.codec import gsm7, udh
 from smsd.codec.dcs import Alphabet, Dcs
-from smsd.codec.kannel import MASK, Facts, fill
+from smsd.codec.kannel import MASK, Facts, fill, is_charset
 from smsd.codec.smsuri import LONGEST_EXPIRY
 from smsd.codec.weburl import read_url
 from smsd.values.errors import InvalidValue, storable
@@ -37,7 +36,6 @@ _UNDEFINED = -1
 _CHARSETS = {
     "ucs-2": "utf-16-be", "ucs2": "utf-16-be", "ucs-2be": "utf-16-be", "iso-10646-ucs-2": "utf-16-be", "utf-16": "utf-16-be",
 }  # fmt: skip
-_OTHER_CODECS = re.compile("punycode|idna|escape|undefined|mbcs|oem|palmos")
 
 
 @frozen
@@ -294,7 +292,7 @@ def _decoded(octets: bytes, charset: bytes) -> str:
     name = charset.decode("latin-1").strip().lower()[:40]
     name = _CHARSETS.get(name, name)
     try:
-        if _OTHER_CODECS.search(name) or not getattr(codecs.lookup(name), "_is_text_encoding", True):
+        if not is_charset(name):
             raise LookupError
         return storable(octets.decode(name))
     except (LookupError, ValueError):  # InvalidValue and UnicodeDecodeError are ValueErrors

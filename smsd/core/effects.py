@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from smsd.codec.mail import headers as mail_headers
+from smsd.core import getting
 from smsd.policy.answer import AUTO_REPLIED, MOST_HOPS
 from smsd.policy.rules.letter import Effect, Letter, Verdict
 from smsd.policy.rules.model import Folder, Forward, Program, Respond, Send, Sql, Url
@@ -50,7 +51,7 @@ def submissions(
     added = added_headers(verdict, submission)
     for effect in verdict.effects:
         try:
-            child = _child(effect, verdict.letter, submission, added, most_hops)
+            child = _child(effect, verdict.letter, submission, now, added, most_hops)
         except (InvalidValue, Refused) as error:
             refusal = error if isinstance(error, Refused) else Refused(Reason.BAD_REQUEST, str(error))
             failed(effect, refusal)
@@ -71,7 +72,12 @@ def added_headers(verdict: Verdict, submission: Submission) -> tuple[tuple[str, 
 
 
 def _child(
-    effect: Effect, letter: Letter, submission: Submission, added: tuple[tuple[str, str], ...], most_hops: int
+    effect: Effect,
+    letter: Letter,
+    submission: Submission,
+    now: int,
+    added: tuple[tuple[str, str], ...],
+    most_hops: int,
 ) -> Submission | None:
     action = effect.action
     hops = submission.hops + 1
@@ -99,7 +105,7 @@ def _child(
         made = _new(back, through, action.text, action.subject, submission, hops, AUTO_REPLIED)
         return _once(made, effect.rule, action.text) if letter.outgoing else made
     if isinstance(action, (Program, Url, Sql)):
-        return _call(action, effect.rule, letter, submission, hops)
+        return _call(action, effect.rule, letter, submission, now, hops)
     return None
 
 
@@ -176,7 +182,7 @@ def _by_phone(back: Address, letter: Letter) -> bool:
 
 
 def _call(
-    action: Program | Url | Sql, rule: str, letter: Letter, submission: Submission, hops: int
+    action: Program | Url | Sql, rule: str, letter: Letter, submission: Submission, now: int, hops: int
 ) -> Submission:
     back = _back(submission) if action.reply else None
     reply = "" if back is None else str(back)
@@ -190,8 +196,9 @@ def _call(
         post = action.method.upper() == "POST"
         body, media_type = (action.body, action.content_type) if post else ("", "")
         method = ("POST" if post else "GET",)
-        call = Call("url", action.url, method, body, media_type, (), reply, gateway, rule)
-        label = action.url.partition("://")[2].partition("/")[0].rpartition("@")[2] or "url"
+        url = getting.url(action, rule, letter, submission, now) if action.escapes else action.url
+        call = Call("url", url, method, body, media_type, (), reply, gateway, rule)
+        label = url.partition("://")[2].partition("/")[0].rpartition("@")[2] or "url"
     else:
         call = Call("sql", action.database, action.values, action.statement, "", (), reply, gateway, rule)
         label = action.database

@@ -261,10 +261,10 @@ def _texts(action: Action) -> _Texts:
     if isinstance(action, Sql):
         return {"values": _several(action.values)}
     if isinstance(action, Url):
-        return {
-            "url": compile_text(action.url, percent, url=True),
-            "body": compile_text(action.body, _body_encoding(action.content_type)),
-        }
+        body = compile_text(action.body, _body_encoding(action.content_type))
+        if action.escapes:
+            return {"body": body}  # what the URL's stand for, only who sends it knows: smsd.core.effects
+        return {"url": compile_text(action.url, percent, url=True), "body": body}
     if isinstance(action, Folder):
         return {"name": compile_text(action.name)}
     if isinstance(action, (Cap, Gather)):

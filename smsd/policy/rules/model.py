@@ -252,13 +252,16 @@ class Program:
 @frozen
 class Url:
     """Request a URL (a template). `method` GET or POST; `body` is a template, sent as it is with `content_type`. `reply`:
-    the answer's text goes back to the sender."""
+    the answer's text goes back to the sender. `escapes` "kannel": the URL has Kannel's escapes instead of variables
+    (`smsd.codec.kannel`), whose text is in `charset`."""
 
     url: str
     method: str = "GET"
     body: str = ""
     content_type: str = "text/plain; charset=utf-8"
     reply: bool = False
+    escapes: str = ""
+    charset: str = "UTF-8"
 
 
 @frozen

@@ -31,7 +31,8 @@ _ATTRIBUTES = (
         "until",
         "days",
     ),
-    *("database", "seconds", "default", "reply", "method", "content_type", "most", "minutes"),
+    *("database", "seconds", "default", "reply", "method", "content_type", "escapes", "charset", "most"),
+    "minutes",
 )
 """Short values that are written as attributes. `to` is one of `time` only: elsewhere it is a template."""
 

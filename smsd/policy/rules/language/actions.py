@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from smsd.codec.kannel import is_charset
 from smsd.policy.rules.language.conditions import PRIORITIES, header_name
 from smsd.policy.rules.language.reading import Spot, unknown
 from smsd.policy.rules.model import (
@@ -121,16 +122,34 @@ def _command(spot: Spot) -> tuple[str, ...]:
 def _url(spot: Spot) -> Action:
     if not isinstance(spot.value, dict):
         return Url(_address(spot))
-    fields = spot.fields(("url", "method", "body", "content_type", "reply"), ("url",))
+    fields = spot.fields(("url", "method", "body", "content_type", "reply", "escapes", "charset"), ("url",))
     method = fields["method"].word({"GET": "GET", "POST": "POST"}) if "method" in fields else "GET"
     for word in ("body", "content_type"):
         if word in fields and method == "GET":
             fields[word].wrong("a GET has no body", "write `method: POST`", at_key=True)
     address, reply = _address(fields["url"]), _switch(fields, "reply")
     body = fields["body"].text(empty=True) if "body" in fields else ""
+    more = _escapes(fields)
     if "content_type" in fields:
-        return Url(address, method, body, fields["content_type"].text(longest=200), reply)
-    return Url(address, method, body, reply=reply)
+        return Url(address, method, body, fields["content_type"].text(longest=200), reply, **more)
+    return Url(address, method, body, reply=reply, **more)
+
+
+def _escapes(fields: dict[str, Spot]) -> dict[str, str]:
+    """Whose escapes the URL has, where they are not ours."""
+    found: dict[str, str] = {}
+    if "escapes" in fields:
+        found["escapes"] = fields["escapes"].word({"kannel": "kannel"})
+    if "charset" in fields:
+        charset = fields["charset"].text(longest=40)
+        if not found:
+            fields["charset"].wrong(
+                "only Kannel's escapes have a charset", "write `escapes: kannel`", at_key=True
+            )
+        elif charset and not is_charset(charset):
+            fields["charset"].impossible("write for example ISO-8859-1")
+        found["charset"] = charset
+    return found
 
 
 def _address(spot: Spot) -> str:

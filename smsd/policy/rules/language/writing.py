@@ -129,6 +129,8 @@ def _url(action: Url) -> tuple[str, Plain]:
     plain = {"method": action.method, **_given(reply=action.reply), "url": action.url}
     if action.method != "GET":
         plain |= {"content_type": action.content_type, **_given(body=action.body)}
+    if action.escapes:
+        plain |= {"escapes": action.escapes, "charset": action.charset}
     return "url", plain
 
 
