@@ -67,7 +67,7 @@ class Explainer:
             found: dict[str, Any] = await self._incoming(
                 given.get("gateway") or "", given["from"], given["text"]
             )
-            return found
+            return {**found, "rules": await self._lines(found.pop("trace"), outgoing=False)}
         headers = tuple(
             (name, str(given[key]))
             for name, key in (("from", "from"), ("subject", "subject"))
@@ -84,7 +84,8 @@ class Explainer:
         whole = await judged if isinstance(judged, Deferred) else judged
         ruled = whole.submission
         recipient = ruled.recipients[0]
-        told: dict[str, Any] = {"rules": trace_lines(recipient.trace), "sends": []}
+        rules = await self._lines(recipient.trace or whole.trace, outgoing=True)
+        told: dict[str, Any] = {"rules": rules, "sends": []}
         try:
             entry = self._planner.plan(ruled, reserve=False).order[0]
         except Refused as refusal:

@@ -8,7 +8,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from smsd.core.arriving import Rulebook
+from smsd.core.arriving import Arrivals, Rulebook
 from smsd.core.explaining import Explainer
 from smsd.core.judging import trace_json
 from smsd.interfaces import PartIn
@@ -102,6 +102,29 @@ class Explaining(SynchronousTestCase):
         self.assertEqual(
             (told["text"], told["sends"]), ("hi?", [{"to": "mailto:boss@example.org", "what": "hi?"}])
         )
+
+    def test_a_trial_names_every_rule_and_what_decided(self) -> None:
+        other = Rule("other", Not(Field("body", TextTest(How.CONTAINS, "8"))), (Frame(after="!"),))
+        self.use(Rules((OUT, other), (other, IN)))
+        self.house.inbound.arriving.arrivals["gsm1"] = Arrivals("ann@example.org", "%s", None)
+        explainer = Explainer(
+            self.house.store, self.house.planner, self.house.judge,
+            lambda *given: Deferred.fromCoroutine(self.house.inbound.trial(*given)),
+        )  # fmt: skip
+
+        def rules(**given: Any) -> list[str]:
+            told = self.house.wait(Deferred.fromCoroutine(explainer.trial(given)))
+            return [line for line in told["rules"] if not line.startswith(" ")]
+
+        matched, passed = (f"'other': {how}: not: body contains \"8\"" for how in ("matched", "passed"))
+        ours = "'from us': matched: not: to contains \"@\""
+        to = "+15550000001"
+        self.assertEqual(rules(to=to, text="7")[:2], [ours, matched])
+        self.assertEqual(rules(to=to, text="8")[:2], [ours, passed])
+        given = {"incoming": True, "gateway": "gsm1", "from": "+15550000002"}
+        self.assertEqual(rules(**given, text="8")[:2], [passed, "'tell': matched: every message"])
+        self.house.judge.use(None, 1)
+        self.assertEqual(rules(to=to, text="8"), ["no rule was asked"])
 
     def test_a_database_that_did_not_answer(self) -> None:
         asks = Rule("asks", SqlCondition("crm", "select 1", default=True), (Frame(after="!"),))

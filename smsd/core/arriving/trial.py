@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from smsd.core.explaining import trace_lines
 from smsd.policy.reply import Link
 from smsd.store.receiving import Desk
 from smsd.values.delivery import State
@@ -32,11 +31,11 @@ class TrialDesk(Desk):
 
 
 def told(acceptance: Acceptance) -> dict[str, Any]:
-    """An acceptance in the words of `smsd explain --dry-run`."""
+    """An acceptance in the words of `smsd explain --dry-run`; `trace` is how rules came to it."""
     (planned,) = acceptance.planned
     content = acceptance.submission.content if planned.content is None else planned.content
     return {
-        "rules": trace_lines(planned.trace),
+        "trace": planned.trace,
         "fate": "sent" if planned.state is State.READY else planned.state.name.lower(),
         "why": planned.reason or "",
         "to": str(planned.target),
