@@ -87,14 +87,8 @@ def agree(number: str, said: str) -> bool:
     return short == long or (len(short) >= _SUFFIX and long.endswith(short))
 
 
-def sure(said: str, name: str) -> bool:
-    """Whether a report that names no number may be about what has this name."""
-    return folded(said) == folded(name) or len(folded(said)) >= SHORTEST
-
-
 def matching(entries: Sequence[Known], reference: str, number: str, way: str = "") -> list[Known]:
-    """Those of the entries that are closest to what a report (or, the other way round, an answer) names; [] when that is
-    nobody, or could be several."""
+    """Those of the entries that are closest to what a report names; [] when that is nobody, or could be several."""
     name, key = reference.strip(), folded(reference)
     for close in range(3):
         if close == 0:

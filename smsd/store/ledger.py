@@ -26,6 +26,8 @@ BRIEF = 10 * 60_000
 """How long a report under a modem's one octet waits for its message: that reference comes again soon."""
 KEEP = 24 * 60 * 60_000
 """How long others wait, unless it is said."""
+LATE = 4 * 24 * 60 * 60_000
+"""How much longer than anybody waits for it a report finds its message."""
 MOST_EARLY = 20
 MOST_REPORTS = 100
 _compact = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
@@ -61,7 +63,7 @@ class Ledger:
         names = names_of(item.outcome)
         if not space or not names:
             return []
-        expires = max(piece.expires, now) + REPORT_PATIENCE
+        expires = max(piece.expires, now) + REPORT_PATIENCE + LATE
         parts = max(piece.total, len(names))
         entries = [
             Known(
@@ -93,14 +95,7 @@ class Ledger:
         report = _bounded(item.report)
         if not report.reference:
             return None
-        forms = reference.forms(report.reference, item.way)
-        rows = cursor.execute(
-            "select name, number, delivery, seq, part, parts, at from reference"
-            f" where space=? and ref in ({_marks(forms)}) and delivery>0",
-            (item.space, *forms),
-        )
-        entries = [Known(*row) for row in rows]
-        found = reference.matching(entries, report.reference, report.number, item.way)
+        found = _meant(cursor, item.space, report.reference, report.number, item.way)
         if not found:
             self._keep(cursor, item, report)
             return None
@@ -162,29 +157,28 @@ def names_of(outcome: Any) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for given in every if (name := given.strip()[:255])))
 
 
+def _meant(cursor: sqlite3.Cursor, space: str, name: str, number: str, way: str) -> list[Known]:
+    """The entries that a report with this reference and number means: of one message, or nobody's."""
+    forms = reference.forms(name, way)
+    rows = cursor.execute(
+        "select name, number, delivery, seq, part, parts, at from reference"
+        f" where space=? and ref in ({_marks(forms)}) and delivery>0",
+        (space, *forms),
+    )
+    return reference.matching([Known(*row) for row in rows], name, number, way)
+
+
 def _early(cursor: sqlite3.Cursor, one: Known, item: Settlement) -> list[tuple[NetworkReport, int]]:
     """What was reported of it before, with the times it was heard at; it waits no longer."""
-    way = reference.backwards(item.way)
-    forms = reference.forms(one.name, way)
+    forms = reference.forms(one.name, reference.backwards(item.way))
     rows = cursor.execute(
         f"select ref, name, number, early from reference where space=? and ref in ({_marks(forms)}) and delivery=0"
         " and early is not null and expires>?",
         (item.space, *forms, item.now),
     ).fetchall()
-    if not rows:
-        return []
-    waiting: dict[str, list[Known]] = {}  # by number: a report names it, in some way, or does not
-    for row in rows:
-        waiting.setdefault(row["number"], []).append(Known(row["name"], row["number"], 0))
-    meant = {
-        (each.name, each.number)
-        for number, known in waiting.items()
-        for each in reference.matching(known, one.name, one.number, way)
-        if number or reference.sure(each.name, one.name)
-    }
     found = []
     for row in rows:
-        if (row["name"], row["number"]) not in meant:
+        if one not in _meant(cursor, item.space, row["name"], row["number"], item.way):
             continue
         cursor.execute(
             "delete from reference where space=? and ref=? and delivery=0 and number=? and name=?",

@@ -51,6 +51,8 @@ class Operating:
             return InvalidValue(f"delivery {item.delivery} is {state}: too late to {item.verb} it")
         self._carrying.write_step(cursor, row, step, item.now)
         if step.state is State.READY:
+            if not step.sent:  # it begins anew: what networks say of its parts as they were changes nothing any more
+                cursor.execute("delete from piece where delivery=?", (item.delivery,))
             cursor.execute(
                 "update delivery set expires=max(expires, ?), deadline=max(expires, ?) where id=?",
                 (item.expires, item.expires, item.delivery),
