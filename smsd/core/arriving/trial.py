@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from smsd.core.explaining import trace_lines
 from smsd.policy.reply import Link
 from smsd.store.receiving import Desk
 from smsd.values.delivery import State
@@ -35,6 +36,7 @@ def told(acceptance: Acceptance) -> dict[str, Any]:
     (planned,) = acceptance.planned
     content = acceptance.submission.content if planned.content is None else planned.content
     return {
+        "rules": trace_lines(planned.trace),
         "trace": planned.trace,
         "fate": "sent" if planned.state is State.READY else planned.state.name.lower(),
         "why": planned.reason or "",
