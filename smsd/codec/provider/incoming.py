@@ -72,12 +72,14 @@ class Concat:
 
 @dataclass(frozen=True, slots=True)
 class Messages:
-    """Where a message from a phone is. `list` is the path of the list in which there are several."""
+    """Where a message from a phone is. `list` is the path of the list in which there are several. What stands at `id_also` belongs
+    to its id, where one field alone may be that of two messages."""
 
     sender: Names
     text: Names
     own: Names = ()
     id: Names = ()
+    id_also: Names = ()
     list: str = ""
     when: Conditions = ()
     charset: Charset = Charset()
@@ -257,6 +259,7 @@ def _messages(section: _Section) -> Messages:
         text=section.names("text", needed=True),
         own=section.names("own"),
         id=section.names("id"),
+        id_also=section.names("id_also"),
         list=section.word("list"),
         when=section.conditions("when"),
         charset=_charset(section),

@@ -97,7 +97,9 @@ def _message(mapping: Messages, item: Item, notes: list[str]) -> Heard:
     elements = udh.read(header)
     content = _content(mapping, item, udh.without_concat(header), notes)
     at = _at(mapping.time, item)
-    heard = Heard(sender, content, own, _id(item.text(mapping.id)), at)
+    named = [item.text((name,)) for name in mapping.id_also]
+    given = " ".join(part for part in (item.text(mapping.id), *named) if part)
+    heard = Heard(sender, content, own, _id(given), at)
     reference, total, seq = _part(mapping, item)
     concat = udh.concat(elements)
     if total == 1 and concat is not None:
@@ -212,9 +214,9 @@ def _number(written: str, text: str | None) -> str:
     return number[:LONGEST_NUMBER]
 
 
-def _id(text: str | None) -> str:
-    if text is None or len(text) <= LONGEST_ID:
-        return text or ""
+def _id(text: str) -> str:
+    if len(text) <= LONGEST_ID:
+        return text
     return hashlib.sha256(text.encode()).hexdigest()
 
 

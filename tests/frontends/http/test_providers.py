@@ -171,7 +171,7 @@ class ClickatellRest(Case):
                     "udh": "", "network": "x", "keyword": "",
                 }
             ),
-            sender="+27999123456", own="+27987654321", content=Text("Antwort: grün"), id="0f8c", at=1_465_988_434_440,
+            sender="+27999123456", own="+27987654321", content=Text("Antwort: grün"), id="1b7d 0f8c", at=1_465_988_434_440,
         )  # fmt: skip
 
     def test_report(self) -> None:
