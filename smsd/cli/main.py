@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from smsd import __version__
-from smsd.cli import callbacks, explain, messages, rules, server, timed
+from smsd.cli import callbacks, explain, messages, rules, server, template, timed
 from smsd.cli.client import DONE, NO_SERVER, REFUSED, NoServer, Refusal
 from smsd.config.positions import ConfigError
 
@@ -22,6 +22,7 @@ first steps:
   smsd queue show 911813352047513600      everything about one delivery
   smsd explain 911813352047513600         why it went where it went
   smsd rules list                         the rules; export and import make files of them
+  smsd template clickatell --text Hi      what an HTTP gateway would request
   smsd set expire_minutes 1440            change a setting while the server runs
   smsd simulate phone                     be the phone at the other end of the simulated modem
 
@@ -57,6 +58,7 @@ def parser() -> argparse.ArgumentParser:
     explain.add(commands)
     rules.add(commands)
     timed.add(commands)
+    template.add(commands)
     callbacks.add(commands)
     server.add(commands)
     return top

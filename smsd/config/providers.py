@@ -51,6 +51,15 @@ def find(name: str, find_data: Callable[[str], str], server: str | None = None) 
     raise InvalidValue(f"there is no provider {name!r}: write one of {', '.join(known)}")
 
 
+def names(find_data: Callable[[str], str]) -> list[tuple[str, str]]:
+    """Every provider there is, with its description."""
+    found: dict[str, str] = {}
+    for document in _documents(find_data):
+        for name, data in _all(document).items():
+            found.setdefault(name, str(data.get("description") or "") if isinstance(data, dict) else "")
+    return sorted(found.items())
+
+
 def load(path: str) -> dict[str, Provider]:
     """Every provider of a file, each at its usual server; ConfigError with every problem otherwise."""
     document = read_file(path)

@@ -212,6 +212,14 @@ def read_plain(text: str, names: Collection[str]) -> Template:
     return template.parse(text, names, url=False)
 
 
+def binary_of(request: Request | None) -> Request | None:
+    """The same request for octets, if it has a place for them and for what says that they are some: without a header or a flag
+    the other side would take them for a text."""
+    if request is None or not request.shows(("data", "body"), "binary"):
+        return None
+    return request if request.shows(("udh", "binary"), "binary") else None
+
+
 def fixed_parts(url: str) -> int | None:
     """The number of a `concat=` that is the same for all messages, None when there is none."""
     found = re.search(r"[?&]concat=([0-9]{1,3})(?:&|\Z)", url)

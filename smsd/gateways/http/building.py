@@ -109,12 +109,9 @@ def _own(settings: Settings, path: KeyPath, document: Document) -> Provider:
         data["type"] = settings.body_type
     names = model.MESSAGE | set(settings.credentials)
     request = providers.read_request(providers.Reading(document), path, data, names, None)
-    carried = request is not None and request.shows(("data", "body"), "binary")
-    flagged = request is not None and request.shows(("udh", "binary"), "binary")
     return Provider(
         name=settings.id,
         text=request,
-        # Without a place for the header or a flag the other side would take octets for a text.
-        binary=request if carried and flagged else None,
+        binary=model.binary_of(request),
         credentials=tuple(Credential(name) for name in settings.credentials),
     )
