@@ -63,7 +63,7 @@ class Answer:
         wanted = name.lower().encode()
         for found, value in self.lines:
             if found.lower() == wanted:
-                return value.decode("utf-8", "replace")
+                return value.decode("utf-8", "replace").strip()
         return ""
 
     @property
@@ -109,7 +109,7 @@ class IClient(Interface):
 def check_request(method: str, path: str, headers: Mapping[str, str]) -> str:
     """The header lines of a request; InvalidValue for what is none."""
     lines = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
-    if not _HEADERS.fullmatch(lines):
+    if lines.count("\n") != len(headers) or not _HEADERS.fullmatch(lines):
         raise InvalidValue(f"one of these headers cannot be sent: {', '.join(headers)}"[:300])
     if not _PATH.fullmatch(path) or not _METHOD.fullmatch(method):
         raise InvalidValue("this is no request: its method or path has characters that do not belong there")

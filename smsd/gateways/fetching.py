@@ -11,12 +11,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from hyperlink import EncodedURL
 from OpenSSL import SSL
 from service_identity import VerificationError
 from treq.client import HTTPClient
-from treq.cookies import IndexableCookieJar
-from twisted.internet.defer import CancelledError, Deferred, succeed
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
 from twisted.internet.error import (
     ConnectError,
@@ -38,10 +36,11 @@ from twisted.web.client import (
 )
 from twisted.web.http import PotentialDataLoss
 from twisted.web.http_headers import Headers
-from twisted.web.iweb import IAgent, IAgentEndpointFactory, IBodyProducer
+from twisted.web.iweb import IAgentEndpointFactory
 from zope.interface import implementer
 
 from smsd.codec.weburl import Target
+from smsd.gateways.exactly import SOMEWHERE, Exactly, NoCookies, Octets
 from smsd.gateways.exchange import (
     CLOSE,
     KEEP,
@@ -55,6 +54,7 @@ from smsd.gateways.exchange import (
     words,
 )
 from smsd.gateways.guard import Forbidden, Guard
+from smsd.gateways.kept import Untouched
 from smsd.values.errors import InvalidValue
 
 __all__ = ["CLOSE", "KEEP", "LONGEST_HEAD", "Answer", "Client", "Unanswered"]
@@ -72,8 +72,6 @@ _FAILURES = (
     SSL.Error,
     VerificationError,
 )
-_SOMEWHERE = EncodedURL.from_text("http://server/")
-"""For treq, which would write a URL its own way, and knows none with an IPv6 address; `_Exactly` asks for the right one."""
 
 
 @implementer(IClient)
@@ -112,15 +110,34 @@ class Client:
         seconds: float,
     ) -> Answer:
         check_request(method, target.path, headers)
+        end = self._reactor.seconds() + seconds
+        while True:
+            answer = await self._try(
+                method, target, headers, body, limit, max(end - self._reactor.seconds(), 0.0)
+            )
+            if answer is not None:
+                return answer
+
+    async def _try(
+        self,
+        method: str,
+        target: Target,
+        headers: Mapping[str, str],
+        body: bytes | None,
+        limit: int,
+        seconds: float,
+    ) -> Answer | None:
+        """None: the request met a kept connection that had ended, and no server has seen it."""
         attempt = _Attempt(self._reactor, self._policy, target, seconds, self._wires)
         where = f"{target.scheme}://{target.host}:{target.port}{target.path}".encode()
-        agent = _Exactly(Agent.usingEndpointFactory(self._reactor, attempt, self._pool), where)
-        client = HTTPClient(agent, _NoCookies(), _Octets)
+        agent = Exactly(Agent.usingEndpointFactory(self._reactor, attempt, self._pool), where)
+        client = HTTPClient(agent, NoCookies(), Octets)
         timer = None
         try:
+            lines = Headers({name: [value] for name, value in {**headers, **login_lines(target)}.items()})
             requesting = client.request(
-                method, _SOMEWHERE, headers=Headers({name: [value] for name, value in {**headers, **login_lines(target)}.items()}), data=body, allow_redirects=False,
-                unbuffered=True, reactor=self._reactor,
+                method, SOMEWHERE, headers=lines, data=body,
+                allow_redirects=False, unbuffered=True, reactor=self._reactor,
             )  # fmt: skip
             timer = self._reactor.callLater(seconds, attempt.give_up, requesting)
             response: Any = await requesting
@@ -131,20 +148,27 @@ class Client:
         except ValueError:  # of Twisted, about host names; nothing has left
             raise InvalidValue(f"{target.host} is no name of a host") from None
         except _FAILURES as error:
-            if isinstance(error, CancelledError) and not attempt.late:
+            if _cancelled(error) and not attempt.late:
                 attempt.abort()
-                raise  # whoever asked does not want to know
+                raise CancelledError() from None  # whoever asked does not want to know
+            if attempt.untouched:
+                return None
             raise Unanswered(
                 attempt.reason or words(error),
                 attempt.sent and not untrusted(error),
                 isinstance(error, Forbidden),
             ) from None
         finally:
+            attempt.over()
             if timer is not None and timer.active():
                 timer.cancel()
         phrase = response.phrase.decode("utf-8", "replace")
-        lines = tuple((name, value) for name, values in agent.headers.getAllRawHeaders() for value in values)
-        return Answer(response.code, phrase, lines, bytes(reading.octets), whole)
+        received = tuple(
+            (name, value) for name, values in agent.headers.getAllRawHeaders() for value in values
+        )
+        return Answer(
+            response.code, phrase, received, bytes(reading.octets), whole and len(reading.octets) <= limit
+        )
 
     def close(self) -> Deferred[None]:
         """See `IClient`."""
@@ -154,51 +178,15 @@ class Client:
         return closing
 
 
-@implementer(IAgent)
-class _Exactly:
-    """Asks for the URL as it is, and for the answer as it is: what treq added is taken off again, and what it would decode is
-    hidden from it."""
-
-    def __init__(self, agent: Agent, where: bytes) -> None:
-        self._agent = agent
-        self._where = where
-        self.headers = Headers()
-
-    def request(
-        self, method: bytes, uri: bytes, headers: Any = None, bodyProducer: Any = None
-    ) -> Deferred[Any]:
-        """See `IAgent`."""
-        kept = headers.copy()
-        kept.setRawHeaders(
-            b"accept-encoding", [x for x in kept.getRawHeaders(b"accept-encoding", []) if x != b"gzip"]
-        )
-        if not kept.getRawHeaders(b"accept-encoding"):
-            kept.removeHeader(b"accept-encoding")
-        requesting: Deferred[Any] = self._agent.request(method, self._where, kept, bodyProducer)
-        return requesting.addCallback(self._answered)
-
-    def _answered(self, response: Any) -> Any:
-        self.headers = response.headers.copy()
-        response.headers.removeHeader(b"content-encoding")
-        return response
-
-
-class _NoCookies(IndexableCookieJar):
-    """Keeps none, and reads none."""
-
-    def add_cookie_header(self, request: Any) -> None:
-        """There are none."""
-
-    def extract_cookies(self, response: Any, request: Any) -> None:
-        """They are not kept."""
-
-
 class _Pool(HTTPConnectionPool):
     """Tells each attempt which connection it got."""
 
     def getConnection(self, key: Any, endpoint: Any) -> Deferred[Any]:
         """See the base."""
-        return super().getConnection(key, endpoint).addCallback(endpoint.took)
+        getting: Deferred[Any] = super().getConnection(key, endpoint)
+        return getting.addCallback(
+            lambda found: found if endpoint.took(found) else self.getConnection(key, endpoint)
+        )
 
 
 @implementer(IHandshakeListener)
@@ -210,13 +198,15 @@ class _Wire(ProtocolWrapper):
         self.heard = 0
         self.most = LONGEST_HEAD
         self.wrote = False
+        self.kept = False
+        self.ended: Failure | None = None
         self.secure = False
         self.flooded = False
         self._closing: Any = None
 
     def begin(self) -> None:
         """Another request follows."""
-        self.heard, self.most, self.wrote = 0, LONGEST_HEAD, False
+        self.heard, self.most, self.wrote, self.kept = 0, LONGEST_HEAD, False, True
 
     def connectionMade(self) -> None:
         """Known to the client from now on."""
@@ -254,6 +244,7 @@ class _Wire(ProtocolWrapper):
     def connectionLost(self, reason: Failure) -> None:  # type: ignore[override]
         """The end."""
         self.factory.wires.discard(self)
+        self.ended = reason
         if self._closing is not None and self._closing.active():
             self._closing.cancel()
         super().connectionLost(reason)
@@ -280,6 +271,7 @@ class _Attempt:
         self._seconds = seconds
         self._wires = wires
         self._wire: _Wire | None = None
+        self._proof: Untouched | None = None
         self.late = False
 
     def endpointForURI(self, uri: Any) -> _Attempt:
@@ -297,11 +289,17 @@ class _Attempt:
         connecting: Deferred[Any] = endpoint.connect(_Wiring(factory, self._reactor, self._wires))
         return connecting.addCallback(lambda wire: wire.wrappedProtocol)
 
-    def took(self, connection: Any) -> Any:
-        """The request leaves over this one."""
-        self._wire = connection.transport
-        self._wire.begin()
-        return connection
+    def took(self, connection: Any) -> bool:
+        """The request leaves over this one; False when it has ended meanwhile."""
+        wire: _Wire = connection.transport
+        if wire.kept:
+            self._proof = Untouched(wire)
+            if self._proof.stale:
+                wire.abortConnection()
+                return False
+        self._wire = wire
+        wire.begin()
+        return True
 
     def head_is_over(self) -> None:
         """The answer's headers have come; its body has a limit of its own."""
@@ -312,7 +310,26 @@ class _Attempt:
     def sent(self) -> bool:
         """Whether any of the request has left."""
         wire = self._wire
-        return wire is not None and wire.wrote and (wire.secure or self._target.scheme == "http")
+        return (
+            wire is not None
+            and wire.wrote
+            and (wire.secure or self._target.scheme == "http")
+            and not self.untouched
+        )
+
+    @property
+    def untouched(self) -> bool:
+        """Whether a kept connection ended before the server had seen anything of the request."""
+        wire, proof = self._wire, self._proof
+        return (
+            wire is not None and proof is not None and wire.ended is not None
+            and not wire.heard and proof.holds(wire.ended)
+        )  # fmt: skip
+
+    def over(self) -> None:
+        """There is an answer, or there will be none."""
+        if self._proof is not None:
+            self._proof.close()
 
     @property
     def reason(self) -> str:
@@ -356,24 +373,6 @@ class _Body(Protocol):
             self.done.callback(reason.check(ResponseDone, PotentialDataLoss) is not None)
 
 
-@implementer(IBodyProducer)
-class _Octets:
-    """The body of a request."""
-
-    def __init__(self, body: bytes) -> None:
-        self._body = body
-        self.length = len(body)
-
-    def startProducing(self, consumer: Any) -> Deferred[None]:
-        """Write it."""
-        consumer.write(self._body)
-        return succeed(None)
-
-    def pauseProducing(self) -> None:
-        """It is written already."""
-
-    def resumeProducing(self) -> None:
-        """It is written already."""
-
-    def stopProducing(self) -> None:
-        """It is written already."""
+def _cancelled(error: BaseException) -> bool:
+    reasons = getattr(error, "reasons", [])
+    return isinstance(error, CancelledError) or any(reason.check(CancelledError) for reason in reasons)

@@ -39,11 +39,11 @@ class Forbidden(ConnectError):
     """An address that may not be reached."""
 
     def __init__(self, address: str) -> None:
-        super().__init__(None, f"{address} is in a network that requests of senders may not reach")
+        super().__init__()
         self.address = address
 
     def __str__(self) -> str:
-        return str(self.args[1])
+        return f"{self.address} is in a network that requests of senders may not reach"
 
 
 class Guard:

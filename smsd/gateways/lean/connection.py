@@ -201,7 +201,9 @@ class Connection(Protocol):
         if self._proof is not None:
             self._proof.close()
             self._proof = None
-        if not whole or self._extra:
+        if self._ending:
+            pass
+        elif not whole or self._extra:
             self.abort()
         elif self._keep:
             self._origin.free(self, self._seconds())
