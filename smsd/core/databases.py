@@ -19,6 +19,7 @@ from twisted.python.failure import Failure as TwistedFailure
 from twisted.python.threadpool import ThreadPool
 
 from smsd.codec.sqltext import Statement, read
+from smsd.core.asking import Outages
 from smsd.core.engines import MOST_ROWS, Connection, Engine, Rows, permanent, temporary
 from smsd.core.engines.postgresql import Postgres
 from smsd.core.engines.sqlite import Sqlite
@@ -48,6 +49,7 @@ class Databases:
         self._folder = folder
         self._urls: dict[str, str] = {}
         self._databases: dict[str, tuple[_Lane, _Lane]] = {}
+        self._outages = Outages()
 
     @property
     def names(self) -> list[str]:
@@ -70,6 +72,7 @@ class Databases:
             if name not in self._databases:
                 self._databases[name] = (_Lane(self._reactor, its, False), _Lane(self._reactor, its, True))
         self._urls = dict(urls)
+        self._outages.clear()
 
     def _engine(self, url: str) -> Engine:
         scheme, _, rest = url.partition(":")
@@ -96,7 +99,16 @@ class Databases:
         asking = self._do(
             question.database, question.statement, question.values, question.seconds, readonly=True, most=1
         )
+        asking.addCallbacks(self._answered, self._missing, (question,), {}, (question,), {})
         return asking.addCallback(lambda rows: rows.first)
+
+    def _answered(self, rows: Rows, question: Question) -> Rows:
+        self._outages.answered(question)
+        return rows
+
+    def _missing(self, failure: Any, question: Question) -> Any:
+        self._outages.failed(question, failure)
+        return failure
 
     def _do(
         self, database: str, text: str, values: tuple[str, ...], seconds: float, *, readonly: bool, most: int

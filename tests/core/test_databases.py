@@ -11,6 +11,7 @@ from typing import Any
 from unittest import mock
 
 from twisted.internet.defer import Deferred
+from twisted.logger import formatEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
 from smsd.codec.sqltext import Statement
@@ -241,6 +242,37 @@ class SqliteFiles(Case):
         self.clock.advance(61)
         for done in hanging:
             self.assert_outcome(self.failure(done), Kind.TEMPORARY, "longer than")
+
+    def test_an_outage_is_said_once(self) -> None:
+        lines: list[tuple[str, str]] = []
+
+        def observe(event: dict[str, Any]) -> None:
+            if event.get("log_namespace") == "smsd.core.asking":
+                lines.append((event["log_level"].name, formatEvent(event)))
+
+        globalLogPublisher.addObserver(observe)
+        self.addCleanup(globalLogPublisher.removeObserver, observe)
+        self.ask("SELECT count(*) FROM sms")
+        self.assertEqual(lines, [])
+        held = sqlite3.connect(self.path, isolation_level=None)
+        held.execute("BEGIN EXCLUSIVE")
+        for _ in range(3):
+            for statement in ("SELECT count(*) FROM sms", "SELECT max(id) FROM sms"):
+                self.failure(self.databases.ask(Question("db", statement, (), 0.2)))
+        held.execute("ROLLBACK")
+        held.close()
+        ((level, first),) = lines
+        self.assertEqual(level, "warn")
+        self.assertIn("database db was not answered", first)
+        self.ask("SELECT count(*) FROM sms")
+        self.ask("SELECT count(*) FROM sms")
+        self.assertEqual(len(lines), 1, "the other statement has not been answered yet")
+        self.ask("SELECT max(id) FROM sms")
+        for _ in range(2):
+            self.failure(self.databases.ask(Question("db", "SELECT nothing FROM sms", (), 0.2)))
+        again, wrong = lines[1:]
+        self.assertEqual(again, ("info", "the database db answers again; 6 questions took their defaults"))
+        self.assertIn("syntax error", wrong[1])
 
     def test_too_many(self) -> None:
         self.patch(module, "MOST_WAITING", 0)
