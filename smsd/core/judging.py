@@ -184,12 +184,12 @@ class Judge:
         headers = submission.headers
         about = dict(headers) if headers else {}
         content = submission.content if recipient.content is None else recipient.content
-        body, size, binary = "", 0, False
+        body, size, binary, octets, elements = "", 0, False, b"", b""
         if isinstance(content, Text):
             body = content.text
             size = _octets(body)
         elif isinstance(content, Binary):
-            size, binary = len(content.data), True
+            size, binary, octets, elements = len(content.data), True, content.data, content.header
         try:
             number = self._planner.target(recipient, account).target
         except Refused:
@@ -202,7 +202,7 @@ class Judge:
             True, sender, f"{number}@{pin}" if pin else number, body, number, about.get("subject", ""),
             self._headers(submission), size, submission.account or "", phone, email, submission.door, pin, submission.peer,
             "", 0, account is not None, sender.rpartition("@")[2].lower() in self.domains, bool(submission.attachments), binary,
-            recipient.parameters.priority, self.when(self._now()),
+            recipient.parameters.priority, self.when(self._now()), octets, elements,
         )  # fmt: skip
 
     def _headers(self, submission: Submission) -> tuple[tuple[str, str], ...]:

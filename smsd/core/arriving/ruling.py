@@ -106,11 +106,12 @@ class Rulebook:
 def letter(known: Known, server_name: str, when: tuple[int, int, str, str]) -> Letter:
     """The message as the rules see it: From by the gateway's pattern, To what it names itself, else empty."""
     content = known.arrival.content
-    binary = isinstance(content, Binary)
-    size = len(content.data) if isinstance(content, Binary) else len(known.text.encode("utf-8", "replace"))
+    octets, elements = (content.data, content.header) if isinstance(content, Binary) else (b"", b"")
+    size = len(octets) or len(known.text.encode("utf-8", "replace"))
     return Letter(
         outgoing=False, sender=known.sender(server_name), to=known.address, body=known.text, number=known.peer, size=size,
-        door=known.arrival.gateway, gateway=known.arrival.gateway, binary=binary, when=when,
+        door=known.arrival.gateway, gateway=known.arrival.gateway,
+        binary=isinstance(content, Binary), when=when, octets=octets, elements=elements, own=known.own,
     )  # fmt: skip
 
 

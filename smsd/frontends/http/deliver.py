@@ -82,7 +82,8 @@ class Deliver:
             raise Refused(Reason.BAD_NUMBER, "number is empty: write the number of the phone that wrote")
         content = self._content(given)
         return MessageIn(
-            given["id"], number, content, own=given.get("own", ""), id=given.get("msgid", ""),
+            given["id"], number, content, own=given.get("own", ""),
+            id=given.get("msgid") or request.header(b"idempotency-key") or "",
             hops=hops.read(request.header(hops.NAME)),
         )  # fmt: skip
 

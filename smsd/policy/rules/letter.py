@@ -19,7 +19,8 @@ from smsd.values.message import Priority
 class Letter:
     """`sender` and `to` are the texts of From and To. `headers` are further fields in order (names in any case). `when` is
     local time as (weekday 0 = Monday, minute of the day, "2026-11-21", "13:05"). `phone` and `email` are the account's.
-    `size` counts octets. `number` is the other party's phone number in its normal form."""
+    `size` counts octets. `number` is the other party's phone number in its normal form, `own` the one of ours that it wrote to.
+    `octets` and `elements` (of the user data header) are those of a binary message."""
 
     outgoing: bool
     sender: str
@@ -43,6 +44,9 @@ class Letter:
     binary: bool = False
     priority: Priority = Priority.NORMAL
     when: tuple[int, int, str, str] = (0, 0, "", "")
+    octets: bytes = b""
+    elements: bytes = b""
+    own: str = ""
 
 
 @frozen

@@ -14,12 +14,15 @@ from smsd.policy.rules.addresses import bare, extension, keyword, local_part, re
 from smsd.policy.rules.view import View
 from smsd.values.errors import InvalidValue, storable
 
-_VALUES: Final[dict[str, Callable[[View], str]]] = {
+_VALUES: Final[dict[str, Callable[[View], str | bytes]]] = {
     "to": lambda view: view.to,
     "from": lambda view: view.sender,
     "subject": lambda view: view.subject,
     "body": lambda view: view.body,
-    "data": lambda view: view.body,
+    "data": lambda view: view.letter.octets if view.letter.binary else view.body,
+    "udh": lambda view: view.letter.elements,
+    "binary": lambda view: "1" if view.letter.binary else "0",
+    "own": lambda view: view.letter.own,
     "number": lambda view: view.number,
     "extensionnose": lambda view: extension(view.to),
     "extensionnosep": lambda view: extension(view.to),
@@ -60,7 +63,7 @@ class _Values(Mapping[str, "str | bytes"]):
     def __init__(self, view: View) -> None:
         self._view = view
 
-    def __getitem__(self, name: str) -> str:
+    def __getitem__(self, name: str) -> str | bytes:
         return f"%{name}%" if name in LATER else _VALUES[name](self._view)
 
     def __iter__(self) -> Iterator[str]:
