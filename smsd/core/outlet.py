@@ -1,6 +1,6 @@
-"""A gateway as the queue sees it: its slots, what it has on the wire, and what it tells the queue.
+"""A gateway as the queue sees it: its slots, its limits, how it is, what it has on the wire, and what it tells the queue.
 
-Decides nothing: whether there is work, and who gets it, is the queue's.
+Decides nothing: whether there is work, and who gets it, is the queue's; when it rests, `policy.breaker`'s and `policy.limits`'.
 """
 
 from __future__ import annotations
@@ -12,6 +12,9 @@ from zope.interface import implementer
 
 from smsd.interfaces import Abilities, IGateway, IOutlet
 from smsd.policy import route as routes
+from smsd.policy.breaker import Breaker
+from smsd.policy.limits import Charge, Meter
+from smsd.store.carrying import Probe
 from smsd.values.delivery import NetworkReport, Piece
 
 if TYPE_CHECKING:
@@ -23,7 +26,13 @@ class Outlet:
     """A gateway as the queue sees it, and what it tells the queue."""
 
     def __init__(
-        self, queue: Queue, name: str, abilities: Abilities, in_doubt: str, country: str | None
+        self,
+        queue: Queue,
+        name: str,
+        abilities: Abilities,
+        in_doubt: str,
+        country: str | None,
+        meter: Meter | None = None,
     ) -> None:
         self.name = name
         self.abilities = abilities
@@ -41,12 +50,49 @@ class Outlet:
         self.leaving = False
         self.not_before = 0
         self.turn = 0
+        self.given = 0  # when it got something last, as the queue counts
+        self.breaker = Breaker()
+        self.meter = meter
+        # What was charged for messages whose commit is under way, and whether their numbers were new.
+        self.charged: dict[tuple[str, str, str], tuple[Charge, bool]] = {}
+        # Lanes and priorities that have nothing for it although they have something, and until when it does not ask again.
+        self.passed: dict[Probe, int] = {}
         self._queue = queue
 
     @property
     def free(self) -> int:
-        """Slots that nothing has."""
-        return self.slots - len(self.on_wire) - self.reserved
+        """Slots that nothing has; one that failed has one for its probe."""
+        free = self.slots - len(self.on_wire) - self.reserved
+        if self.breaker.tripped:
+            return min(free, 1) if self.breaker.probe is None and not self.reserved else 0
+        return free
+
+    def well(self, now: int) -> bool:
+        """Whether it carries: nobody has to stand in for it."""
+        return (
+            self.slots > 0
+            and not self.leaving
+            and not self.breaker.tripped
+            and self.not_before <= now
+            and (self.meter is None or self.meter.willing(now))
+        )
+
+    def before(self, other: Outlet) -> bool:
+        """Whether a message goes here rather: where more slots are free, and of equals where nothing went for longest."""
+        mine, free = self.free, other.free
+        return mine > free or (mine == free and self.given < other.given)
+
+    def admits(self, now: int) -> bool:
+        """Whether what was claimed for it may go on the wire."""
+        return self.slots > 0 and self.breaker.admits(now)
+
+    def told(self, now: int) -> str:
+        """Why it gets nothing, or not all it could; empty when nothing is wrong."""
+        return self.reason or self.breaker.told(now)
+
+    def limits(self, now: int) -> list[str]:
+        """What is used of its limits, a line for each."""
+        return [] if self.meter is None else self.meter.told(now)
 
     def opened(self, slots: int) -> None:
         """See `IOutlet`."""
@@ -65,7 +111,8 @@ class Outlet:
             return  # closed meanwhile, or told again
         self.slots = slots
         self.reason = ""
-        self.not_before = 0
+        self.breaker.again(self._queue.now())
+        self.not_before = self.breaker.until if self.breaker.tripped else 0
         self._queue.pump(self)
 
     def closed(self, reason: str) -> None:
@@ -75,6 +122,7 @@ class Outlet:
         self._opening += 1
         self.slots = 0
         self.reason = reason
+        self._queue.stand_in(self)
 
     def reported(self, report: NetworkReport) -> Deferred[bool]:
         """See `IOutlet`."""

@@ -6,7 +6,7 @@ What cannot be sent is declined here, per recipient, with a reason for the perso
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Protocol
@@ -59,8 +59,12 @@ class Slots(Protocol):
     def ways(self) -> list[routes.Way]:
         """All gateways that are configured and active; the same list until one comes or goes."""
 
-    def reserve(self, route: str, flow: str, target: str) -> str | None:
-        """A free slot of an idle gateway that may carry it at once, or None."""
+    def reserve(self, route: str, flow: str, target: str, parts: int = 1) -> str | None:
+        """A free slot of an idle gateway that may carry so many SMS at once, or None."""
+
+    @property
+    def groups(self) -> Mapping[str, routes.Group]:
+        """Groups of gateways, by id; others mean other `ways`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +173,7 @@ class Planner:
             self._carriers.clear()
         known = self._carriers.get((scheme, wanted, pin))
         if known is None:
-            route, able = _route(ways, scheme, wanted, pin)
+            route, able = _route(ways, self._slots.groups, scheme, wanted, pin)
             known = self._carriers[scheme, wanted, pin] = Carriers(
                 route,
                 frozenset.intersection(*(way.abilities.national for way in able)),
@@ -185,7 +189,7 @@ class Planner:
 
 
 def pinned(parameters: Parameters, account: Account | None, scheme: str = "sms") -> str | None:
-    """The id of the one gateway that may carry it: the caller's wish, else the account's, which is one for SMS."""
+    """The id of the one gateway, or group, that may carry it: the caller's wish, else the account's, which is one for SMS."""
     if parameters.gateway is None:
         return account.gateway if account and scheme == "sms" else None
     return parameters.gateway or None
@@ -285,7 +289,7 @@ class _OneMessage:
             report = bool(wants & _DELIVERY) or _asked(policies.reports, wants)
             if made.truncated or parameters.sender:
                 notes = _notes(made, parameters, carriers)
-        gateway = planner._slots.reserve(route, flow, str(target)) if reserve else None
+        gateway = planner._slots.reserve(route, flow, str(target), parts) if reserve else None
         return Planned(
             delivery=planner._ids.next(), target=target, typed=typed, route=route, flow=flow,
             state=State.SENDING if gateway else State.READY, due=self._now, deadline=deadline, expires=expires,
@@ -336,7 +340,11 @@ def _rewritten(submission: Submission) -> bool:
 
 
 def _route(
-    ways: list[routes.Way], scheme: str, wanted: tuple[str, ...], pin: str | None
+    ways: list[routes.Way],
+    groups: Mapping[str, routes.Group],
+    scheme: str,
+    wanted: tuple[str, ...],
+    pin: str | None,
 ) -> tuple[str, list[routes.Way]]:
     """The route, and the gateways that may carry it."""
     if pin is None:
@@ -347,6 +355,14 @@ def _route(
                 f"no gateway here carries this ({', '.join((scheme, *wanted))}): the administrator can add one",
             )
         return routes.pool(scheme, wanted), able
+    if pin in groups:
+        route = routes.group(pin, scheme, wanted)
+        able = [way for way in ways if routes.serves(way, route, groups)]
+        if not able:
+            raise Refused(
+                Reason.NO_GATEWAY, f"no gateway of group {pin} carries this ({', '.join((scheme, *wanted))})"
+            )
+        return route, able
     named = [way for way in ways if way.name == pin]
     if not named:
         raise Refused(Reason.UNKNOWN_GATEWAY, f"there is no gateway {pin!r}: leave the id away or correct it")

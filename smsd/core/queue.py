@@ -4,13 +4,14 @@ A lane is (route, flow): where to and whose. In memory there is, per lane, only 
 messages), so a million queued messages cost nothing here; what is on the wire is bounded by the gateways' slots. The loop
 over the parts of a message is here too: the next part leaves after the previous one is committed.
 
-A gateway's way through this module: `outlet()` makes its Outlet; `opened(slots)` lets `_pump` claim work from the store;
-`_carry` sends a piece; `_settle` commits what became of it; then `_pump` again.
+A gateway's way through this module: `outlet()` makes its Outlet; `opened(slots)` lets `pump` claim work from the store;
+`_carry` sends a piece; `_came_back` commits what became of it; then `pump` again. Who may pull from which lane is told by
+`Serving`; when a gateway rests because it failed, by its `Breaker`; because its limits are used up, by its `Meter`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -21,15 +22,19 @@ from twisted.python.failure import Failure as TwistedFailure
 from smsd.core.lanes import Lane, Lanes
 from smsd.core.outlet import Outlet
 from smsd.core.reports import Reports
+from smsd.core.serving import Serving
+from smsd.core.zone import LocalZone
 from smsd.interfaces import Abilities
 from smsd.policy import route as routes
+from smsd.policy.limits import Charge, Limits
+from smsd.policy.step import about_the_route
 from smsd.store.carrying import Probe, Settled, Take, Taken
 from smsd.store.sqlite import SqliteStore
 from smsd.values.delivery import Accepted, Failure, Kind, Piece, Scope, State
 from smsd.values.message import Priority, Text
 from smsd.values.plan import Settlement
 
-# After trouble with a gateway that did not close its outlet itself, and after a store that failed, in seconds.
+# After a store that failed, and until a lane is asked again that had nothing to give just now, in seconds.
 BREATH = 5.0
 # How many turns of a lane's normal messages there are for one of the bulk messages.
 BULK_EVERY = 9
@@ -48,8 +53,9 @@ class Queue:
         self.lanes = Lanes()
         self.reports = Reports(store, self.wake)
         self._outlets: dict[str, Outlet] = {}
-        self._serving: dict[str, list[Outlet]] = {}
-        self._ways: list[routes.Way] | None = None
+        self.serving = Serving(self._outlets)
+        self.zone: Any = LocalZone()
+        self._given = 0
         self._timer: Any = None
         # Asked before a gateway opens; what it gives is waited for.
         self.tidy: Callable[[Outlet], Deferred[None] | None] = lambda outlet: None
@@ -63,13 +69,25 @@ class Queue:
     # -- gateways come and go
 
     def outlet(
-        self, name: str, abilities: Abilities, in_doubt: str = "resend", country: str | None = None
+        self,
+        name: str,
+        abilities: Abilities,
+        in_doubt: str = "resend",
+        country: str | None = None,
+        limits: Limits | None = None,
     ) -> Outlet:
-        """An outlet for a new gateway; `bind` gives it its gateway."""
-        outlet = Outlet(self, name, abilities, in_doubt, country)
+        """An outlet for a new gateway, which is set as its `gateway`."""
+        meter = self._store.limiting.use(name, limits, self.zone, self.now())
+        outlet = Outlet(self, name, abilities, in_doubt, country, meter)
         self._outlets[name] = outlet
-        self._changed()
+        self.serving.changed()
         return outlet
+
+    def group(self, groups: Mapping[str, routes.Group]) -> None:
+        """These are the groups of the configuration."""
+        self.serving.groups = groups
+        self.serving.changed()
+        self._look()
 
     def remove(self, name: str) -> Deferred[None]:
         """A gateway leaves: it gets nothing more; fires when nothing of its is on the wire."""
@@ -78,7 +96,7 @@ class Queue:
             return succeed(None)
         outlet.leaving = True
         outlet.closed("leaving")
-        self._changed()
+        self.serving.changed()
 
         def idle() -> bool:
             return not outlet.on_wire and not outlet.reserved and not outlet.taking
@@ -86,20 +104,33 @@ class Queue:
         def gone(_: None) -> None:
             if self._outlets.get(name) is outlet:
                 del self._outlets[name]
-            self._changed()
+            self.serving.changed()
 
         return self._when(idle).addCallback(gone)
 
     def ways(self) -> list[routes.Way]:
         """All gateways, open or not; the same list until one comes or goes."""
-        if self._ways is None:
-            self._ways = [outlet.way for outlet in self._outlets.values() if not outlet.leaving]
-        return self._ways
+        return self.serving.ways()
 
-    def _changed(self) -> None:
-        """A gateway came or goes: who serves what is worked out anew."""
-        self._serving.clear()
-        self._ways = None
+    @property
+    def groups(self) -> Mapping[str, routes.Group]:
+        """Groups of gateways, by id."""
+        return self.serving.groups
+
+    def release(self, name: str | None = None) -> None:
+        """An operator says that this gateway (None: every one) is well: it rests no longer."""
+        for outlet in self.outlets():
+            if name in (None, outlet.name):
+                outlet.breaker.release()
+                outlet.not_before = 0
+        self._look()
+
+    def stand_in(self, outlet: Outlet) -> None:
+        """This gateway does not carry any more, or not now: perhaps others have to."""
+        if self.serving.tiered and not self._stopping:
+            for other in self.outlets():
+                if other is not outlet:
+                    self.pump(other)
 
     def outlets(self) -> list[Outlet]:
         """For the operator: who carries, and what is on the wire."""
@@ -158,42 +189,43 @@ class Queue:
         if lane.held_up and target in self.lanes.on_wire(lane_id):
             return  # it is looked at when this target is back
         self.lanes.expect(lane, due, priority)
-        for outlet in self._servers(lane.route):
+        for outlet in self.serving.servers(lane.route, self.now()):
+            if outlet.passed and target and outlet.meter is not None and outlet.meter.knows(target):
+                outlet.passed.clear()
             self.pump(outlet)
-
-    def _servers(self, route: str) -> list[Outlet]:
-        servers = self._serving.get(route)
-        if servers is None:
-            servers = [o for o in self._outlets.values() if not o.leaving and routes.serves(o.way, route)]
-            self._serving[route] = servers
-        return servers
 
     def waiting_for(self, outlet: Outlet) -> set[str]:
         """The routes that have work and that nobody serves until this outlet opens."""
         return {
             route
             for route in self.lanes.routes()
-            if outlet in (servers := self._servers(route)) and not any(server.slots for server in servers)
+            if outlet in (servers := self.serving.everybody(route)) and not any(o.slots for o in servers)
         }
 
     def _work(self, outlet: Outlet, now: int) -> Iterator[tuple[Lane, int]]:
         """What is due for this outlet: lanes, the one served longest ago first, and priorities."""
-        return self.lanes.work(lambda route: outlet in self._servers(route), now)
+        return self.lanes.work(lambda route: outlet in self.serving.servers(route, now), now)
 
     # -- the short way: a message that finds a free gateway is committed as already on the wire
 
-    def reserve(self, route: str, flow: str, target: str) -> str | None:
-        """A slot of an open gateway without a backlog, if the target is not on the wire already."""
+    def reserve(self, route: str, flow: str, target: str, parts: int = 1) -> str | None:
+        """A slot of an open gateway without a backlog that may carry so many SMS, if the target is not on the wire already."""
         if self._stopping or self.lanes.is_busy(route, flow, target):
             return None
         now = self.now()
         best: Outlet | None = None
-        for outlet in self._servers(route):
-            if outlet.free > 0 and outlet.not_before <= now and (best is None or outlet.free > best.free):
+        for outlet in self.serving.servers(route, now):
+            if outlet.free > 0 and outlet.not_before <= now and (best is None or outlet.before(best)):
                 best = outlet
         if best is None or best.taking or any(self._work(best, now)):
             return None
+        if best.meter is not None:
+            if not best.meter.fits(target, parts, now):
+                return None
+            charge = Charge(now, parts, target)
+            best.charged[route, flow, target] = charge, best.meter.charge(charge)
         best.reserved += 1
+        best.given = self._given = self._given + 1
         self.lanes.occupy(route, flow, target)
         return best.name
 
@@ -202,6 +234,7 @@ class Queue:
         outlet = self._outlets.get(name)
         if outlet is not None:
             outlet.reserved -= 1
+            self._refund(outlet, route, flow, target)
         self._free_target(route, flow, target)
         if outlet is not None:
             self.pump(outlet)
@@ -214,12 +247,23 @@ class Queue:
             self._return(piece)
             return
         outlet.reserved -= 1
-        if outlet.slots == 0 or self._stopping:
+        lane = self.lanes[piece.lane]
+        if self._stopping or not outlet.admits(self.now()):
+            self._refund(outlet, lane.route, lane.flow, str(piece.target))
             self._return(piece)
             return
         able = outlet.abilities
         in_parts = able.parts and not (able.whole_text and isinstance(piece.content, Text))
+        if outlet.meter is not None:
+            charge, _ = outlet.charged.pop((lane.route, lane.flow, str(piece.target)))
+            outlet.meter.spread(charge, piece.total - 1 if in_parts else 0)
         self._carry(outlet, piece if in_parts else replace(piece, total=1))
+
+    def _refund(self, outlet: Outlet, route: str, flow: str, target: str) -> None:
+        """What was reserved does not leave. On disk it may stay counted: too much is never sent."""
+        charge, new = outlet.charged.pop((route, flow, target), (None, False))
+        if charge is not None and outlet.meter is not None:
+            outlet.meter.undo(charge, new)
 
     def _return(self, piece: Piece) -> None:
         """The gateway closed between the plan and the commit: back into the lane, untried."""
@@ -239,42 +283,67 @@ class Queue:
         now = self.now()
         if self._stopping or outlet.taking or outlet.free <= 0 or outlet.gateway is None:
             return
-        if outlet.not_before > now:
-            self._wait_until(outlet.not_before)
+        ready = outlet.not_before
+        if outlet.meter is not None:
+            ready = max(ready, outlet.meter.ready_at(1, now))
+        if ready > now:
+            self._wait_until(ready)
             return
-        probes = _probes(outlet, [(lane.id, priority) for lane, priority in self._work(outlet, now)])
+        work = [(lane.id, priority) for lane, priority in self._work(outlet, now)]
+        if outlet.passed:
+            outlet.passed = {probe: until for probe, until in outlet.passed.items() if until > now}
+            self._wait_until(min(outlet.passed.values(), default=now + 1000))
+            work = [probe for probe in work if probe not in outlet.passed]
+        probes = _probes(outlet, work)
         if not probes:
             self._wait_for_lanes()
             return
         outlet.taking = True
         freed = {lane: self.lanes[lane].freed for lane, _ in probes}
         able = outlet.abilities
-        take = Take(outlet.name, probes, outlet.free, self.lanes.on_wire, able.parts, now, able.whole_text)
-        self._store.take(take).addCallbacks(self._taken, self._not_taken, (outlet, freed), {}, (outlet,), {})
+        shun = outlet.breaker.suspects if outlet.breaker.tripped else frozenset()
+        take = Take(
+            outlet.name, probes, outlet.free, self.lanes.on_wire, able.parts, now, able.whole_text, outlet.meter, shun
+        )  # fmt: skip
+        self._store.take(take).addCallbacks(
+            self._taken, self._not_taken, (outlet, freed, now), {}, (outlet,), {}
+        )
 
-    def _taken(self, taken: Taken, outlet: Outlet, freed: dict[int, int]) -> None:
+    def _taken(self, taken: Taken, outlet: Outlet, freed: dict[int, int], at: int) -> None:
         outlet.taking = False
-        self.lanes.learn(taken, freed, self.now() + int(BREATH * 1000))
+        now = self.now()
+        self.lanes.learn(taken, freed, now + int(BREATH * 1000))
         for piece in taken.pieces:
             lane = self.lanes[piece.lane]
             self.lanes.occupy(lane.route, lane.flow, str(piece.target))
+        if outlet.meter is not None:
+            for piece, cost in zip(taken.pieces, taken.costs, strict=True):
+                outlet.meter.charge(Charge(at, cost, str(piece.target)), piece.total - piece.seq)
         for piece in taken.pieces:
-            if outlet.slots == 0 or self._stopping:
+            if self._stopping or not outlet.admits(now):
+                self._drop_parts(outlet, piece)
                 self._return(piece)
             else:
                 self._carry(outlet, piece)
+        if outlet.meter is not None:
+            outlet.passed.update(dict.fromkeys(taken.passed, now + int(BREATH * 1000)))
+            if taken.short:
+                self._rest(outlet, outlet.meter.ready_at(taken.short, now))
+            elif not outlet.meter.willing(now):
+                self.stand_in(outlet)
         self._check_drained()
         self.pump(outlet)
 
     def _not_taken(self, failure: TwistedFailure, outlet: Outlet) -> None:
         outlet.taking = False
         self.log.error("gateway {name}: the store gave no work: {e!r}", name=outlet.name, e=failure.value)
-        self._rest(outlet, BREATH)
+        self._rest(outlet, self.now() + int(BREATH * 1000))
         self._check_drained()
 
-    def _rest(self, outlet: Outlet, seconds: float) -> None:
-        outlet.not_before = max(outlet.not_before, self.now() + int(seconds * 1000))
+    def _rest(self, outlet: Outlet, until: int) -> None:
+        outlet.not_before = max(outlet.not_before, until)
         self._wait_until(outlet.not_before)
+        self.stand_in(outlet)
 
     def _wait_for_lanes(self) -> None:
         later = self.lanes.next_after(self.now())
@@ -300,6 +369,8 @@ class Queue:
 
     def _carry(self, outlet: Outlet, piece: Piece) -> None:
         outlet.on_wire[piece.delivery] = piece
+        outlet.given = self._given = self._given + 1
+        outlet.breaker.sent(piece.delivery)
         started = self.now()
         gateway = outlet.gateway
         assert gateway is not None
@@ -319,17 +390,22 @@ class Queue:
     def _came_back(self, outcome: Accepted | Failure, outlet: Outlet, piece: Piece, started: int) -> None:
         now = self.now()
         more = isinstance(outcome, Accepted) and piece.seq < piece.total
+        others, blamed, tripped = "", False, outlet.breaker.tripped
         if isinstance(outcome, Failure):
             self.log.info(
                 "gateway {name}: delivery {delivery} part {seq}/{total}: {kind} ({scope}): {reason}",
                 name=outlet.name, delivery=piece.delivery, seq=piece.seq, total=piece.total,
                 kind=outcome.kind.value, scope=outcome.scope.value, reason=outcome.reason,
             )  # fmt: skip
-            if outcome.scope is Scope.SPEED:
-                self._rest(outlet, outcome.retry_after or 1.0)
-            elif outcome.scope is Scope.GATEWAY and outlet.slots:
-                self._rest(outlet, outcome.retry_after or BREATH)
-        settlement = Settlement(piece, outcome, now, now - started, outlet.in_doubt)
+            blamed = outlet.breaker.blames(piece.delivery, outcome)
+            self._troubled(outlet, piece, outcome, now)
+            others = self.serving.others(self.lanes[piece.lane].route, outlet, now)
+        else:
+            outlet.breaker.passed(piece.delivery)
+        route = self.lanes[piece.lane].route
+        settlement = Settlement(
+            piece, outcome, now, now - started, outlet.in_doubt, route=route, others=others, blamed=blamed
+        )
         if piece.report and outlet.abilities.reports and isinstance(outcome, Accepted):
             settlement = self.reports.awaited(settlement, outcome)
         self._insist(
@@ -337,9 +413,29 @@ class Queue:
         )
         if not more:
             self._off_wire(outlet, piece)
+        elif tripped:  # and is well: its other slots are free
+            self.pump(outlet)
+
+    def _troubled(self, outlet: Outlet, piece: Piece, failure: Failure, now: int) -> None:
+        """What a failure says of its gateway: it goes too fast, it is in trouble, or it has answered."""
+        if failure.scope is Scope.SPEED:
+            outlet.breaker.passed(piece.delivery)
+            self._rest(outlet, now + int((failure.retry_after or 1.0) * 1000))
+        elif failure.maybe_sent or (failure.scope is Scope.GATEWAY and not about_the_route(failure)):
+            if outlet.breaker.failed(piece.delivery, failure, now):
+                self._rest(outlet, outlet.breaker.until)
+                self.log.warn("gateway {name}: {how}", name=outlet.name, how=outlet.breaker.told(now))
+        else:
+            outlet.breaker.passed(piece.delivery)
+
+    def _drop_parts(self, outlet: Outlet, piece: Piece) -> None:
+        """What follows this part does not leave now."""
+        if outlet.meter is not None:
+            outlet.meter.drop(piece.total - piece.seq)
 
     def _off_wire(self, outlet: Outlet, piece: Piece) -> None:
         outlet.on_wire.pop(piece.delivery, None)
+        self._drop_parts(outlet, piece)
         lane = self.lanes[piece.lane]
         self._free_target(lane.route, lane.flow, str(piece.target))
         self.pump(outlet)
@@ -354,10 +450,13 @@ class Queue:
         step = settled.step
         if step is not None and step.state is State.SENDING:
             following = replace(piece, seq=piece.seq + 1)
-            if self._stopping or outlet.slots == 0:
+            if self._stopping or not outlet.admits(self.now()):
                 outlet.on_wire.pop(piece.delivery, None)
+                self._drop_parts(outlet, piece)
                 self._return(following)
             else:
+                if outlet.meter is not None:
+                    outlet.meter.part(self.now())
                 self._carry(outlet, following)
         elif more:
             self._off_wire(outlet, piece)

@@ -76,9 +76,7 @@ def after_outcome(view: View, outcome: Accepted | Failure, now: int) -> Step:
 
 def about_the_route(failure: Failure) -> bool:
     """Whether the gateway answered that it cannot carry this message, and does not speak of itself: another may."""
-    return (
-        failure.kind is Kind.PERMANENT and failure.scope is Scope.GATEWAY and failure.retry_after is None
-    )
+    return failure.kind is Kind.PERMANENT and failure.scope is Scope.GATEWAY and failure.retry_after is None
 
 
 def _after_yes(view: View, now: int) -> Step:

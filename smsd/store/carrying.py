@@ -16,8 +16,8 @@ from smsd.store.accepting import Accepting
 from smsd.store.digests import DOOR as DIGEST
 from smsd.store.digests import tell_later
 from smsd.store.lanes import Lanes
-from smsd.store.limiting import Limiting
 from smsd.store.ledger import Ledger, names_of
+from smsd.store.limiting import Limiting
 from smsd.store.replies import Replies
 from smsd.store.rows import LOAD, piece_of, told_of, view_of
 from smsd.values.delivery import Accepted, Failure, Piece, Scope, State

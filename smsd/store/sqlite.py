@@ -31,8 +31,8 @@ from smsd.store.gathering import Gathering
 from smsd.store.group import GroupCommit
 from smsd.store.ids import Ids
 from smsd.store.lanes import Lanes
-from smsd.store.limiting import Limiting
 from smsd.store.ledger import Reported
+from smsd.store.limiting import Limiting
 from smsd.store.receiving import Arrival, Received, Receiving
 from smsd.store.replies import Replies
 from smsd.store.schema import migrate

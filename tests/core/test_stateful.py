@@ -18,7 +18,6 @@ from hypothesis import strategies as st
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from smsd.policy.route import serves
 from smsd.store import operating
 from smsd.values.delivery import Accepted, Failure, Kind, NetworkReport, Piece, Scope
 from smsd.values.errors import InvalidValue
@@ -268,7 +267,8 @@ class Story:
             assert (outlet.taking, outlet.reserved) == (False, 0), outlet.name
             assert len(outlet.on_wire) == sum(name == outlet.name for name, _ in pending), outlet.name
             if outlet.free > 0 and outlet.not_before <= now:
-                missed = [row for row in ready if serves(outlet.way, row[0]) and row[1:] not in wire]
+                serves = queue.serving.servers
+                missed = [row for row in ready if outlet in serves(row[0], now) and row[1:] not in wire]
                 assert not missed, (outlet.name, missed)
 
     def row(self, delivery: int) -> dict[str, Any]:

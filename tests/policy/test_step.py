@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from itertools import product
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from smsd.policy.step import BACK_OFF, after_crash, after_deadline, after_outcome, after_report, back_off
+from smsd.policy.step import (
+    BACK_OFF,
+    about_the_route,
+    after_crash,
+    after_deadline,
+    after_outcome,
+    after_report,
+    back_off,
+)
 from smsd.values.delivery import Accepted, Failure, Kind, NetworkReport, Scope, State
 from smsd.values.message import Wants
 from smsd.values.plan import View
@@ -36,8 +45,38 @@ class Outcomes(SynchronousTestCase):
     def test_only_the_message_pays_for_its_own_trouble(self) -> None:
         for failure in FAILURES:
             step = after_outcome(view(tries=2), failure, NOW)
-            own = failure.scope is Scope.MESSAGE or failure.maybe_sent
+            no_way = about_the_route(failure)  # and nobody else to ask
+            own = failure.scope is Scope.MESSAGE or failure.maybe_sent or no_way
             self.assertEqual(step.tries, 3 if own else 2, failure)
+
+    def test_everybody_is_asked_before_it_waits(self) -> None:
+        for failure in FAILURES:
+            step = after_outcome(view(tries=2, others="now"), failure, NOW)
+            own = failure.kind is Kind.PERMANENT and failure.scope is Scope.MESSAGE
+            if own or failure.scope is Scope.SPEED:
+                self.assertFalse(step.elsewhere, failure)
+            else:
+                waits = (step.state, step.elsewhere, step.due, step.tries)
+                self.assertEqual(waits, (State.READY, True, NOW, 2), failure)
+
+    def test_what_was_begun_stays_where_it_began(self) -> None:
+        for failure in FAILURES:
+            step = after_outcome(view(total=2, seq=2, sent=1, others="now"), failure, NOW)
+            self.assertFalse(step.elsewhere, failure)
+
+    def test_a_gateway_without_a_route(self) -> None:
+        no_way = Failure(Kind.PERMANENT, "cannot route", scope=Scope.GATEWAY)
+        self.assertEqual(after_outcome(view(), no_way, NOW).state, State.FAILED)
+        later = after_outcome(view(others="later"), no_way, NOW)
+        self.assertEqual((later.state, later.elsewhere, later.due), (State.READY, True, NOW + back_off(1)))
+        stopped = Failure(Kind.PERMANENT, "no credit", scope=Scope.GATEWAY, retry_after=3600)
+        self.assertEqual(after_outcome(view(), stopped, NOW).state, State.READY)
+
+    def test_trouble_that_is_the_messages_own(self) -> None:
+        step = after_outcome(
+            view(tries=1, blamed=True), Failure(Kind.TEMPORARY, "500", scope=Scope.GATEWAY), NOW
+        )
+        self.assertEqual((step.tries, step.due), (2, NOW + back_off(2)))
 
     def test_back_off_grows_and_ends(self) -> None:
         waits = [back_off(tries) for tries in range(1, 20)]
