@@ -15,8 +15,10 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timezone
 from typing import Any
 
+from smsd.codec.weburl import read_url
 from smsd.values.address import Address
 from smsd.values.delivery import Piece
+from smsd.values.errors import InvalidValue
 from smsd.values.frozen import frozen
 from smsd.values.message import Binary, Report, Text
 
@@ -49,6 +51,17 @@ class Event:
 def is_url(target: str) -> bool:
     """Whether a `hook:` address is a URL that a sender gave; else it is a subscriber's id."""
     return "://" in target
+
+
+def shown(address: str) -> str:
+    """An address for people: of a URL that a sender gave only its server, since the rest may be a password."""
+    scheme, _, target = address.partition(":")
+    if scheme not in ("hook", "dlr") or not is_url(target):
+        return address
+    try:
+        return f"{scheme}:{read_url(target).origin}/…"
+    except InvalidValue:
+        return f"{scheme}:(no URL)"
 
 
 def name_of(piece: Piece) -> str:

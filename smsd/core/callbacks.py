@@ -95,7 +95,7 @@ class Callbacks:
             await self._again(gateway, deliveries)
             count, after = count + len(deliveries), deliveries[-1]
         if gateway:
-            self.resume(gateway)
+            self._go_on(gateway)
         return count
 
     async def _again(self, gateway: str, deliveries: list[int]) -> None:
@@ -113,9 +113,14 @@ class Callbacks:
                 if len(calls) == 1:
                     raise
         if gateway:
-            self.resume(gateway)
+            self._go_on(gateway)
         for lane in lanes:
             self._queue.wake(lane)
+
+    def _go_on(self, gateway: str) -> None:
+        """It may have stopped for ever, or rest for long."""
+        self.resume(gateway)
+        self._queue.release(gateway)
 
     def _gateway(self, subscriber: str) -> str:
         if not subscriber:

@@ -9,10 +9,8 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Any
 
-from smsd.codec.webhooks import is_url, name_of
-from smsd.codec.weburl import read_url
+from smsd.codec.webhooks import name_of, shown
 from smsd.store.rows import LOAD, piece_of
-from smsd.values.address import Address
 from smsd.values.delivery import Piece, State
 from smsd.values.errors import InvalidValue
 from smsd.values.frozen import frozen
@@ -106,20 +104,10 @@ def _shown(connection: sqlite3.Connection, row: Any) -> dict[str, Any]:
     return {
         "id": row["id"],
         "event": name_of(piece_of(row, "", parts=False)),
-        "to": told(Address.parse(row["target"])),
+        "to": shown(row["target"]).partition(":")[2],
         "state": State(row["state"]).name.lower(),
         "attempts": attempts,
         "arrived": row["arrived"],
         "expires": row["expires"],
         "reason": row["reason"] or "",
     }
-
-
-def told(target: Address) -> str:
-    """A program, for people: a subscriber's id, or a URL without what may be a password."""
-    if not is_url(target.target):
-        return target.target
-    try:
-        return f"{read_url(target.target).origin}/…"
-    except InvalidValue:
-        return "a URL that is none"

@@ -200,6 +200,7 @@ def old(
         "select lane, target, id from (select d.lane, d.target, d.id, count(*) over (partition by d.lane, d.target) as n"
         " from delivery d join lane l on l.id = d.lane join message m on m.id = d.message left join content c on c.id = d.content"
         " where d.state=0 and d.due<=? and d.sent=0 and d.id<? and coalesce(c.kind, m.kind)=1 and (d.lane, d.target) > (?, ?)"
+        " and d.target not like 'hook:%'"  # programs count each
         f"{where}) where n>=? order by lane, target, id limit ?",
         (now, first_at(before), *after, *(routes or ()), LEAST_BACKLOG, PAGE),
     ).fetchall()

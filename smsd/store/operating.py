@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from smsd.codec import webhooks
 from smsd.policy.rules.called import called
 from smsd.policy.step import after_operator
 from smsd.store import aftermath, alerts
@@ -136,6 +137,7 @@ def _shown(row: sqlite3.Row) -> dict[str, Any]:
     shown = {key: row[key] for key in row.keys() if key not in ("body", "kind")}  # noqa: SIM118 (a Row iterates values)
     shown["state"] = State(row["state"]).name.lower()
     shown["text"] = _words(row["kind"], row["body"])
+    shown["target"] = webhooks.shown(row["target"])
     return shown
 
 
@@ -151,6 +153,7 @@ def explain(connection: sqlite3.Connection, number: int) -> dict[str, Any] | Non
         return None
     told = dict(row)
     told["state"] = State(row["state"]).name.lower()
+    told["target"] = webhooks.shown(row["target"])
     message = dict(connection.execute("select * from message where id=?", (row["message"],)).fetchone())
     told.update(aftermath.followed(connection, message))
     if message["kind"] == OCTETS:

@@ -11,6 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from smsd.core.callbacks import MOST, make_cursor, read_cursor
 from smsd.gateways.exchange import Unanswered
+from smsd.store import operating
 from smsd.store.sweeping import Tick
 from smsd.values.address import Address
 from smsd.values.delivery import Failure, Kind
@@ -100,6 +101,33 @@ class Reports(Case):
         self.assertNotIn("webhook-signature", asked.headers)
         [shown] = self.programs.act(self.programs.callbacks.find("", False, 0, 10)) or [{"to": "-"}]
         self.assertEqual(shown["to"], "-")  # nothing waits any more
+
+    def test_what_waits_for_a_program_is_no_digest(self) -> None:
+        self.house.backlog.minutes = 1
+        self.network.answer = lambda asked: 410
+        self.programs.send()
+        for text in ("one", "two", "three", "four"):
+            self.programs.arrive(text)
+        self.assertEqual(self.states(), ["failed", "ready", "ready", "ready"])
+        self.house.advance(3600)
+        self.network.answer = lambda asked: 200
+        self.programs.gateways["hook-app"].again()
+        self.house.settle()
+        self.assertEqual(self.states(), ["failed", "sent", "sent", "sent"])
+
+    def test_the_operator_sees_no_more_of_a_senders_url_than_its_server(self) -> None:
+        self.network.answer = lambda asked: LOST
+        delivery = self.programs.send("other", named="https://u:p4ss@x.example/hooks/s3cret?a=1")
+        self.programs.arrive("yes")
+        rows = self.house.rows()
+        self.assertEqual(rows[-1]["target"], "hook:https://x.example/…")
+        told = [self.house.wait(self.house.store.ask(operating.explain, row["id"])) for row in rows]
+        self.assertIn("reply log: hook:https://x.example/… wrote", told[-1]["trace"])
+        self.assertEqual(rows[0]["id"], delivery)
+        for one in told:
+            one["about"].pop("ticket")
+        self.assertNotIn("s3cret", str((rows, told)))
+        self.assertNotIn("p4ss", str((rows, told)))
 
     def test_an_event_is_a_commit_with_its_cause(self) -> None:
         """What the process that dies now has told the network of, is either unknown as a whole, or an event of its own."""
@@ -229,6 +257,16 @@ class Order(Case):
         self.assertIn(before, self.network.ids)
         self.assertEqual(self.states(), ["sent", "sent"])
 
+    def test_a_replay_waits_for_nothing(self) -> None:
+        self.network.answer = lambda asked: answered(503, retry_after="80000")
+        self.failures(2)
+        self.assertEqual(len(self.network.asked), 1)
+        self.network.answer = lambda asked: 200
+        self.house.advance(60)
+        self.assertEqual(len(self.network.asked), 1)
+        self.assertEqual(self.programs.act(self.programs.callbacks.replay_dead("app")), 0)
+        self.assertEqual(self.states(), ["sent", "sent"])
+
     def test_gone_stops_it_over_restarts_until_somebody_lets_it_go_on(self) -> None:
         self.network.answer = lambda asked: 410
         self.failures(2)
@@ -305,7 +343,8 @@ class Unreliable(SynchronousTestCase):
                 else:
                     mood[0] = {"bad": 503, "lost": "lost", "good": 200}.get(step, 200)  # type: ignore[list-item]
             mood[0] = 200
-            house.advance(3 * 3600)
+            for _ in range(50):
+                house.advance(3600)
             firsts = list(dict.fromkeys(done))
             self.assertEqual([id for id, _ in firsts], [str(row["id"]) for row in programs.rows()])
             self.assertEqual(len(firsts), len(wanted))

@@ -8,6 +8,7 @@ from typing import Any
 
 from twisted.logger import Logger
 
+from smsd.codec.webhooks import shown
 from smsd.core.arriving import ruling
 from smsd.core.arriving.known import Arrivals, Known, know
 from smsd.core.effects import MOST_ANSWERS, answer_key
@@ -79,7 +80,7 @@ class Arriving:
         known = replace(known, answers=sent)
         submission = known.submission(Recipient(to, to.target))
         shared = f", as do all {of} of whom the digest {sent.digest} has messages" if of > 1 else ""
-        step = f"reply log: {to} wrote to this phone (delivery {sent.delivery}) and gets its answer{shared}; no rule is asked"
+        step = f"reply log: {shown(str(to))} wrote to this phone (delivery {sent.delivery}) and gets its answer{shared}; no rule is asked"
         return self._traced(self._delivered(submission), (step,))
 
     def _conflict(self, known: Known, conflict: reply.Conflict, desk: Desk) -> Acceptance:
@@ -93,7 +94,7 @@ class Arriving:
         else:
             told = self._tell(known, "conflict", text, desk)
             asked = "the phone was asked who is meant" + ("" if told else " within the last hour")
-        who = ", ".join(conflict.origins[:5]) + (", …" if len(conflict.origins) > 5 else "")
+        who = ", ".join(map(shown, conflict.origins[:5])) + (", …" if len(conflict.origins) > 5 else "")
         reason = f"an answer to any of {len(conflict.origins)} ({who}): {asked}"
         acceptance = _with(self._on_record(known, State.HELD, reason), [told] if told else [])
         return self._traced(acceptance, (f"reply log: {reason}",))
