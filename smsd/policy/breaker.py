@@ -78,7 +78,8 @@ class Breaker:
         known = delivery in self._suspects
         if probing:
             self.probe = None
-        self._suspect(delivery)
+        if not failure.keeps_place:  # which is the next one in any case
+            self._suspect(delivery)
         if failure.scope is not Scope.GATEWAY:
             if len(self._doubtful) < DOUBTS:
                 self._doubtful.add(delivery)
