@@ -52,6 +52,9 @@ class Account(Protocol):
     monthly_limit: int
     country: str | None
 
+    def closed(self, now: float) -> str | None:
+        """Why it cannot be used at `now` (seconds), None when it can."""
+
 
 class Slots(Protocol):
     """What planning asks the queue."""
@@ -129,6 +132,10 @@ class Planner:
         one = _OneMessage(self, submission, account, now)
         order = tuple(one.waiting(recipient) for recipient in submission.recipients)
         return Acceptance(self._ids.next(), submission, order, now, None, now + KEY_LIFE)
+
+    def account(self, name: str) -> Account | None:
+        """The account with this name, None when there is none."""
+        return self._find_account(name)
 
     def check(self, recipient: Recipient, content: Text | Binary, account_name: str | None) -> None:
         """Refused when `plan` would certainly decline this recipient: its number, its gateway."""

@@ -76,6 +76,14 @@ class Accepting:
         _count(cursor, [accepted for _, accepted in writing])
         return [result for result in results if result is not None]
 
+    def charge(self, cursor: sqlite3.Cursor, accepted: Acceptance) -> Refused | None:
+        """Count what an account pays for that another handler is going to `write`; Refused when its month does not cover it, and
+        then nothing is counted."""
+        over = _over_limit(accepted, self._counts(cursor, [accepted]))
+        if over is None:
+            _count(cursor, [accepted])
+        return over
+
     def write(self, cursor: sqlite3.Cursor, items: Sequence[Acceptance]) -> list[Committed]:
         """Insert the rows of these acceptances, without asking anything."""
         messages: list[tuple[Any, ...]] = []

@@ -15,6 +15,7 @@ from smsd.policy.rules.letter import Ask, Facts, Question
 from smsd.store.accepting import Accepting, Committed
 from smsd.store.alerts import Alerts
 from smsd.store.replies import Replies
+from smsd.values.errors import Refused
 from smsd.values.frozen import frozen
 from smsd.values.message import Content, IdempotencyKey
 from smsd.values.plan import Acceptance, Incoming
@@ -62,10 +63,13 @@ class Received:
 class Desk:
     """What a decision about one incoming message may ask and note, in its transaction."""
 
-    def __init__(self, cursor: sqlite3.Cursor, replies: Replies, alerts: Alerts) -> None:
+    def __init__(
+        self, cursor: sqlite3.Cursor, replies: Replies, alerts: Alerts, accepting: Accepting
+    ) -> None:
         self._cursor = cursor
         self._replies = replies
         self._alerts = alerts
+        self._accepting = accepting
         self.woken: tuple[int, ...] = ()
 
     def links(self, peer: str, now: int) -> list[Link]:
@@ -75,6 +79,10 @@ class Desk:
     def hush(self, peer: str, what: str, now: int, most: int = 1) -> bool:
         """See `Replies.hush`."""
         return self._replies.hush(self._cursor, peer, what, now, most)
+
+    def charge(self, accepted: Acceptance) -> Refused | None:
+        """See `Accepting.charge`."""
+        return self._accepting.charge(self._cursor, accepted)
 
     def answers_alert(self, peer: str, text: str, now: int) -> bool:
         """Whether it is the answer that an alert waits for; then that one is closed."""
@@ -192,7 +200,7 @@ class Receiving:
     def _decide(self, cursor: sqlite3.Cursor, arrival: Arrival, facts: Facts | None) -> Received:
         if self.decide is None:
             return Received(None)
-        desk = Desk(cursor, self._replies, self._alerts)
+        desk = Desk(cursor, self._replies, self._alerts, self._accepting)
         decided = self.decide(arrival, desk, facts)
         if isinstance(decided, Ask):
             return Received(None, questions=decided.questions)

@@ -12,7 +12,7 @@ from smsd.core.arriving import Arrivals, Rulebook
 from smsd.gateways.smtp.letters import letter as as_mail
 from smsd.interfaces import MessageIn, PartIn
 from smsd.policy.reply import CONFLICT
-from smsd.policy.rules.letter import Ask, Facts, Letter, Question, Verdict
+from smsd.policy.rules.letter import Ask, Effect, Facts, Letter, Question, Trace, Verdict
 from smsd.policy.rules.model import Folder, Forward, Program, Respond, Send, Url
 from smsd.values.address import Address
 from smsd.values.errors import Refused
@@ -332,6 +332,74 @@ class Effects(RulesCase):
         self.assertEqual(seen, ["sms:+15550000009"])
         self.assertEqual(self.texts(), [])
         self.assertEqual(set(self.mails()), {("log@example.org", "look"), ("ann@example.org", "ciao")})
+
+
+class UsersOwnRules(RulesCase):
+    """What a user's own rules send to phones, his account pays for (features R11, U1)."""
+
+    class Account:
+        name, gateway, country, monthly_limit = "ann", "gsm2", None, 2
+        why = ""
+
+        def closed(self, now: float) -> str:
+            return self.why
+
+    def ready(self) -> None:
+        self.account = self.house.accounts["ann"] = self.Account()
+
+    def own(self, *actions: Any) -> None:
+        effects = tuple(Effect("mine", action, user="ann") for action in actions)
+        self.rules(lambda letter, facts: Verdict("accept", letter, "", effects, trace=Trace(steps=("mine",))))
+
+    def counted(self) -> list[Any]:
+        question = self.house.store.ask(
+            lambda c: [tuple(row) for row in c.execute("select account, n from counter")]
+        )
+        return list(self.house.wait(question))
+
+    def traces(self) -> str:
+        question = self.house.store.ask(
+            lambda c: " ".join(row[0] or "" for row in c.execute("select trace from delivery"))
+        )
+        return str(self.house.wait(question))
+
+    def test_they_are_counted_and_refused_when_the_month_is_used_up(self) -> None:
+        self.own(Send("sms:+15550000009", "look"), Forward("boss@example.org", copy=True))
+        for text in "abc":
+            self.sms(text)
+        self.house.advance(1)
+        self.assertEqual(self.texts("gsm2"), [("+15550000009", "look")] * 2, "by the account's gateway")
+        self.assertEqual(self.counted(), [("ann", 2)], "mail costs nothing")
+        self.assertEqual(len(self.mails()), 6, "what comes in comes in")
+        self.assertIn("'mine' could not do what it says: account ann may send 2 messages", self.traces())
+        self.restart()
+        self.own(Respond("thanks"))
+        self.sms("d")
+        self.assertEqual((self.texts(), self.texts("gsm2"), self.counted()), ([], [], [("ann", 2)]))
+
+    def test_administrators_rules_are_nobodys_account(self) -> None:
+        self.rules(rule(Send("sms:+15550000009", "look")))
+        self.sms()
+        self.assertEqual((len(self.texts()) + len(self.texts("gsm2")), self.counted()), (1, []))
+
+    def test_a_question_that_comes_later_counts_nothing_twice(self) -> None:
+        effects = (Effect("mine", Send("sms:+15550000009", "look"), user="ann"),)
+        asked = Question("customers", "select 1", ())
+
+        def further(child: Submission, facts: Facts) -> tuple[Submission, list[Submission]] | Ask:
+            return (child, []) if asked in facts.answers else Ask((asked,))
+
+        self.house.inbound.ask = lambda question: succeed("1")
+        self.rules(lambda letter, facts: Verdict("accept", letter, "", effects), further=further)
+        self.sms()
+        self.assertEqual(self.counted(), [("ann", 1)])
+
+    def test_a_closed_account_sends_nothing(self) -> None:
+        self.account.why = "this account is switched off"
+        self.own(Send("sms:+15550000009", "look"))
+        self.sms()
+        self.assertEqual((self.texts("gsm2"), self.counted()), ([], []))
+        self.assertIn("switched off", self.traces())
 
 
 def _reason() -> Any:

@@ -21,7 +21,7 @@ from smsd.values.address import Address, masked
 from smsd.values.delivery import State
 from smsd.values.errors import Reason, Refused
 from smsd.values.message import Declined, Parameters, Recipient, Submission, Text
-from smsd.values.plan import Acceptance, Planned
+from smsd.values.plan import Acceptance, Limit, Planned
 
 SELF = Address("account", "smsd")
 DOOR = "answers"
@@ -127,7 +127,7 @@ class Arriving:
         further = self._further(known, verdict, main, desk, facts)
         if isinstance(further, Ask):
             return further
-        children, handed_on_by = further
+        children, handed_on_by, refused = further
         title = verdict.trace.stopped
         if verdict.fate == "reject":
             told = self._tell(known, "reject", verdict.text, desk)
@@ -145,15 +145,17 @@ class Arriving:
                 "nobody is configured to get this gateway's messages: set deliver_to",
             )
         steps = (f"the text names {known.address}; the reply log is not asked",) if known.address else ()
-        return Decided(self._traced(_with(acceptance, children), steps, verdict))
+        return Decided(self._traced(_with(acceptance, children), steps, verdict, refused))
 
     def _further(
         self, known: Known, verdict: Verdict, main: Submission, desk: Desk, facts: Facts | None
-    ) -> tuple[list[Acceptance], str] | Ask:
-        """The messages that effects became, and the title of the rule that handed the message on ("" for none)."""
+    ) -> tuple[list[Acceptance], str, tuple[str, ...]] | Ask:
+        """The messages that effects became, the title of the rule that handed the message on ("" for none), and what could not be
+        done."""
         planned: list[Acceptance] = []
         handed_on_by = ""
-        failed = self._not_done(known)
+        refused: list[str] = []
+        failed = self._not_done(known, refused)
         for effect in verdict.effects:
             if isinstance(effect.action, Respond) and not self._may_respond(known, effect.action.text, desk):
                 continue
@@ -165,12 +167,25 @@ class Arriving:
                     plan = self._plan(one)
                     if isinstance(plan, Refused) and plan.reason is Reason.NO_GATEWAY:
                         plan = self._planner.unrouted(one)  # not yet, or not just now: it waits for one
+                    if isinstance(plan, Acceptance) and effect.user:
+                        plan = self._charged(plan, effect.user, desk, known.arrival.now) or plan
                     if isinstance(plan, Refused):
                         failed(effect, plan)
                         continue
                     planned.append(plan)
                     handed_on_by = effect.rule if ruling.hands_on(effect) else handed_on_by
-        return planned, handed_on_by
+        return planned, handed_on_by, tuple(refused)
+
+    def _charged(self, plan: Acceptance, user: str, desk: Desk, now: int) -> Refused | None:
+        """A user's account pays for the SMS that his rules send, or they are not sent."""
+        if plan.planned[0].target.scheme != "sms":
+            return None
+        account = self._planner.account(user)
+        closed = f"there is no account {user}" if account is None else account.closed(now / 1000)
+        if closed:
+            return Refused(Reason.NOT_ALLOWED, closed)
+        limit = Limit(user, self._planner.period(now), account.monthly_limit)
+        return desk.charge(plan._replace(limit=limit))
 
     def _may_respond(self, known: Known, text: str, desk: Desk) -> bool:
         """A phone (no code, no name) gets the same answer of a rule once an hour, and not too many different ones."""
@@ -181,8 +196,9 @@ class Arriving:
             known.peer, "respond", now, MOST_ANSWERS
         )
 
-    def _not_done(self, known: Known) -> Callable[[Effect, Refused], None]:
+    def _not_done(self, known: Known, refused: list[str]) -> Callable[[Effect, Refused], None]:
         def told(effect: Effect, refusal: Refused) -> None:
+            refused.append(f"{effect.rule!r} could not do what it says: {refusal.text}")
             self.log.warn(
                 "gateway {gateway}: the rule {rule!r} could not do what it says with a message from {peer}: {why}",
                 gateway=known.arrival.gateway, rule=effect.rule, peer=masked(known.peer), why=refusal.text,
@@ -232,7 +248,11 @@ class Arriving:
         return held(self._planner.unrouted(submission), reason, state)
 
     def _traced(
-        self, acceptance: Acceptance, steps: tuple[str, ...], verdict: Verdict | None = None
+        self,
+        acceptance: Acceptance,
+        steps: tuple[str, ...],
+        verdict: Verdict | None = None,
+        refused: tuple[str, ...] = (),
     ) -> Acceptance:
         """With how it was decided, for the operator who asks why; without a verdict no rule was asked."""
         if verdict is None:
@@ -240,7 +260,7 @@ class Arriving:
         if self.rules.judge is None and not steps:
             return acceptance
         trace = verdict.trace
-        trace = Trace(trace.decided, (*steps, *trace.steps), trace.stopped)
+        trace = Trace(trace.decided, (*steps, *trace.steps, *refused), trace.stopped)
         return _replaced(acceptance, trace=self.rules.trace(verdict._replace(trace=trace)))
 
 

@@ -161,8 +161,11 @@ def children(
     main: Submission,
     failed: Callable[[Effect, Refused], None],
 ) -> list[Submission]:
-    """What one effect sends. What is forwarded by mail bears the headers and the To: that rules wrote (feature I1)."""
+    """What one effect sends. What is forwarded by mail bears the headers and the To: that rules wrote (feature I1). What a user's
+    own rule sends to a phone is sent by his account."""
     made = effects.submissions(verdict._replace(effects=(effect,)), main, known.arrival.now, failed)
+    if effect.user:
+        made = [replace(one, account=effect.user) if _to_phones(one) else one for one in made]
     if not isinstance(effect.action, (Forward, Folder)) or not verdict.changed & (_SHOWN | {"to"}):
         return made
     about = shown(known, verdict)
@@ -173,6 +176,10 @@ def children(
         replace(one, headers=(*(pair for pair in one.headers if pair[0] not in names), *about))
         for one in made
     ]
+
+
+def _to_phones(one: Submission) -> bool:
+    return any(recipient.address.scheme == "sms" for recipient in one.recipients)
 
 
 def hands_on(effect: Effect) -> bool:

@@ -8,6 +8,7 @@ from smsd.core.explaining import trace_lines
 from smsd.policy.reply import Link
 from smsd.store.receiving import Desk
 from smsd.values.delivery import State
+from smsd.values.errors import Refused
 from smsd.values.message import Content, Text
 from smsd.values.plan import Acceptance
 
@@ -25,6 +26,10 @@ class TrialDesk(Desk):
     def hush(self, peer: str, what: str, now: int, most: int = 1) -> bool:
         """As if the phone had been told nothing yet."""
         return True
+
+    def charge(self, accepted: Acceptance) -> Refused | None:
+        """As if the account had sent nothing yet."""
+        return None
 
     def answers_alert(self, peer: str, text: str, now: int) -> bool:
         """No alert is closed by a trial."""
