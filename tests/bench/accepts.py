@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tests.bench.measure import Contender, Results, interleaved
 from tests.bench.peers import Kannel, Postfix
+from tests.bench.provider import Provider
 from tests.rig.processes import Process, RigError, free_port, listening, python, until
 from tests.rig.server import PASSWORD, USER, Server
 
@@ -53,7 +54,9 @@ def by_http(folder: Path, results: Results) -> None:
         if why := Kannel.missing():
             print(f"  skipped: {why}")
         else:
-            kannel = Kannel(folder / "kannel")
+            provider = Provider(folder, free_port())
+            stack.callback(provider.stop)
+            kannel = Kannel(folder / "kannel", provider.port)
             stack.callback(kannel.stop)
             peers.append(kannel.contender)
         _compare("HTTP", ours, reference, peers, results, judged=(10, 50))
