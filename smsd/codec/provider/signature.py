@@ -103,6 +103,32 @@ def _smsgate(secret: str, call: Call, now: float, tolerance: float) -> str:
     return "X-Timestamp is no number" if at is None else _late(at, now, tolerance)
 
 
+# -- Standard Webhooks: base64 of HMAC-SHA256 over id, time and body; another smsd signs its events so
+
+
+def _webhooks(secret: str, call: Call, now: float, tolerance: float) -> str:
+    named, stamp = call.header("webhook-id"), call.header("webhook-timestamp").strip()
+    given = [each[3:] for each in call.header("webhook-signature").split() if each.startswith("v1,")]
+    if not named or not stamp or not given:
+        return "the headers webhook-id, webhook-timestamp and webhook-signature are missing"
+    signed = _octets(f"{named}.{stamp}.") + call.body
+    right = base64.b64encode(hmac.new(_webhook_key(secret), signed, hashlib.sha256).digest()).decode("ascii")
+    if not any(_same(right, each) for each in given):
+        return "webhook-signature does not match: check secret"
+    at = _number(stamp)
+    return "webhook-timestamp is no number" if at is None else _late(at, now, tolerance)
+
+
+def _webhook_key(secret: str) -> bytes:
+    """The key of `whsec_` and base64; what is not written so is the key itself."""
+    if secret.startswith("whsec_"):
+        try:
+            return base64.b64decode(secret[6:], validate=True)
+        except (binascii.Error, ValueError):
+            pass
+    return secret.encode()
+
+
 # -- JSON Web Tokens (RFC 7519) with HS256: httpSMS; Vonage besides signs the hash of the body
 
 
@@ -226,6 +252,7 @@ WAYS: dict[str, Callable[[str, Call, float, float], str]] = {
     "jwt": _jwt,
     "jwt-hash": _jwt_hash,
     "vonage": _vonage,
+    "webhooks": _webhooks,
     "secret": _secret,
 }
 """The names that a mapping may use."""

@@ -134,10 +134,9 @@ def _small(text: str | None) -> int:
 
 def _content(mapping: Messages, item: Item, header: bytes, notes: list[str]) -> Text | Binary:
     raw = item.raw(mapping.text)
-    if mapping.binary:
-        binary = _holds(mapping.binary, item)
-    else:
-        binary = mapping.data is not None and not raw and bool(item.raw(mapping.data.names))
+    binary = bool(mapping.binary) and _holds(mapping.binary, item)
+    if mapping.data is not None and (raw is None or (not raw and not mapping.binary)):
+        binary = binary or bool(item.raw(mapping.data.names))
     if binary:
         if mapping.data is None:
             raise InvalidValue("a binary message, and nothing says where its data is")

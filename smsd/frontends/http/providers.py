@@ -27,7 +27,10 @@ if TYPE_CHECKING:
     from smsd.frontends.http.door import HttpDoor, Page
 
 _log = Logger()
-_SIGNED = ("x-twilio-signature", "x-signature", "x-timestamp", "authorization")
+_SIGNED = (
+    "authorization", "x-twilio-signature", "x-signature", "x-timestamp", "webhook-id", "webhook-timestamp",
+    "webhook-signature",
+)  # fmt: skip
 _LATER = Refused(Reason.UNAVAILABLE, "not stored: send it again later")
 
 

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from smsd.codec import webhooks
 from smsd.codec.provider import signature
 from smsd.codec.provider.signature import WAYS, Call, check
 
@@ -222,6 +223,49 @@ class Tokens(SynchronousTestCase):
         self.assertEqual(self.check(good, "jwt-hash"), "")
         self.assertIn("hash", self.check(good, "jwt-hash", self.BODY + b" "))
         self.assertIn("payload_hash", self.check(token({"iat": NOW}), "jwt-hash"))
+
+
+class Webhooks(SynchronousTestCase):
+    # The example of the Standard Webhooks specification's reference libraries.
+    SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+    BODY = b'{"test": 2432232314}'
+    AT = 1_614_265_330.0
+
+    def call(self, **changes: str) -> Call:
+        named = {
+            "webhook-id": "msg_p5jXN8AQM9LWM0D4loKWxJek",
+            "webhook-timestamp": "1614265330",
+            "webhook-signature": "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=",
+            **changes,
+        }
+        return Call("", body=self.BODY, headers=tuple(named.items()))
+
+    def check(self, call: Call, at: float = AT, secret: str = SECRET) -> str:
+        return check(["webhooks"], [secret], call, at, 300)
+
+    def test_the_published_example(self) -> None:
+        self.assertEqual(self.check(self.call()), "")
+        good = self.call().header("webhook-signature")
+        self.assertEqual(self.check(self.call(**{"webhook-signature": f"v1,AAAA v1a,x {good}"})), "")
+
+    def test_others(self) -> None:
+        for changes in (
+            {"webhook-id": "msg_2"},
+            {"webhook-timestamp": "1614265331"},
+            {"webhook-signature": "v1,AAAA"},
+            {"webhook-signature": ""},
+            {"webhook-id": ""},
+        ):
+            self.assertNotEqual(self.check(self.call(**changes)), "", changes)
+        self.assertIn("clocks", self.check(self.call(), self.AT + 301))
+        self.assertNotEqual(self.check(self.call(), secret="whsec_MfKQ"), "")
+        self.assertNotEqual(self.check(self.call(), secret="whsec_???"), "")
+
+    def test_those_of_smsd_itself(self) -> None:
+        known = webhooks.Event("911", "message.delivered", 1_614_265_330_000, {"delivery": "1"})
+        said = webhooks.headers(known, [b"a key of some length"], 1_614_265_330)
+        call = Call("", body=known.body, headers=tuple(said.items()))
+        self.assertEqual(self.check(call, secret="a key of some length"), "")
 
 
 class Secrets(SynchronousTestCase):

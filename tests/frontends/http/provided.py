@@ -119,6 +119,10 @@ class Recorded:
         elif way == "smsgate":
             sign = hmac.new(secret.encode(), body + str(NOW).encode(), hashlib.sha256).hexdigest()
             headers |= {"X-Signature": sign, "X-Timestamp": str(NOW)}
+        elif way == "webhooks":
+            sign = hmac.new(secret.encode(), f"911.{NOW}.".encode() + body, hashlib.sha256).digest()
+            signature = "v1," + base64.b64encode(sign).decode()
+            headers |= {"Webhook-Id": "911", "Webhook-Timestamp": str(NOW), "Webhook-Signature": signature}
         elif way == "jwt":
             headers["Authorization"] = (
                 f"Bearer {_token({'iat': NOW, 'exp': NOW + 600, 'nbf': NOW - 600}, secret)}"

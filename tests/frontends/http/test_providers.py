@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from smsd.codec.webhooks import Event
 from smsd.interfaces import IReports, MessageIn
 from smsd.values.delivery import NetworkReport
 from smsd.values.message import Binary, Text
@@ -594,6 +595,49 @@ class Smsd(Case):
             post("number=%2B15551234567&data=AQID&udh=BQQLhCPw&binary=1&own=%2B1999&msgid=m7"),
             content=Binary(b"\1\2\3", bytes.fromhex("05040b8423f0")), **known,
         )  # fmt: skip
+
+
+class Chain(Case):
+    """The events with which another smsd calls."""
+
+    name = "smsd"
+    way = "webhooks"
+
+    def event(self, kind: str, data: dict[str, Any]) -> Recorded:
+        return Recorded("", Event("911", kind, 1_800_000_000_000, data).body, JSON)
+
+    def test_messages(self) -> None:
+        data = {
+            "id": "911814159937581057", "from": "+15551234567", "to": "+15550009999", "gateway": "gsm1",
+            "written": "2027-01-15T07:59:58.000Z", "text": "Grüße", "in_reply_to": {"delivery": "911", "msgid": None},
+        }  # fmt: skip
+        known = {
+            "sender": "+15551234567", "own": "+15550009999", "id": "911814159937581057", "at": 1_799_999_998_000,
+        }  # fmt: skip
+        self.heard(self.event("message.received", data), content=Text("Grüße"), **known)
+        self.site = site(self.name)
+        octets = {**data, "data": "AQID", "udh": "BQQLhCPw"}
+        del octets["text"]
+        self.heard(
+            self.event("message.received", octets),
+            content=Binary(b"\1\2\3", bytes.fromhex("05040b8423f0")),
+            **known,
+        )
+
+    def test_reports(self) -> None:
+        data = {
+            "id": "911814159937581057", "delivery": "911814159937581056", "recipient": "+15551234567", "state": "delivered",
+            "reason": "the phone has received it", "status": "2.1.5", "network": None, "reference": "17", "gateway": "gsm1",
+            "parts": 1, "parts_sent": 1, "msgid": "order-7", "account": "shop", "submitted": "2026-11-21T16:40:00.000Z",
+        }  # fmt: skip
+        for event, status in (
+            ("delivered", "delivered"), ("sent", "pending"), ("buffered", "pending"), ("delayed", "pending"),
+            ("failed", "failed"), ("cancelled", "failed"), ("expired", "expired"),
+        ):  # fmt: skip
+            report = NetworkReport(
+                "911814159937581056", "+15551234567", status, "the phone has received it", 1_800_000_000_000
+            )
+            self.told(self.event(f"message.{event}", data), report)
 
 
 GOOD: dict[str, tuple[str, Recorded]] = {
