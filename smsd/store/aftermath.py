@@ -10,6 +10,7 @@ import sqlite3
 from collections.abc import Mapping
 from typing import Any
 
+from smsd.codec import webhooks
 from smsd.policy.gather import DOOR as DIGEST
 from smsd.store.rows import CALL, DELIVERIES_OF, REPORT
 from smsd.values.delivery import State
@@ -66,7 +67,8 @@ def followed(connection: sqlite3.Connection, message: Mapping[str, Any]) -> dict
             f"select id, target, state from delivery where id in (select id from ({DELIVERIES_OF}))",
             {"message": child["id"]},
         ):
-            one = {"id": row["id"], "target": row["target"], "state": State(row["state"]).name.lower()}
+            target = webhooks.shown(row["target"])
+            one = {"id": row["id"], "target": target, "state": State(row["state"]).name.lower()}
             found[kind].append({"tells": event, **one} if event else one)
     return found
 

@@ -161,6 +161,9 @@ def explain(connection: sqlite3.Connection, number: int) -> dict[str, Any] | Non
     elif message["kind"] == CALL:
         message["body"] = _words(CALL, message["body"])
     message["headers"] = json.loads(message["headers"]) if message["headers"] else []
+    if message["ticket"]:
+        address, *more = json.loads(message["ticket"])
+        message["ticket"] = json.dumps([webhooks.shown(address), *more])
     told["about"] = message
     made = connection.execute("select kind, body from content where id=?", (row["content"],)).fetchone()
     told["made"] = None if made is None else _words(made["kind"], made["body"])

@@ -124,8 +124,6 @@ class Reports(Case):
         told = [self.house.wait(self.house.store.ask(operating.explain, row["id"])) for row in rows]
         self.assertIn("reply log: hook:https://x.example/… wrote", told[-1]["trace"])
         self.assertEqual(rows[0]["id"], delivery)
-        for one in told:
-            one["about"].pop("ticket")
         self.assertNotIn("s3cret", str((rows, told)))
         self.assertNotIn("p4ss", str((rows, told)))
 
