@@ -15,7 +15,7 @@ from smsd.interfaces import PartIn
 from smsd.policy.reply import Replying
 from smsd.policy.rules.letter import Ask, Effect, Facts, Letter, Trace, Verdict
 from smsd.values.address import Address
-from smsd.values.message import Ticket, Wants
+from smsd.values.message import Parameters, Ticket, Wants
 from tests.house import MODEM, House
 
 PHONE, OTHER = "+393331234567", "+393337654321"
@@ -68,7 +68,7 @@ class ArrivingCase(SynchronousTestCase):
     # -- who writes
 
     def mail(self, who: str = "ann", number: str = PHONE, **ticket: str) -> Any:
-        """Somebody writes to a phone by mail."""
+        """Somebody writes to a phone by mail; it leaves by gsm1."""
         address = Address("mailto", f"{who}@example.org")
         return self.house.send(
             number,
@@ -77,6 +77,7 @@ class ArrivingCase(SynchronousTestCase):
             origin=address,
             ticket=Ticket(address, **ticket),
             wants=Wants.FAILURE,
+            parameters=Parameters(gateway="gsm1"),
         )
 
     def sms(self, text: str = "ciao", sender: str = PHONE, gateway: str = "gsm1") -> int | None:

@@ -80,7 +80,8 @@ class Arriving:
         known = replace(known, answers=sent)
         submission = known.submission(Recipient(to, to.target))
         shared = f", as do all {of} of whom the digest {sent.digest} has messages" if of > 1 else ""
-        step = f"reply log: {shown(str(to))} wrote to this phone (delivery {sent.delivery}) and gets its answer{shared}; no rule is asked"
+        wrote = f"{shown(str(to))} wrote to this phone (delivery {sent.delivery})"
+        step = f"reply log: {wrote} and gets its answer{shared}; no rule is asked"
         return self._traced(self._delivered(submission), (step,))
 
     def _conflict(self, known: Known, conflict: reply.Conflict, desk: Desk) -> Acceptance:
@@ -181,7 +182,9 @@ class Arriving:
         if plan.planned[0].target.scheme != "sms":
             return None
         account = self._planner.account(user)
-        closed = f"there is no account {user}" if account is None else account.closed(now / 1000)
+        if account is None:
+            return Refused(Reason.NOT_ALLOWED, f"there is no account {user}")
+        closed = account.closed(now / 1000)
         if closed:
             return Refused(Reason.NOT_ALLOWED, closed)
         limit = Limit(user, self._planner.period(now), account.monthly_limit)
