@@ -268,7 +268,7 @@ class RefusalTests(SynchronousTestCase):
                 "%data;hex;;len%": "at character 11: there is no attribute ''",
                 "%data;hex;hex%": "at character 11: hex is given twice",
                 "%data;charset=utf-8;charset=utf-8%": "charset is given twice",
-                "%data;hex;b64%": "hex excludes b64",
+                "%data;hex;b64%": "hex excludes b64 and raw",
                 "%data;unicode;charset=utf-8%": "unicode excludes charset",
                 "%data;hex=1%": "write ;hex without a value",
                 "%data;value%": "write ;value= with a value",

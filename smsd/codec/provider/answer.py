@@ -90,7 +90,7 @@ class _Read:
                 found = source.match.find(self.text)
             elif source.json is not None:
                 found = source.json.find(self.json)
-            found = tuple(dict.fromkeys(each.strip()[:_LONGEST_ID] for each in found if each.strip()))
+            found = tuple(dict.fromkeys(shown for each in found if (shown := _storable(each))))
             if found:
                 return found
         return ()
@@ -101,6 +101,11 @@ class _Read:
         said = said if len(said) <= _WORDS else said[: _WORDS - 1] + "…"
         ours = condition.reason if condition else ""
         return ": ".join(each for each in (ours, said) if each)
+
+
+def _storable(text: str) -> str:
+    """What a provider said, as any store can hold it."""
+    return "".join(sign for sign in text.strip()[:_LONGEST_ID] if sign.isprintable())
 
 
 def asks_for_second(answers: Answers, reply: Reply) -> bool:
