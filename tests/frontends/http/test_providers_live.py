@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import http.server
 import json
 import shutil
 import subprocess
+import threading
 import time
 from pathlib import Path
 from urllib.parse import urlencode
@@ -14,15 +16,31 @@ from urllib.parse import urlencode
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.rig.processes import Folder, until
-from tests.rig.server import Server
+from tests.rig.server import PASSWORD, USER, Server
 
+REFERENCE = "996f364775e24b8432f45d77da8eca47"
 SECRET = "a secret of 24 characters"
 TYPED = SECRET.replace(" ", "+")
 CURL = shutil.which("curl")
 
 
+class StandIn(http.server.BaseHTTPRequestHandler):
+    """Clickatell, as far as its answer to a submission goes."""
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        body = f"ID: {REFERENCE}\n".encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing."""
+
+
 class Live(SynchronousTestCase):
-    """A server with three providers, none of which is ever asked for anything."""
+    """A server with four providers; one of them is asked, too."""
 
     if CURL is None:
         skip = "curl is not installed"
@@ -30,6 +48,12 @@ class Live(SynchronousTestCase):
     def setUp(self) -> None:
         self.place = Folder()
         self.addCleanup(self.place.close)
+        stand_in = http.server.HTTPServer(("127.0.0.1", 0), StandIn)
+        serving = threading.Thread(target=stand_in.serve_forever, daemon=True)
+        serving.start()
+        self.addCleanup(serving.join)
+        self.addCleanup(stand_in.server_close)
+        self.addCleanup(stand_in.shutdown)
         nobody = {"type": "http", "deliver_to": "ann@example.org", "incoming": {"secret": SECRET}}
         self.server = Server(
             self.place.path / "s",
@@ -39,7 +63,10 @@ class Live(SynchronousTestCase):
                 {**nobody, "id": "phone", "template": "smsgate", "credentials": {"user": "u", "password": "p"}},
                 {**nobody, "id": "kannel", "template": "kannel", "server": "http://127.0.0.1:9",
                  "credentials": {"user": "u", "password": "p"}},
+                {**nobody, "id": "cl", "template": "clickatell", "server": f"http://127.0.0.1:{stand_in.server_port}",
+                 "credentials": {"user": "u", "password": "p", "api_id": "1"}},
             ],
+            extra={"queue": {"reports": "always"}},
         )  # fmt: skip
         self.addCleanup(lambda: self.server.process and self.server.process.kill())
         self.start()
@@ -137,3 +164,31 @@ class Live(SynchronousTestCase):
         ):
             self.assertIn(shown, log)
         self.assertNotIn("secret of", log)
+
+    def test_a_report_finds_its_message(self) -> None:
+        self.server.in_service("cl")
+        form = urlencode({"number": "+279995631564", "data": "hello", "id": "cl", "reply": "bob@example.org"})
+        status, said = self.curl(f"/sms/?{form}", "-u", f"{USER}:{PASSWORD}")
+        self.assertEqual((status, said.split()[0]), (200, "OK"), said)
+        until(
+            lambda: self.server.rows("select state from delivery") == [(2,)],
+            20,
+            "the answer",
+            self.server.process,
+        )
+
+        def report(code: str) -> tuple[int, str]:
+            fields = (
+                f"api_id=1&apiMsgId={REFERENCE.upper()}&to=279995631564&timestamp=1218007814&status={code}"
+            )
+            return self.curl(f"/sms/in/cl/report?{fields}&secret={TYPED}")
+
+        self.assertEqual([report("003"), report("004"), report("004")], [(200, "OK")] * 3)
+        until(
+            lambda: (
+                self.server.rows("select state from delivery where target like '%279995631564'") == [(10,)]
+            ),
+            20,
+            "the report",
+            self.server.process,
+        )
