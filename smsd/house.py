@@ -13,6 +13,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 
 from smsd import registry
+from smsd.config import groups
 from smsd.config.endpoints import files
 from smsd.config.places import find_data
 from smsd.config.settings import Configuration
@@ -35,6 +36,7 @@ from smsd.core.timers import Sweeper
 from smsd.hookwork import hooks, shown
 from smsd.interfaces import FrontendContext, GatewayContext
 from smsd.keeper import Keeper, Wanted
+from smsd.policy.limits import Limits
 from smsd.ports import Ports, check
 from smsd.rulework import Rulework
 from smsd.store.sqlite import SqliteStore
@@ -119,6 +121,7 @@ class House:
             scheme for gateway in configuration.gateways if gateway.active for scheme in gateway.schemes
         )
         self.queue.reports.use(configuration.gateways, server.country, queue.unknown_report_hours)
+        self.queue.group(groups.made(configuration.groups))
         self.rulework.use(configuration)
         self.post_office.use(configuration)
         self.clocks.use(configuration.timed)
@@ -175,7 +178,10 @@ class House:
             find_account=self.accounts.find,
         )
         gateway = module.make(settings, context)
-        outlet.real = self.queue.outlet(settings.id, gateway.abilities, settings.in_doubt, settings.country)
+        limits = settings.limits and Limits(**settings.limits.model_dump())
+        outlet.real = self.queue.outlet(
+            settings.id, gateway.abilities, settings.in_doubt, settings.country, limits
+        )
         outlet.real.gateway = gateway
         return gateway
 
@@ -190,7 +196,7 @@ class House:
         told = {
             "server_name": server.name,
             "domains": frozenset(server.domains),
-            "gateways": frozenset(gateway.id for gateway in configuration.gateways if gateway.active),
+            "gateways": nameable(configuration),
             "deliver_pins": pins,
             "country": server.country,
             "percent_logins": server.percent_logins,
@@ -227,7 +233,8 @@ class House:
         return any(
             outlet.slots and "sms" in outlet.abilities.schemes
             for outlet in self.queue.outlets()
-            if gateway is None or outlet.name == gateway
+            if gateway in (None, outlet.name)
+            or (gateway in self.queue.groups and outlet.name in self.queue.groups[gateway].members())
         )
 
     def _retire(self, door: Any) -> None:
@@ -249,7 +256,8 @@ class House:
         return Deferred.fromCoroutine(self.inbound.trial(gateway, sender, text))
 
     def status(self, configuration: Configuration) -> dict[str, Any]:
-        """Gateways, doors and simulators, each with one line on how it is."""
+        """Gateways, groups, doors and simulators, each with one line on how it is."""
+        now = self.queue.now()
         outlets = {outlet.name: outlet for outlet in self.queue.outlets()}
         gateways = []
         for settings in (
@@ -270,6 +278,8 @@ class House:
                     "slots": outlet.slots if outlet else 0,
                     "on_wire": len(outlet.on_wire) if outlet else 0,
                     "closed": outlet.reason if outlet else "",
+                    "trouble": outlet.told(now) if outlet else "",
+                    "limits": outlet.limits(now) if outlet else [],
                 }
             )
         doors = [
@@ -281,7 +291,12 @@ class House:
             }
             for settings in configuration.listeners
         ]
-        return {"gateways": gateways, "doors": doors, "simulators": sorted(self.simulators.services)}
+        return {
+            "gateways": gateways,
+            "groups": [{"id": name, "carry": self.queue.carriers(name)} for name in self.queue.groups],
+            "doors": doors,
+            "simulators": sorted(self.simulators.services),
+        }
 
 
 class Late:
@@ -291,6 +306,12 @@ class Late:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.real, name)
+
+
+def nameable(configuration: Configuration) -> frozenset[str]:
+    """What may stand behind an @, or be a message's `id`: gateways and groups."""
+    gateways = (gateway.id for gateway in configuration.gateways if gateway.active)
+    return frozenset((*gateways, *(group.id for group in configuration.groups)))
 
 
 def postmaster(configuration: Configuration) -> str:

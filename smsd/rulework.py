@@ -76,7 +76,8 @@ class Rulework:
         self.databases.use({one.name: one.url.get_secret_value() for one in configuration.databases})
         judge.most_hops = self._store.carrying.most_hops = configuration.effects.max_hops
         judge.domains = frozenset((*server.domains, server.name))
-        judge.gateways = frozenset(gateway.id for gateway in configuration.gateways if gateway.active)
+        gateways = (gateway for gateway in configuration.gateways if gateway.active)
+        judge.gateways = frozenset(each.id for each in (*gateways, *configuration.groups))
         self._inbound.use(replying(configuration))
         if rules == self._rules:
             return

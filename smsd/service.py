@@ -213,6 +213,7 @@ class Server(Service):
         self._use(self.overrides.effective())
         troubles += await house.simulators.become(house.wanted_simulators(new))
         troubles += await house.gateways.become(house.wanted_gateways(new))
+        house.queue.release()
         troubles += await house.doors.become(house.wanted_doors(new))
         house.ports.hold()
         house.ports.sweep()

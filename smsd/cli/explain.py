@@ -57,6 +57,8 @@ def _explain(options: argparse.Namespace) -> int:
     if told.get("made") is not None:
         print(f"\nsent as: {printable(shortened(told['made'], 1000))}")
     print(f"\nroute: {told['route']}{', carried by ' + told['gateway'] if told['gateway'] else ''}")
+    if told.get("tried"):
+        print(f"already asked: {', '.join(told['tried'].split(','))}")
     if told["reason"]:
         print(f"why: {printable(told['reason'])}{until(told)}")
     for alert in told["alerts"]:

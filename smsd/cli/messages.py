@@ -163,6 +163,7 @@ def _show(options: argparse.Namespace) -> int:
             ("state", told["state"] + (", perhaps sent twice" if told["maybe_twice"] else "")),
             ("why", (told["reason"] or "-") + until(told)),
             ("gateway", told["gateway"] or told["route"]),
+            *([("asked", told["tried"].replace(",", ", "))] if told.get("tried") else []),
             ("parts sent", f"{told['sent']} of {told['pieces']}"),
             ("tries", told["tries"]),
             ("arrived", moment(about["arrived"])),

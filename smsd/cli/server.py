@@ -33,6 +33,14 @@ def add(commands: Any) -> None:
     change.add_argument("--default", action="store_true", help="back to what the configuration file says")
     change.set_defaults(run=_set)
 
+    release = commands.add_parser(
+        "release",
+        help="a gateway that rests after trouble is well: it gets messages again at once",
+        epilog="example:\n  smsd release twilio",
+    )
+    release.add_argument("gateway", help="its id")
+    release.set_defaults(run=_release)
+
     reload = commands.add_parser("reload", help="read the configuration file again (the same as SIGHUP)")
     reload.set_defaults(run=_reload)
 
@@ -85,12 +93,18 @@ def _status(options: argparse.Namespace) -> int:
                 gateway["id"],
                 gateway["type"],
                 f"{gateway['on_wire']}/{gateway['slots']}",
-                gateway["closed"] or gateway["status"],
+                "; ".join([gateway["trouble"] or gateway["status"], *gateway["limits"]]),
             )
             for gateway in status["gateways"]
         ],
         ("GATEWAY", "TYPE", "ON WIRE", "STATUS"),
     )
+    if status["groups"]:
+        print()
+        table(
+            [(group["id"], ", ".join(group["carry"]) or "nobody") for group in status["groups"]],
+            ("GROUP", "CARRIED BY"),
+        )
     print()
     table(
         [
@@ -126,6 +140,12 @@ def _set(options: argparse.Namespace) -> int:
                 for row in rows
             ]
         )
+    return DONE
+
+
+def _release(options: argparse.Namespace) -> int:
+    call(options, "release", gateway=options.gateway)
+    print(f"{options.gateway}: gets messages again")
     return DONE
 
 

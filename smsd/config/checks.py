@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from smsd.config import endpoints
+from smsd.config import endpoints, groups
 from smsd.config.positions import Document, KeyPath
 from smsd.config.settings import FileSettings
 
@@ -20,23 +20,27 @@ RESERVED = (
 def across(document: Document, file: FileSettings, found: dict[str, Entries]) -> list[str]:
     """Report what does not fit together; gives warnings, which hinder nothing."""
     doors, gateways = found["listeners"], found["gateways"]
+    named = [*gateways, *found["groups"]]
     # number@ID is a mail address too, and in a domain case means nothing.
-    _unique(document, [*doors, *gateways], "id", str.lower)
+    _unique(document, [*doors, *named], "id", str.lower)
     _unique(document, found["accounts"], "user")
     _unique(document, found["simulators"], "id")
     _unique(document, found["databases"], "name")
-    _reserved(document, [*doors, *gateways])
+    _reserved(document, [*doors, *named])
     _listen(document, doors)
-    _domains(document, file, gateways)
-    known = _gateway_ids(document)
+    _domains(document, file, named)
+    known = _ids(document, "gateways")
+    active = {gateway.id for _, gateway in gateways if gateway.active}
+    warnings = groups.across(document, found["groups"], known, active)
+    known += _ids(document, "groups")
     _accounts(document, found["accounts"], known, doors)
     _mail(document, gateways)
-    return _warnings(file, found)
+    return [*_warnings(file, found), *warnings]
 
 
-def _gateway_ids(document: Document) -> list[str]:
-    """Every id the file gives a gateway, also of those with mistakes: one mistake should not be reported twice."""
-    entries = document.data.get("gateways")
+def _ids(document: Document, section: str) -> list[str]:
+    """Every id the file gives in a section, also to those with mistakes: one mistake should not be reported twice."""
+    entries = document.data.get(section)
     return [
         entry["id"]
         for entry in (entries if isinstance(entries, list) else [])

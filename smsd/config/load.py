@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 
 from smsd import registry
-from smsd.config import checks, rules, subscribers, timed, userrules
+from smsd.config import checks, groups, rules, subscribers, timed, userrules
 from smsd.config.positions import ConfigError, Document, KeyPath, read, read_file
 from smsd.config.settings import Configuration, DatabaseSettings, FileSettings, ServerSettings
 from smsd.config.validate import Surroundings, section
@@ -19,7 +19,17 @@ from smsd.policy.rules.language.rules import together
 
 PLUGINS = ("listeners", "gateways", "accounts", "simulators")
 POST_OFFICE = ("notifications", "lists", "programs")
-LISTS = (*PLUGINS, *POST_OFFICE, "databases", "outgoing", "incoming", "rules_files", "timed", "subscribers")
+LISTS = (
+    *PLUGINS,
+    *POST_OFFICE,
+    "groups",
+    "databases",
+    "outgoing",
+    "incoming",
+    "rules_files",
+    "timed",
+    "subscribers",
+)
 
 
 def load(
@@ -49,6 +59,7 @@ def _build(
     found: dict[str, list[Any]] = {
         "listeners": _plugins("listeners", registry.DOORS, document, around, {}),
         "gateways": _plugins("gateways", registry.GATEWAYS, document, around, defaults),
+        "groups": _all_of("groups", lambda: groups.GroupSettings, document, around),
         "accounts": _all_of("accounts", _account_model, document, around),
         "simulators": _all_of("simulators", _simulator_model, document, around),
         "databases": _all_of("databases", lambda: DatabaseSettings, document, around),

@@ -25,6 +25,18 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
 
+class LimitSettings(Section):
+    """How much a gateway may carry; what is not said has no limit. SMS are counted, so a text of four parts is four."""
+
+    per_second: int = Field(default=0, ge=1, le=100_000, description="1 to 100000 SMS")
+    per_minute: int = Field(default=0, ge=1, le=1_000_000, description="1 to 1000000 SMS")
+    per_hour: int = Field(default=0, ge=1, le=10_000_000, description="1 to 10000000 SMS")
+    per_day: int = Field(default=0, ge=1, le=100_000_000, description="1 to 100000000 SMS")
+    recipients_per_month: int = Field(
+        default=0, ge=1, le=100_000, description="1 to 100000 different numbers"
+    )
+
+
 class GatewaySettings(Section):
     """What every gateway has (feature G1). `schemes` is what its kind of gateway carries."""
 
@@ -43,6 +55,7 @@ class GatewaySettings(Section):
     )
     in_doubt: str = Field(default="resend", pattern="^(resend|hold)$")
     country: str | None = Field(default=None, pattern="^[A-Z]{2}$")
+    limits: LimitSettings | None = None
     report_account: str | None = Field(
         default=None,
         min_length=1,
@@ -262,6 +275,7 @@ class FileSettings(Section):
     callbacks: CallbackSettings = CallbackSettings()
     listeners: list[dict[str, Any]] = []
     gateways: list[dict[str, Any]] = []
+    groups: list[dict[str, Any]] = []
     accounts: list[dict[str, Any]] = []
     simulators: list[dict[str, Any]] = []
     databases: list[dict[str, Any]] = []
@@ -292,6 +306,7 @@ class Configuration:
     control: ControlSettings
     listeners: tuple[Any, ...] = ()
     gateways: tuple[Any, ...] = ()
+    groups: tuple[Any, ...] = ()
     accounts: tuple[Any, ...] = ()
     simulators: tuple[Any, ...] = ()
     databases: tuple[DatabaseSettings, ...] = ()

@@ -57,6 +57,7 @@ class Control:
             "status": self.status,
             "set": self.change,
             "reload": self.reload,
+            "release": self.release,
             "timed": self.timed,
             "callbacks": self.callbacks,
             "replay": self.replay,
@@ -149,6 +150,14 @@ class Control:
         if name is not None:
             await self._overrides.set(name, _text(arguments, "value"))
         return self._overrides.shown()
+
+    async def release(self, arguments: Mapping[str, Any]) -> None:
+        """gateway: it is well, and gets messages again at once, whatever it was given to rest for."""
+        name = _text(arguments, "gateway")
+        names = sorted(outlet.name for outlet in self._queue.outlets())
+        if name not in names:
+            raise InvalidValue(f"there is no gateway {name!r} at work; allowed: {', '.join(names) or 'none'}")
+        self._queue.release(name)
 
     async def reload(self, arguments: Mapping[str, Any]) -> list[str]:
         """Read the configuration again → what could not be done (also said in the log)."""

@@ -117,6 +117,10 @@ class Queue:
         """Groups of gateways, by id."""
         return self.serving.groups
 
+    def carriers(self, group: str) -> list[str]:
+        """For the operator: the gateways of a group that get its messages now."""
+        return [outlet.name for outlet in self.serving.carriers(group, self.now()) if outlet.slots]
+
     def release(self, name: str | None = None) -> None:
         """An operator says that this gateway (None: every one) is well: it rests no longer."""
         for outlet in self.outlets():

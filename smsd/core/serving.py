@@ -68,6 +68,12 @@ class Serving:
             ]
         return known
 
+    def carriers(self, group: str, now: int) -> list[Outlet]:
+        """Who may pull what is for this group now."""
+        able = {name: outlet for name, outlet in self._outlets.items() if not outlet.leaving}
+        tiers = routes.tiers(f"group:{group}", able, self.groups)
+        return routes.pulling(tiers, lambda outlet: outlet.well(now))[0]
+
     def others(self, route: str, outlet: Outlet, now: int) -> str:
         """Whether somebody else has not been asked for what this gateway did not take: one who carries `now`, one who may
         `later`, or nobody ("")."""

@@ -41,7 +41,7 @@ class _Check:
         self.document = document
         self.found = found
         self.warnings: list[str] = []
-        sections = {kind: tuple(box for _, box in found[kind]) for kind in (*MODELS, "gateways")}
+        sections = {kind: tuple(box for _, box in found[kind]) for kind in (*MODELS, "gateways", "groups")}
         self._here: Here = here_of(SimpleNamespace(server=server, **sections))
         self._percent = server.percent_logins
         self._users = {account.user: account for _, account in found["accounts"]}

@@ -90,7 +90,7 @@ def here_of(configuration: Any) -> Here:
     boxes = (*configuration.notifications, *configuration.lists, *configuration.programs)
     return Here(
         frozenset(map(folded_domain, (*server.domains, server.name))),
-        {gateway.id.lower(): gateway.id for gateway in configuration.gateways},
+        {each.id.lower(): each.id for each in (*configuration.gateways, *configuration.groups)},
         server.country,
         frozenset(folded(box.address) for box in boxes),
     )
