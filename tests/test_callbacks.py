@@ -168,6 +168,10 @@ class EndToEnd(SynchronousTestCase):
         self.assertEqual((dead["event"], dead["to"]), ("sent", f"http://localhost:{self.port}/…"))
         self.assertIn("callbacks.allow_networks", dead["reason"])
         self.assertEqual(self.heard(receiver), [])
+        shown = self.run_smsd("list", "--dead")
+        self.assertIn(f"{dead['id']}  ", shown)
+        self.assertIn("allow_networks may allow it", shown)
+        self.assertEqual(self.run_smsd("list"), "no event waits\n")
         settings = json.loads(self.server.file.read_text())
         self.server.file.write_text(
             json.dumps({**settings, "callbacks": {"allow_networks": ["127.0.0.0/8", "::1/128"]}})
@@ -179,12 +183,15 @@ class EndToEnd(SynchronousTestCase):
         self.assertIn("in a network that requests of senders may not reach", logs)
         self.assertNotIn("s3cret", logs)
 
-    def smsd(self, *arguments: str) -> Any:
+    def run_smsd(self, *arguments: str, common: tuple[str, ...] = ()) -> str:
         done = subprocess.run(
-            [sys.executable, "-m", "smsd", "--json", "-c", str(self.server.file), "callbacks", *arguments],
+            [sys.executable, "-m", "smsd", *common, "-c", str(self.server.file), "callbacks", *arguments],
             capture_output=True, text=True, timeout=60, env=environment(), check=True,
         )  # fmt: skip
-        return json.loads(done.stdout)
+        return done.stdout
+
+    def smsd(self, *arguments: str) -> Any:
+        return json.loads(self.run_smsd(*arguments, common=("--json",)))
 
     def smsd_until(self, count: int, *arguments: str) -> list[Any]:
         found: list[Any] = []
