@@ -25,6 +25,7 @@ from smsd.core.planning import Planner
 from smsd.core.queue import Queue
 from smsd.core.timers import Sweeper
 from smsd.interfaces import Abilities, IGateway
+from smsd.policy.limits import Limits
 from smsd.store import operating
 from smsd.store.sqlite import SqliteStore
 from smsd.values.address import Address
@@ -118,10 +119,12 @@ class House:
         self.gsm = self.gateway("gsm1", MODEM)
         self.mail = self.gateway("mail", RELAY)
 
-    def gateway(self, name: str, abilities: Abilities, in_doubt: str = "resend") -> FakeGateway:
+    def gateway(
+        self, name: str, abilities: Abilities, in_doubt: str = "resend", limits: Limits | None = None
+    ) -> FakeGateway:
         """One more fake gateway."""
         gateway = FakeGateway(name, abilities)
-        outlet = self.queue.outlet(name, abilities, in_doubt)
+        outlet = self.queue.outlet(name, abilities, in_doubt, limits=limits)
         outlet.gateway = gateway
         return gateway
 
