@@ -1,0 +1,1 @@
+Providers hand in messages and delivery reports at /sms/in/<gateway>, signed as Twilio, Vonage, SMSGate, httpSMS and others sign; long texts that come part by part are joined (docs/incoming-http.rst).
