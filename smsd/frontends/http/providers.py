@@ -79,6 +79,10 @@ class ProviderPage:
         here = [each for each, networks in self._every if not networks or request.peer in networks]
         if not here:
             raise Refused(Reason.NOT_ALLOWED, "you may not call from this address")
+        if not request.query and not request.body:
+            # How some providers try whether there is anybody, when the URL is entered there.
+            visit.provided = here[0]
+            return Taken()
         said = handed.read(request.query, request.body, request.header(b"content-type") or "")
         wrong = ""
         for provided in here:

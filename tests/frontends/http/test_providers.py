@@ -754,6 +754,12 @@ class Door(SynchronousTestCase):
         self.assertEqual(get(Clickatell.MO).send(here, path=PATHS[1]).status, 200)
         self.assertEqual(here.messages, [])
 
+    def test_a_call_that_says_nothing_at_all(self) -> None:
+        here = site("vonage")
+        self.assertEqual(Recorded().send(here, "none").status, 200)
+        self.assertEqual((here.messages, here.reports), ([], []))
+        self.assertEqual(Recorded().send(site("vonage", networks=["10.0.0.0/8"]), "none").status, 403)
+
     def test_unknown_gateways_and_methods(self) -> None:
         here = site("clickatell")
         for path in ("/sms/in/other", "/sms/in/", "/sms/in/gw/", "/sms/in/gw/x", "/sms/in"):
