@@ -17,6 +17,7 @@ from zope.interface import implementer
 from smsd.codec.mail import headers, reply_address
 from smsd.core.postoffice.sending import key_of
 from smsd.interfaces import IPostbox, IPostOffice, MailIn, Posted, Session
+from smsd.store.replies import Wrote
 from smsd.values.address import Address
 from smsd.values.errors import InvalidValue, Reason, Refused
 from smsd.values.message import Declined, Recipient, Submission, Text, Ticket, Wants
@@ -108,14 +109,15 @@ class AnswerBox:
         for name in ("in-reply-to", "references"):
             ids = headers.references(fields.get(name, "")).split()
             for one in reversed(ids[-MOST_IDS:]):
-                number: str | None = await self._inbound.peer_of(one)
-                if number is not None:
-                    return number
+                wrote: Wrote | None = await self._inbound.peer_of(one)
+                if wrote is not None:
+                    return wrote.number
         return None
 
     def _submission(self, mail: MailIn, number: str) -> Submission:
         origin = Address("mailto", mail.sender)
-        references = headers.references(_fields(mail.head).get("references", ""))
+        fields = _fields(mail.head)
+        references = headers.references(fields.get("references") or fields.get("in-reply-to", ""))
         named = (
             ("subject", mail.subject),
             ("message-id", mail.message_id),

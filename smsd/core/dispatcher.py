@@ -19,6 +19,7 @@ from smsd.core.judgement import Ruled
 from smsd.core.judging import Judge
 from smsd.core.planning import Planner, held
 from smsd.core.queue import Queue
+from smsd.core.sameway import SameWay
 from smsd.interfaces import IDispatcher, Session
 from smsd.policy.alert import DOOR as ALERT
 from smsd.policy.notice import Told, notice
@@ -45,6 +46,7 @@ class Dispatcher:
         self._planner = planner
         self._queue = queue
         self._judge = judge
+        self._same_way = SameWay(store, planner, queue)
         self.schemes: frozenset[str] = frozenset()  # what the configured gateways carry, running or not
         store.carrying.plan = self._plan_notice
 
@@ -66,6 +68,10 @@ class Dispatcher:
                     " went through can correct their gateways and rules",
                 )
             )
+        found = self._same_way.find(submission)
+        return found.addCallback(self._submit) if found is not None else self._submit(submission)
+
+    def _submit(self, submission: Submission) -> Deferred[Receipt]:
         try:
             if not self._judge.at_work:
                 return self.commit(self._planner.plan(submission))

@@ -191,9 +191,9 @@ class Inbound:
 
     # -- answers by mail
 
-    def peer_of(self, message_id: str) -> Deferred[str | None]:
-        """The phone whose SMS became the mail with this Message-ID, so that a mail in answer to it finds the phone whatever
-        became of its address; None when it is unknown."""
+    def peer_of(self, message_id: str) -> Deferred[replies.Wrote | None]:
+        """The phone (and its gateway) whose SMS became the mail with this Message-ID, so that a mail in answer to it finds the
+        phone whatever became of its address; None when it is unknown."""
         return self._store.ask(replies.peer_of, message_id)
 
 

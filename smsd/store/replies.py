@@ -11,6 +11,7 @@ import json
 import re
 import sqlite3
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from smsd.policy.gather import DOOR as DIGEST
 from smsd.policy.reply import Link, Sent, origin
@@ -25,6 +26,8 @@ REMEMBERED = 8
 """Messages of a link that are known by their ids."""
 MOST_LINKS = 200
 LINKS_AT_ONCE = 1000
+MOST_NAMED = 12
+"""Message-IDs of a mail that are looked up."""
 _DIGITS = 16
 
 _LINK = (
@@ -109,9 +112,16 @@ class Replies:
         )
 
 
-def peer_of(connection: sqlite3.Connection, message_id: str) -> str | None:
-    """The phone whose SMS became the mail with this Message-ID, for a mail that answers it; None when there is none, or it
-    is no longer on record. Asked of a connection that only reads."""
+class Wrote(NamedTuple):
+    """A phone that wrote, and the gateway that it wrote to ("" when that is not known)."""
+
+    number: str
+    gateway: str
+
+
+def peer_of(connection: sqlite3.Connection, message_id: str) -> Wrote | None:
+    """Whose SMS became the mail with this Message-ID, for a mail that answers it; None when there is none, or it is no longer on
+    record. Asked of a connection that only reads."""
     found = _ID.search(message_id)
     if found is None:
         return None
@@ -119,13 +129,29 @@ def peer_of(connection: sqlite3.Connection, message_id: str) -> str | None:
     if max(delivery, message) >= 1 << 63:
         return None
     row = connection.execute(
-        "select m.origin from delivery d join message m on m.id = d.message where d.id=? and d.message=?",
+        "select m.origin, m.headers from delivery d join message m on m.id = d.message where d.id=? and d.message=?",
         (delivery, message),
     ).fetchone()
     if row is None:
         return None
     address = Address.parse(row[0])
-    return address.target if address.scheme == "sms" else None
+    if address.scheme != "sms":
+        return None
+    return Wrote(address.target, dict(headers_of(row["headers"])).get("gateway", ""))
+
+
+def names_ours(references: str) -> bool:
+    """Whether these Message-IDs may be of mails that were made here."""
+    return _ID.search(references) is not None
+
+
+def answered(connection: sqlite3.Connection, references: str) -> Wrote | None:
+    """Whose SMS the newest of these Message-IDs means that means any."""
+    for found in reversed(list(_ID.finditer(references))[-MOST_NAMED:]):
+        wrote = peer_of(connection, found[0])
+        if wrote is not None:
+            return wrote
+    return None
 
 
 def _links(accepted: Acceptance, keep: int) -> list[tuple[str, str, str, int, int]]:

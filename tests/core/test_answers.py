@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from smsd.core.arriving import Arrivals
 from smsd.interfaces import MessageIn
 from smsd.policy.reply import CONFLICT
+from smsd.policy.rules import engine
+from smsd.policy.rules.model import Field, How, Rule, SetHeader, TextTest
 from smsd.store import operating
 from smsd.values.address import Address
 from smsd.values.delivery import Failure, Kind
@@ -373,8 +376,8 @@ class LateAnswersByMail(ArrivingCase):
         self.house.advance(30 * 24 * HOUR * MINUTES)
         self.restart()
         for message_id, expected in (
-            (ours, PHONE),
-            (f"  {ours}\r\n", PHONE),
+            (ours, (PHONE, "gsm1")),
+            (f"  {ours}\r\n", (PHONE, "gsm1")),
             (f"<{piece.delivery + 1}.{piece.message}@sms.example.org>", None),
             (f"<{piece.message}.{piece.delivery}@sms.example.org>", None),
             (f"<{'9' * 19}.{'9' * 19}@x>", None),
@@ -388,6 +391,80 @@ class LateAnswersByMail(ArrivingCase):
         (piece,) = self.house.gsm.pieces
         found = self.house.inbound.peer_of(f"<{piece.delivery}.{piece.message}@x>")
         self.assertIsNone(self.house.wait(found))
+
+
+class TheSameWay(ArrivingCase):
+    """An answer by mail leaves by the gateway that the phone wrote to (feature I4)."""
+
+    def ready(self) -> None:
+        self.house.accounts["bound"] = Bound()
+
+    def asked(self, gateway: str = "gsm2") -> str:
+        """A phone writes; the Message-ID of the mail made of it."""
+        self.sms("question?", gateway=gateway)
+        piece = self.house.mail.pieces[-1]
+        return f"<{piece.delivery}.{piece.message}@sms.example.org>"
+
+    def answer(self, references: str, number: str = PHONE, **options: Any) -> None:
+        ann = Address("mailto", "ann@example.org")
+        named = (("subject", "Re: SMS"), ("references", references))
+        options = {"door": "smtp", "origin": ann, "ticket": Ticket(ann), "headers": named, **options}
+        self.house.send(number, "answer", **options)
+        self.house.settle()
+
+    def left(self) -> tuple[int, int]:
+        """How many have left by each modem."""
+        return len(self.house.gsm.pieces), len(self.gsm2.pieces)
+
+    def test_by_the_modem_that_the_phone_wrote_to(self) -> None:
+        for expected in range(1, 4):
+            self.answer(f"<0@x> {self.asked()}")
+            self.assertEqual(self.left(), (0, expected))
+        self.restart()
+        self.answer(self.asked("gsm1"))
+        self.assertEqual(self.left(), (1, 0))
+
+    def test_in_whatever_form_the_number_is_written(self) -> None:
+        self.house.planner.policies = replace(self.house.planner.policies, country="IT")
+        for number in ("333 1234567", "00393331234567"):
+            self.answer(self.asked(), number)
+        self.assertEqual(self.left(), (0, 2))
+
+    def test_the_newest_of_the_thread_counts(self) -> None:
+        first, then = self.asked("gsm1"), self.asked("gsm2")
+        self.answer(f"{first} {then} <a@x>")
+        self.assertEqual(self.left(), (0, 1))
+
+    def test_what_somebody_says_counts_more(self) -> None:
+        ours = self.asked()
+        self.answer(ours, parameters=Parameters(gateway="gsm1"))
+        self.answer(ours, account="bound")
+        self.assertEqual(self.left(), (2, 0))
+        self.house.judge.gateways = frozenset({"gsm1", "gsm2"})
+        seen = Rule(
+            "seen", Field("to", TextTest(How.EQUALS, f"{PHONE}@gsm2")), (SetHeader("To", "%number%@gsm1"),)
+        )
+        self.house.judge.use(engine.compile((seen,)), 1)
+        self.answer(ours)
+        self.assertEqual(self.left(), (3, 0))
+
+    def test_a_modem_that_is_away_keeps_no_answer_waiting(self) -> None:
+        ours = self.asked()
+        self.house.outlet("gsm2").closed("unplugged")
+        self.answer(ours)
+        self.assertEqual(self.left(), (1, 0))
+
+    def test_other_phones_and_other_mails_take_any(self) -> None:
+        ours = self.asked()
+        self.house.outlet("gsm1").closed("unplugged")
+        for number, references in ((OTHER, ours), (PHONE, "<a@x> <1.2@sms.example.org>"), (PHONE, "")):
+            self.answer(references, number)
+        self.assertEqual({row["route"] for row in self.house.rows(door="smtp")}, {"any:sms"})
+
+
+class Bound:
+    name, gateway, country, monthly_limit = "bound", "gsm1", None, 0
+    email = phone = None
 
 
 class Forgetting(ArrivingCase):
