@@ -165,7 +165,8 @@ def _udh_of_xml(octets: bytes) -> bytes:
 
 
 def read(fields: Fields, smsc: Mapping[str, str] | None = None) -> Sendsms:
-    """The message; InvalidValue in Kannel's words. `smsc` maps Kannel's names of SMSCs to gateways."""
+    """The message; InvalidValue in Kannel's words. `smsc` maps Kannel's names of SMSCs to gateways ("": any); "*" stands for those
+    that it does not name."""
     mask = _number(fields, "dlr-mask", -1, 66, "DLR-Mask")
     deferred = _number(fields, "deferred", -1, LONGEST_DEFERRAL, "Deferred")
     validity = _number(fields, "validity", -1, 10**9, "Validity")
@@ -176,12 +177,12 @@ def read(fields: Fields, smsc: Mapping[str, str] | None = None) -> Sendsms:
     content, coding = _content(fields)
     sender = _text(fields, "from")
     named = _text(fields, "smsc")
-    gateway = (smsc or {}).get(named, named) or None
+    gateway = _gateway(named, smsc or {}) if named else ""
     return Sendsms(
         to=_receivers(fields),
         content=content,
         parameters=Parameters(
-            gateway=gateway, sender=sender or None, coding=coding,
+            gateway=gateway or None, sender=sender or None, coding=coding,
             expire_minutes=min(validity, LONGEST_EXPIRY) if validity > 0 else None,
             priority=Priority.URGENT if priority > 0 else Priority.NORMAL,
             protocol_id=max(_number(fields, "pid", -1, 255, "PID"), 0),
@@ -193,6 +194,10 @@ def read(fields: Fields, smsc: Mapping[str, str] | None = None) -> Sendsms:
             receiver=sender, account=_text(fields, "account"), billing=_text(fields, "binfo"), meta=_text(fields, "meta-data")
         ),
     )  # fmt: skip
+
+
+def _gateway(named: str, smsc: Mapping[str, str]) -> str:
+    return smsc.get(named, smsc.get("*", named))
 
 
 def _receivers(fields: Fields) -> tuple[str, ...]:

@@ -170,6 +170,8 @@ class FieldsTest(SynchronousTestCase):
         fields = sendsms.read_form(b"to=1&text=a&smsc=old")
         self.assertEqual(sendsms.read(fields, {"old": "gsm1"}).parameters.gateway, "gsm1")
         self.assertEqual(sendsms.read(fields, {}).parameters.gateway, "old")
+        self.assertEqual(sendsms.read(fields, {"old": ""}).parameters.gateway, None)
+        self.assertEqual(sendsms.read(fields, {"gw1": "gw1", "*": ""}).parameters.gateway, None)
 
 
 XML = """<?xml version="1.0" encoding="%s"?>

@@ -56,7 +56,7 @@ class Settings(FrontendSettings):
         default=False, description="true: /cgi-bin/sendsms answers programs written for Kannel"
     )
     kannel_smsc: dict[str, str] = Field(
-        default={}, description="which gateway is meant by an smsc that is none's id: {smsc-id: gateway}"
+        default={}, description='which gateway an smsc means: {smsc-id: gateway}; "" is any, "*" each other smsc'
     )
 
     @field_validator("trusted_networks")
@@ -97,6 +97,7 @@ class HttpDoor(Service):
         self.settings = settings
         self.context = context
         self.trusted = Networks(settings.trusted_networks)
+        self.smscs = {**{name: name for name in context.gateways}, **settings.kannel_smsc}
         self._log = Logger()
         self.calls = CallLog(self._log, context.reactor, settings.id)
         self._pages = {path: make_page(self) for path, make_page in PAGES.items()} | pages(self)

@@ -136,7 +136,7 @@ class _Call:
             self._account, self._gateway = account.name, account.gateway
         settings = self._door.settings
         try:
-            self._asked = asked = sendsms.read(self._fields, settings.kannel_smsc)
+            self._asked = asked = sendsms.read(self._fields, self._door.smscs)
             if len(asked.to) > settings.max_recipients:
                 return self._answer(
                     400, b"Too many receivers, rejected: at most %d" % settings.max_recipients

@@ -116,6 +116,13 @@ class AcceptedTest(SendsmsTestCase):
         self.get(text="a", smsc="old")
         self.assertEqual(self.submitted().recipients[0].parameters.gateway, "gw1")
 
+    def test_names_that_do_not_matter(self) -> None:
+        self.door = door(self.context, kannel=True, kannel_smsc={"*": ""})
+        self.get(text="a", smsc="whatever")
+        self.get(text="a", smsc="gw1")
+        pins = [sent.recipients[0].parameters.gateway for sent in self.dispatcher.submissions]
+        self.assertEqual(pins, [None, "gw1"])
+
     def test_nothing_can_carry_it_now(self) -> None:
         self.open = {"gw1"}
         self.assertEqual(self.get(text="a").text, "3: Queued for later delivery")
