@@ -105,7 +105,8 @@ class _Read:
 
 def _storable(text: str) -> str:
     """What a provider said, as any store can hold it."""
-    return "".join(sign for sign in text.strip()[:_LONGEST_ID] if sign.isprintable())
+    text = text.strip()[:_LONGEST_ID]
+    return text if text.isprintable() else "".join(sign for sign in text if sign.isprintable())
 
 
 def asks_for_second(answers: Answers, reply: Reply) -> bool:

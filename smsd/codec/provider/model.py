@@ -37,7 +37,7 @@ MEDIA: Final[Mapping[str, str]] = {
 LONGEST: Final = 20_000
 """Characters of a template."""
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}")
-_ORIGIN = re.compile(r"(?i)https?://(?:[^/?#@]*@)?[^/?#]+")
+ORIGIN = re.compile(r"(?i)https?://(?:[^/?#@]*@)?[^/?#]+")
 _SERVER = re.compile(r"(?i)https?://[^/?#@\s%]+(/[^?#\s%]*)?")
 _ORDINARY = frozenset({"binary", "pid", "dcs", "parts", "report"})
 """Variables that are numbers and may stand outside of strings."""
@@ -71,6 +71,19 @@ class Request:
     login: Template | None = field(default=None, repr=False)
     omit: frozenset[str] = frozenset()
     limit: int | None = None
+    sixteen: frozenset[template.Kind] = field(init=False, repr=False, compare=False)
+    """The kinds of texts that are written in UTF-16."""
+
+    def __post_init__(self) -> None:
+        kinds: tuple[template.Kind, ...] = ("ascii", "unicode")
+        found = {
+            kind
+            for kind in kinds
+            for each in self.templates
+            for name in ("data", "body")
+            if each.sixteen(name, kind)
+        }
+        object.__setattr__(self, "sixteen", frozenset(found))
 
     @property
     def templates(self) -> tuple[Template, ...]:
@@ -81,10 +94,6 @@ class Request:
     def shows(self, names: Collection[str], kind: template.Kind) -> bool:
         """Whether a message of this kind gets one of these variables inserted anywhere."""
         return any(each.shows(name, kind) for each in self.templates for name in names)
-
-    def sixteen(self, kind: template.Kind) -> bool:
-        """Whether texts of this kind are written in UTF-16."""
-        return any(each.sixteen(name, kind) for each in self.templates for name in ("data", "body"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +166,7 @@ class Provider:
 def read_url(text: str, names: Collection[str]) -> Template:
     """The template of a URL; InvalidValue with the position of what is wrong."""
     _length(text)
-    if not _ORIGIN.match(text):
+    if not ORIGIN.match(text):
         raise InvalidValue("at character 1: a URL begins with http:// or https:// and a host")
     read = template.parse(text, names)
     weburl.read_url(read.render(dict.fromkeys(read.names, "1"), kind="ascii"))
@@ -177,7 +186,7 @@ def at_server(text: str, server: str | None) -> str:
         return server.rstrip("/") + text[len("%server%") :]
     if server is None:
         return text
-    found = _ORIGIN.match(text)
+    found = ORIGIN.match(text)
     return server.rstrip("/") + text[found.end() :] if found else text
 
 

@@ -23,10 +23,14 @@ from smsd.values.message import Binary, Text
 
 
 def _percent(value: str) -> str:
+    if value.isalnum() and value.isascii():
+        return value
     return quote(value, safe="", errors="replace")
 
 
 def _form(value: str) -> str:
+    if value.isalnum() and value.isascii():
+        return value
     return quote_plus(value, safe="", errors="replace")
 
 
@@ -130,7 +134,7 @@ def _kind(provider: Provider, made: Segmentation, content: Text | Binary, split:
 
 def _parts(request: Request, kind: Kind, made: Segmentation, content: Text | Binary) -> int:
     """How many SMS it will be: as planned, unless it is written in UTF-16 although the GSM alphabet would do."""
-    if not isinstance(content, Text) or made.alphabet is Alphabet.UCS2 or not request.sixteen(kind):
+    if not isinstance(content, Text) or made.alphabet is Alphabet.UCS2 or kind not in request.sixteen:
         return made.total
     try:
         return plan_text("".join(map(str, made.parts)), alphabet=Alphabet.UCS2).total

@@ -21,9 +21,9 @@ from zope.interface import implementer
 from smsd import __version__
 from smsd.codec import hops
 from smsd.codec.provider.answer import Reply, asks_for_second, judge
-from smsd.codec.provider.model import Provider, at_server
+from smsd.codec.provider.model import ORIGIN, Provider, at_server
 from smsd.codec.provider.request import Facts, HttpRequest, write
-from smsd.codec.weburl import Target, read_url
+from smsd.codec.weburl import Target, path_of, read_url
 from smsd.gateways import trust
 from smsd.gateways.errands import without_secrets
 from smsd.gateways.exchange import Answer, Unanswered
@@ -34,6 +34,8 @@ from smsd.values.delivery import Accepted, Failure, Kind, Piece, Scope
 from smsd.values.errors import InvalidValue
 
 MOST_REDIRECTS = 3
+MOST_ORIGINS = 4
+"""Servers whose address is remembered in its parts."""
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 SHORTEST_WAIT = 1.0
 LONGEST_WAIT = 86_400.0
@@ -66,6 +68,7 @@ class Http(Service):
         self._client = LeanClient(
             context.reactor, trust.policy(settings.ca, settings.certificate, settings.key), settings.window
         )
+        self._origins: dict[str, Target] = {}
         self._busy: set[Deferred[None]] = set()
         self._done = 0
         self._failed = 0
@@ -113,7 +116,7 @@ class Http(Service):
             servers = [request.url]
             if self.provider.second is not None:
                 servers.append(at_server(request.url, self.provider.second))
-            targets = [read_url(url) for url in servers]
+            targets = [self._target(url) for url in servers]
         except InvalidValue as error:
             raise Failure(
                 Kind.PERMANENT, without_secrets(str(error), self._secrets), status="5.6.0"
@@ -125,6 +128,18 @@ class Http(Service):
         if isinstance(outcome, Failure):
             raise outcome
         return outcome
+
+    def _target(self, url: str) -> Target:
+        """Where to, and what to ask for there. Its secrets are looked up when something is to be shown."""
+        for origin, known in self._origins.items():
+            path = path_of(url, origin)
+            if path is not None:
+                return Target(known.scheme, known.host, known.port, path, known.login, ())
+        target = read_url(url)
+        begins = ORIGIN.match(url)
+        if begins is not None and len(self._origins) < MOST_ORIGINS:
+            self._origins[begins[0]] = target
+        return target
 
     def _facts(self, piece: Piece) -> Facts:
         account = self.context.find_account(piece.account) if piece.account else None
@@ -140,11 +155,10 @@ class Http(Service):
         self, piece: Piece, request: HttpRequest, target: Target, msgid: str, end: float
     ) -> tuple[Accepted | Failure, bool]:
         """Request it, follow redirects that stay where they are, judge the answer; and whether another server may do better."""
-        secrets = (*self._secrets, *target.secrets)
         try:
             answer, target = await self._fetch(piece, request, target, end)
         except Failure as failure:
-            return _clean(failure, failure.reason, secrets), failure.scope is Scope.GATEWAY
+            return self._clean(failure, failure.reason, request), failure.scope is Scope.GATEWAY
         answers, settings = self.provider.answers, self._settings
         reply = _reply(answer, self.context.reactor.seconds())
         outcome = judge(answers, reply, settings.rest, msgid)
@@ -160,8 +174,21 @@ class Http(Service):
             outcome = Failure(
                 Kind.TEMPORARY, reason, scope=Scope.GATEWAY, retry_after=settings.rest, status="4.4.4"
             )
-            return _clean(outcome, reason, secrets), False
-        return _clean(outcome, f"{target.origin}: {outcome.reason}", secrets), asks_for_second(answers, reply)
+            return self._clean(outcome, reason, request), False
+        shown = self._clean(outcome, f"{target.origin}: {outcome.reason}", request)
+        return shown, asks_for_second(answers, reply)
+
+    def _clean(self, failure: Failure, reason: str, request: HttpRequest) -> Failure:
+        """The same failure with a reason that may be shown."""
+        secrets = (*self._secrets, *read_url(request.url).secrets)
+        return Failure(
+            failure.kind,
+            without_secrets(reason, secrets),
+            scope=failure.scope,
+            maybe_sent=failure.maybe_sent,
+            retry_after=failure.retry_after,
+            status=failure.status,
+        )
 
     async def _fetch(
         self, piece: Piece, request: HttpRequest, target: Target, end: float
@@ -204,18 +231,6 @@ def _unanswered(target: Target, trouble: Unanswered) -> Failure:
     if trouble.sent:
         return Failure(Kind.UNKNOWN, f"{reason}: it may have been sent", maybe_sent=True, status="4.4.2")
     return Failure(Kind.TEMPORARY, reason, scope=Scope.GATEWAY, status="4.4.1")
-
-
-def _clean(failure: Failure, reason: str, secrets: tuple[str, ...]) -> Failure:
-    """The same failure with a reason that may be shown."""
-    return Failure(
-        failure.kind,
-        without_secrets(reason, secrets),
-        scope=failure.scope,
-        maybe_sent=failure.maybe_sent,
-        retry_after=failure.retry_after,
-        status=failure.status,
-    )
 
 
 def _reply(answer: Answer, now: float) -> Reply:

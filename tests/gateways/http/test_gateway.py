@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from hypothesis import given
+from hypothesis import strategies as st
 from twisted.internet import reactor as real
 from twisted.internet import ssl
 from twisted.internet.defer import Deferred
@@ -17,6 +19,7 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 from zope.interface import directlyProvides, providedBy
 from zope.interface.verify import verifyObject
 
+from smsd.codec.weburl import path_of, read_url
 from smsd.config.load import load_text
 from smsd.config.positions import ConfigError
 from smsd.gateways.http.gateway import Http
@@ -493,6 +496,42 @@ class SettingsTests(SynchronousTestCase):
         made = gateway(url="http://x/", headers={"X": "%data%"})
         made._client = StandIn()  # type: ignore[assignment]
         self.assertEqual(short(send(made, "a\r\nEvil: b"))[0], "permanent")
+
+
+class AddressTests(SynchronousTestCase):
+    @given(
+        st.sampled_from(["http://x", "https://u:p@h.example:8443", "http://[::1]:80"]), st.text(max_size=40)
+    )
+    def test_the_short_way(self, origin: str, rest: str) -> None:
+        """A URL taken apart in the short way is what `read_url` makes of it."""
+        path = path_of(origin + rest, origin)
+        if path is None:
+            return
+        found = read_url(origin + rest)
+        self.assertEqual((found.path, found.host), (path, read_url(origin + "/").host))
+
+    def test_which_ways_are_short(self) -> None:
+        self.assertEqual(path_of("http://x/a?b=%C5%BE&c=1+2;d", "http://x"), "/a?b=%C5%BE&c=1+2;d")
+        for odd in (
+            "http://x.evil/",
+            "http://x?a",
+            "http://x/#a",
+            "http://x/a b",
+            "http://x/ž",
+            "http://y/",
+            "http://x",
+        ):
+            self.assertIsNone(path_of(odd, "http://x"))
+
+    def test_servers_from_credentials(self) -> None:
+        """Where the server is not the same for all, each message goes to its own."""
+        made = gateway(url="http://%number;interprefix=h%.example/?t=%data%")
+        stand_in = StandIn()
+        stand_in.says(200)
+        made._client = stand_in  # type: ignore[assignment]
+        for number in ("+1555", "+1556", "+1555", "+1557", "+1558", "+1559", "+1560"):
+            send(made, target=Address("sms", number))
+            self.assertEqual(stand_in.asked[-1].target.host, f"h{number[1:]}.example")
 
 
 class QueueTests(SynchronousTestCase):
