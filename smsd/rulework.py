@@ -8,6 +8,7 @@ nothing.
 from __future__ import annotations
 
 import hashlib
+import sqlite3
 from collections.abc import Iterable
 from functools import partial
 from typing import Any, NamedTuple
@@ -23,6 +24,7 @@ from smsd.core.inbound import Inbound, Replying, Rulebook
 from smsd.core.judging import Judge, trace_json
 from smsd.core.lists import Lists
 from smsd.core.postoffice.members import folded, folded_domain
+from smsd.policy.route import pool
 from smsd.policy.rules import engine, xml
 from smsd.policy.rules.model import Program, Rules, Sql, Url
 from smsd.policy.step import MINUTE
@@ -63,6 +65,7 @@ class Rulework:
         judge.pause = lambda: deferLater(reactor, 0)
         self._rules = Rules()
         self._ready: Ready | None = None
+        self._waiting: frozenset[str] = frozenset()
 
     def prepare(self, rules: Rules) -> None:
         """Make rules ready that will be used soon. Of ten thousand that takes seconds: it may run in a thread."""
@@ -97,14 +100,21 @@ class Rulework:
         )
         self._rules = rules
 
+    async def look(self) -> None:
+        """Learn what waits for programs, URLs and SQL: what a rule has said is done, also when it says so no more."""
+        self._waiting = await self._store.ask(_waiting)
+
     def errands(self, configuration: Configuration) -> list[Any]:
-        """The settings of the gateways for programs, URLs and SQL that this configuration may use and does not have."""
+        """The settings of the gateways for programs, URLs and SQL that this configuration may use, or that messages wait for, and
+        that it does not have."""
         effects, rules = configuration.effects, configuration.rules
         actions = {type(action) for rule in (*rules.outgoing, *rules.incoming) for action in rule.actions}
         limits = {"seconds": effects.seconds, "output": effects.output, "slots": effects.slots}
         wanted = []
         for name, action in ERRANDS.items():
-            called = action in actions or (name == "program" and configuration.programs)
+            called = (
+                action in actions or name in self._waiting or (name == "program" and configuration.programs)
+            )
             if called and not any(name in gateway.schemes for gateway in configuration.gateways):
                 settings = registry.find(registry.GATEWAYS, name).Settings
                 wanted.append(settings(id=f"rules-{name}", type=name, **limits))
@@ -122,6 +132,17 @@ class Rulework:
             lambda failure: self.log.error("the rules could not be put on record: {e}", e=failure.value)
         )
         return version
+
+
+def _waiting(connection: sqlite3.Connection) -> frozenset[str]:
+    """The kinds of errands of which some are ready or on their way."""
+    rows = connection.execute(
+        "select route from lane where route in (?,?,?) and (exists"
+        " (select 1 from delivery where lane=lane.id and state=0 and priority in (0,1,2))"
+        " or exists (select 1 from delivery where state=1 and lane=lane.id))",
+        [pool(name, ()) for name in ERRANDS],
+    )
+    return frozenset(row[0].partition(":")[2] for row in rows)
 
 
 def replying(configuration: Configuration) -> Replying:

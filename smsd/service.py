@@ -92,6 +92,7 @@ class Server(Service):
             self.log.info("{n} deliveries were on the wire when the last run ended", n=recovered)
         self._then("simulators", house.simulators.stop)
         self._complain(await house.simulators.become(house.wanted_simulators(file)))
+        await house.rulework.look()
         self._then("gateways", house.gateways.stop)
         self._complain(await house.gateways.become(house.wanted_gateways(file)))
         self._then("queue", await house.start_queue())
@@ -211,6 +212,7 @@ class Server(Service):
         self.configuration = self.overrides.file = new
         house = self.house
         self._use(self.overrides.effective())
+        await house.rulework.look()
         troubles += await house.simulators.become(house.wanted_simulators(new))
         troubles += await house.gateways.become(house.wanted_gateways(new))
         house.queue.release()

@@ -21,7 +21,9 @@ from smsd.policy.rules.model import Rules
 from smsd.privileges import Privileges
 from smsd.service import Server
 from smsd.simulator.service import Settings as SimulatorSettings
+from smsd.store import operating
 from smsd.values.address import Address
+from smsd.values.delivery import State
 from smsd.values.message import Declined, Recipient, Submission, Text, Ticket
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -190,3 +192,31 @@ class Running(TestCase):
         (trouble,) = await Deferred.fromCoroutine(self.server.reload())
         self.assertIn("rejekt", trouble)
         self.assertTrue(house.judge.at_work)
+
+    async def test_what_a_rule_said_is_done_although_it_says_so_no_more(self) -> None:
+        house = self.server.house
+        assert house is not None
+        path = self.write('{title: tell, do: [{url: "http://127.0.0.1:1/%number%"}]}')
+        self.patch(self.server, "configuration", load(path))
+        await Deferred.fromCoroutine(self.server.reload())
+        one = Recipient(Address("sms", "+15551234567"))
+        await house.dispatcher.submit(Submission("http", Address("account", "x"), (one,), Text("hi")))
+        self.write("")
+        await Deferred.fromCoroutine(self.server.reload())
+        self.assertIn("rules-url", [gateway["id"] for gateway in self.server.status()["gateways"]])
+        (waiting,) = await self.urls()
+        outlet = next(one for one in house.queue.outlets() if one.name == "rules-url")
+        await self.until(lambda: not outlet.on_wire)
+        now = house.store.now()
+        await house.store.control(operating.Verb("cancel", waiting["id"], now, now))
+        await Deferred.fromCoroutine(self.server.reload())
+        self.assertNotIn("rules-url", house.gateways.services)
+        self.assertEqual(await self.urls(), [])
+
+    async def urls(self) -> list[dict[str, Any]]:
+        """The requests that wait or are on their way."""
+        assert self.server.house is not None
+        rows: list[dict[str, Any]] = await self.server.house.store.ask(
+            lambda connection: operating.find(connection, states=[State.READY, State.SENDING])
+        )
+        return [row for row in rows if row["target"].startswith("url:")]
