@@ -83,7 +83,8 @@ class HttpRequest:
 @dataclass(frozen=True, slots=True)
 class Facts:
     """What the gateway knows besides the piece: credentials by name, the sender to use when the message names none, the phone of
-    the account that sends, and what the request is called (`msgid`)."""
+    the account that sends, and what the request is called (`msgid`). A %msgid% or %number% in a credential is filled in: one may
+    be the URL for reports."""
 
     credentials: Mapping[str, str] = field(default_factory=dict, repr=False)
     sender: str = ""
@@ -150,7 +151,7 @@ def _values(piece: Piece, content: Text | Binary, made: Segmentation, facts: Fac
     data: str | bytes = "".join(map(str, made.parts)) if whole else made.parts[seq - 1]
     coding = parameters.coding
     return {
-        **facts.credentials,
+        **{name: _told(value, piece, facts) for name, value in facts.credentials.items()},
         "number": piece.target.target,
         "data": data,
         "body": data,
@@ -163,6 +164,12 @@ def _values(piece: Piece, content: Text | Binary, made: Segmentation, facts: Fac
         "msgid": facts.msgid,
         "report": "1" if piece.report else "0",
     }
+
+
+def _told(credential: str, piece: Piece, facts: Facts) -> str:
+    if "%" not in credential:
+        return credential
+    return credential.replace("%msgid%", facts.msgid).replace("%number%", _percent(piece.target.target))
 
 
 def _check_limit(request: Request, content: Text | Binary, parts: int) -> None:

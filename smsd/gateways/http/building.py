@@ -52,7 +52,17 @@ def _provider(settings: Settings, find: Callable[[str], str], path: KeyPath, doc
         provider = replace(
             provider, answers=providers.read_answers(document, (*path, "answers"), settings.answers)
         )
-    return provider if settings.split is None else replace(provider, split=settings.split)
+    if settings.split is not None:
+        provider = replace(provider, split=settings.split)
+    return replace(provider, reports=_reports(settings, provider, find))
+
+
+def _reports(settings: Settings, provider: Provider, find: Callable[[str], str]) -> Any:
+    """How reports are read, None when none can come: then nobody waits for them."""
+    if settings.incoming is None or not settings.reports:
+        return None
+    named = settings.incoming.template
+    return provider.reports if named is None else providers.find(named, find).reports
 
 
 def _described(settings: Settings, find: Callable[[str], str], path: KeyPath, document: Document) -> Provider:

@@ -58,7 +58,7 @@ class Http(Service):
             parts=True,
             whole_text=not provider.split,
             binary=provider.binary is not None and provider.binary.limit != 1,
-            reports=settings.reports and provider.reports is not None,
+            reports=provider.reports is not None,
             sender=provider.text is not None and provider.text.shows(("sender",), "ascii"),
         )
         self._settings = settings

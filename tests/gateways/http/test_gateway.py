@@ -462,6 +462,16 @@ class SettingsTests(SynchronousTestCase):
         self.assertRaises(ConfigError, gateway, url="http://x/?t=%dat%")
         self.assertRaises(InvalidValue, gateway, template="nobody")
 
+    def test_reports_are_awaited_where_they_can_come(self) -> None:
+        """The provider gives them, and the gateway says how its calls are known."""
+        calls = {"secret": "s" * 20}
+        self.assertFalse(provider("vonage")[0].abilities.reports)
+        self.assertTrue(provider("vonage", incoming=calls)[0].abilities.reports)
+        self.assertFalse(provider("vonage", incoming=calls, reports=False)[0].abilities.reports)
+        url = "http://x/?t=%data%"
+        self.assertFalse(gateway(url=url).abilities.reports)
+        self.assertTrue(gateway(url=url, incoming={**calls, "template": "vonage"}).abilities.reports)
+
     def test_the_account_s_phone(self) -> None:
         class Account:
             phone = "+420776047467"

@@ -247,17 +247,20 @@ class OtherProviders(Case):
         )  # fmt: skip
 
     def test_kannel(self) -> None:
-        made, stand_in = provider("kannel", credentials={"callback": "http://me/?id=%I&s=%d", "smsc": "one"})
+        made, stand_in = provider(
+            "kannel", credentials={"callback": "http://me/?ref=%msgid%&to=%number%&dlr=%d", "smsc": "one"}
+        )
         stand_in.says(202, "0: Accepted for delivery")
-        self.assertEqual(short(send(made, "ž€")), ("yes", None))
+        self.assertEqual(short(send(made, "ž€")), ("yes", "7"))
         query = stand_in.asked[0].query
         self.assertEqual((query["text"], query["coding"], query["charset"]), ("ž€", "2", "UTF-8"))
         self.assertEqual(
-            (query["dlr-url"], query["dlr-mask"], query["smsc"]), ("http://me/?id=%I&s=%d", "31", "one")
+            (query["dlr-url"], query["dlr-mask"], query["smsc"]),
+            ("http://me/?ref=7&to=%2B15551234567&dlr=%d", "31", "one"),
         )
         made, stand_in = provider("kannel")
         stand_in.says(202, "3: Queued for later delivery")
-        self.assertEqual(short(send(made, Binary(b"\0\xff", UDH))), ("yes", None))
+        self.assertEqual(short(send(made, Binary(b"\0\xff", UDH))), ("yes", "7"))
         self.assertIn("&text=%00%FF&udh=%06%05%04%0B%84%23%F0&coding=1&", stand_in.asked[0].target.path)
         self.assertNotIn("dlr-url", stand_in.asked[0].target.path)
         self.fates(
