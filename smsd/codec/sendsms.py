@@ -24,7 +24,7 @@ from smsd.values.message import Binary, Parameters, Priority, Text
 Fields = Mapping[str, bytes]
 
 MOST_FIELDS = 200
-LONGEST_URL = 8_000
+LONGEST_URL = 2_000
 LONGEST_DEFERRAL = 366 * 24 * 60
 """Minutes."""
 _MOST_DEPTH = 20

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from twisted.internet.defer import Deferred, succeed
 from twisted.python.failure import Failure
 
-from smsd.codec import kannel, sendsms
+from smsd.codec import hops, kannel, sendsms
 from smsd.codec.smsuri import Wishes
 from smsd.frontends.http.answer import Answer
 from smsd.frontends.http.caller import identify
@@ -146,6 +146,8 @@ class _Call:
             self._submission = self._made(asked, account)
         except InvalidValue as error:
             return self._answer(400, str(error).encode())
+        except Refused as refusal:
+            return self._answer(400, refusal.text.encode())
         submitted: Deferred[Receipt] = self._door.context.dispatcher.submit(self._submission)
         return submitted.addCallbacks(self._accepted, self._failed)
 
@@ -169,13 +171,21 @@ class _Call:
                 ]
             ),
             content=asked.content, account=name, ticket=ticket, wants=wants, peer=self._request.peer,
+            hops=hops.read(self._request.header(hops.NAME)),
         )  # fmt: skip
 
     def _back(self, asked: sendsms.Sendsms, account: Any) -> tuple[Ticket | None, Wants]:
-        """Who hears what becomes of it: the dlr-url, else the account's mailbox, as for `/sms/`."""
+        """Who hears what becomes of it: the dlr-url, else as for `/sms/` the account's subscriber or mailbox. Refused when senders
+        may not give URLs."""
+        callbacks = self._door.context.callbacks
         if asked.mask:
+            if callbacks is not None:
+                callbacks.way_back(self._account, asked.dlr_url)
             facts = replace(asked.facts, service=self._account or "")
             return kannel.ticket(asked.dlr_url, asked.mask, facts), kannel.wants(asked.mask)
+        way = None if callbacks is None else callbacks.way_back(self._account)
+        if way is not None:
+            return Ticket(way[0]), way[1]
         if account is not None and account.email:
             return Ticket(Address("mailto", account.email)), Wants.FAILURE
         return None, Wants.NOTHING

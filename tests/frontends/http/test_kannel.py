@@ -18,6 +18,18 @@ LOGIN = {"username": "john", "password": "johnpw"}
 DENIED = "Number(s) has/have been denied by white- and/or black-lists."
 
 
+class FakeCallbacks:
+    """Whose subscriber is `way`; with `refusal` it refuses."""
+
+    way: tuple[Address, Wants] | None = None
+    refusal: Exception | None = None
+
+    def way_back(self, account: str | None, named: str | None = None) -> tuple[Address, Wants] | None:
+        if self.refusal is not None:
+            raise self.refusal
+        return self.way
+
+
 class SendsmsTestCase(SynchronousTestCase):
     """A door on fakes that answers Kannel's clients."""
 
@@ -25,7 +37,8 @@ class SendsmsTestCase(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.open = {None, "gw1"}
-        self.context = context(carries=lambda gateway: gateway in self.open)
+        self.callbacks = FakeCallbacks()
+        self.context = context(carries=lambda gateway: gateway in self.open, callbacks=self.callbacks)
         self.dispatcher: FakeDispatcher = self.context.dispatcher
         self.accounts: Any = self.context.portal
         self.door = door(self.context, kannel=True)
@@ -180,6 +193,19 @@ class ReportsTest(SendsmsTestCase):
         self.assertEqual(
             (sent.ticket, sent.wants), (Ticket(Address("mailto", "john@example.org")), Wants.FAILURE)
         )
+
+    def test_senders_may_not_give_urls(self) -> None:
+        self.callbacks.refusal = refused(Reason.NOT_ALLOWED, "URLs are not taken here")
+        reply = self.get(text="a", **{"dlr-mask": "31", "dlr-url": "http://h/%d"})
+        self.assertEqual((reply.status, reply.text), (400, "URLs are not taken here"))
+        self.assertEqual(self.dispatcher.submissions, [])
+
+    def test_the_subscriber_of_the_account(self) -> None:
+        self.callbacks.way = Address("hook", "shop"), Wants.SUCCESS
+        self.get(text="a")
+        self.get(text="a", **{"dlr-mask": "31", "dlr-url": "http://h/%d"})
+        tickets = [sent.ticket.address for sent in self.dispatcher.submissions if sent.ticket is not None]
+        self.assertEqual(tickets, [Address("hook", "shop"), Address("dlr", "http://h/%d")])
 
     def test_some_are_not_taken(self) -> None:
         self.dispatcher.refusals["999"] = refused(Reason.BAD_NUMBER)
