@@ -1,1 +1,1 @@
-Requests to providers go over kept connections, cost a tenth of what they did, and may show a client certificate; where a connection ends at the wrong moment the message is marked as perhaps sent twice only if that cannot be ruled out.
+Requests to providers go over connections that are kept and used again, and may show a client certificate; where such a connection ends at the wrong moment, the message is marked as perhaps sent twice only if that cannot be ruled out.
