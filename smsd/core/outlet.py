@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from smsd.core.queue import Queue
 
 
+# How long nobody stands in for a gateway that is just starting (ms): a modem takes a while, a provider is there at once.
+STARTING = 30_000
+
+
 @implementer(IOutlet)
 class Outlet:
     """A gateway as the queue sees it, and what it tells the queue."""
@@ -43,6 +47,7 @@ class Outlet:
         self.slots = 0
         self.reason = "not started"
         self.closed_since = queue.now()
+        self.starts_until = self.closed_since + STARTING  # 0 when it has said what it can
         self._opening = 0
         self.on_wire: dict[int, Piece] = {}
         self.reserved = 0
@@ -68,7 +73,7 @@ class Outlet:
         return free
 
     def well(self, now: int) -> bool:
-        """Whether it carries: nobody has to stand in for it."""
+        """Whether it carries, and could carry more than a probe."""
         return (
             self.slots > 0
             and not self.leaving
@@ -76,6 +81,10 @@ class Outlet:
             and self.not_before <= now
             and (self.meter is None or self.meter.willing(now))
         )
+
+    def keeps_place(self, now: int) -> bool:
+        """Whether nobody has to stand in for it."""
+        return self.well(now) or (now < self.starts_until and not self.leaving)
 
     def before(self, other: Outlet) -> bool:
         """Whether a message goes here rather: where more slots are free, and of equals where nothing went for longest."""
@@ -110,6 +119,7 @@ class Outlet:
         if turn != self._opening:
             return  # closed meanwhile, or told again
         self.slots = slots
+        self.starts_until = 0
         self.reason = ""
         self.breaker.again(self._queue.now())
         self.not_before = self.breaker.until if self.breaker.tripped else 0
@@ -120,6 +130,7 @@ class Outlet:
         if self.slots:
             self.closed_since = self._queue.now()
         self._opening += 1
+        self.starts_until = 0
         self.slots = 0
         self.reason = reason
         self._queue.stand_in(self)

@@ -81,6 +81,8 @@ class Queue:
         outlet = Outlet(self, name, abilities, in_doubt, country, meter)
         self._outlets[name] = outlet
         self.serving.changed()
+        if self.groups:
+            self._wait_until(outlet.starts_until)
         return outlet
 
     def group(self, groups: Mapping[str, routes.Group]) -> None:

@@ -55,6 +55,8 @@ class Serving:
                 return everybody
             able = {outlet.name: outlet for outlet in everybody}
             tiers = self._tiers[route] = routes.tiers(route, able, self.groups)
+        if route.startswith("group:"):
+            return routes.pulling(tiers, lambda outlet: outlet.keeps_place(now))[0]
         return routes.pulling(tiers, lambda outlet: outlet.well(now))[0]
 
     def everybody(self, route: str) -> list[Outlet]:
@@ -72,7 +74,7 @@ class Serving:
         """Who may pull what is for this group now."""
         able = {name: outlet for name, outlet in self._outlets.items() if not outlet.leaving}
         tiers = routes.tiers(f"group:{group}", able, self.groups)
-        return routes.pulling(tiers, lambda outlet: outlet.well(now))[0]
+        return routes.pulling(tiers, lambda outlet: outlet.keeps_place(now))[0]
 
     def others(self, route: str, outlet: Outlet, now: int) -> str:
         """Whether somebody else has not been asked for what this gateway did not take: one who carries `now`, one who may
