@@ -95,8 +95,9 @@ Decide = Callable[[Arrival, Desk, "Facts | None"], "Decided | Ask"]
 
 
 class Receiving:
-    """The handlers of what comes in. `whole(first, octets)` joins the TPDUs of a message; `decide(arrival, desk, facts)` says
-    what is written, or what it has to know first (without facts it must do with defaults). Both are set by `core.inbound`."""
+    """The handlers of what comes in. `whole(first, octets)` joins the parts of a message (TPDUs, or what `core.partly` made);
+    `decide(arrival, desk, facts)` says what is written, or what it has to know first (without facts it must do with defaults).
+    Both are set by `core.inbound`."""
 
     def __init__(self, accepting: Accepting, replies: Replies, alerts: Alerts) -> None:
         self._accepting = accepting
