@@ -38,6 +38,8 @@ def packed(incoming: MessageIn, now: int) -> Incoming:
         told |= {"data": content.data.hex(), "udh": content.header.hex()}
     else:
         told["text"] = content.text if isinstance(content, Text) else ""
+    if incoming.hops:
+        told["hops"] = incoming.hops
     octets = json.dumps(told, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
     join = f"{_MARK}{incoming.sender}|{incoming.join}|{incoming.total}"
     # Nothing of it may look like the "slot|octets" of a modem.
@@ -77,4 +79,12 @@ def whole(first: Incoming, octets: Sequence[bytes]) -> Arrival:
         content = Binary(data, bytes.fromhex(next(part["udh"] for part in parts if "data" in part)))
     else:
         content = Text("".join(part["text"] for part in parts))
-    return Arrival(first.gateway, parts[0]["from"], content, first.now, tuple(headers), own=parts[0]["own"])
+    return Arrival(
+        first.gateway,
+        parts[0]["from"],
+        content,
+        first.now,
+        tuple(headers),
+        own=parts[0]["own"],
+        hops=max(part.get("hops", 0) for part in parts),
+    )

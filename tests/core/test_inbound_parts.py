@@ -141,6 +141,14 @@ class Parts(SynchronousTestCase):
         (row,) = self.house.mail.pieces
         self.assertEqual(row.content, Binary("é".encode() + b"\xff"))
 
+    def test_how_often_it_was_handed_on(self) -> None:
+        for seq in (1, 2, 3):
+            self.receive(part(seq, hops=seq))
+        (row,) = self.house.wait(
+            self.house.store.ask(lambda connection: connection.execute("select hops from message").fetchall())
+        )
+        self.assertEqual(row[0], 3)
+
     def test_time_of_a_message_that_came_whole(self) -> None:
         self.receive(MessageIn("vonage", SENDER, Text("hello"), at=1_799_999_000_000))
         (piece,) = self.house.mail.pieces

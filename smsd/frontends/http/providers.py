@@ -13,6 +13,7 @@ from twisted.internet.defer import Deferred, DeferredList, succeed
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from smsd.codec import hops
 from smsd.codec.provider import handed
 from smsd.codec.provider.signature import Call, check
 from smsd.codec.provider.taking import Heard, Taken, take
@@ -151,7 +152,8 @@ class _Visit:
         if taken.reports and context.reports is None:
             self.refuse(_LATER)
             return succeed(None)
-        waiting = [context.inbound.message(_message(gateway, heard)) for heard in taken.messages]
+        handed_on = hops.read(self._request.header(hops.NAME))
+        waiting = [context.inbound.message(_message(gateway, heard, handed_on)) for heard in taken.messages]
         waiting += [context.reports.reported(gateway, report) for report in taken.reports]
         return DeferredList(waiting, consumeErrors=True).addCallback(self._kept)
 
@@ -196,18 +198,11 @@ class _Visit:
         return Answer(status, f"{refusal.text}\n".encode("utf-8", "replace"), headers=headers)
 
 
-def _message(gateway: str, heard: Heard) -> MessageIn:
+def _message(gateway: str, heard: Heard, handed_on: int) -> MessageIn:
     return MessageIn(
-        gateway,
-        heard.sender,
-        heard.content,
-        heard.own,
-        heard.id,
-        heard.join,
-        heard.seq,
-        heard.total,
-        heard.at,
-    )
+        gateway, heard.sender, heard.content, heard.own, heard.id, heard.join, heard.seq, heard.total, heard.at,
+        hops=handed_on,
+    )  # fmt: skip
 
 
 def _counted(taken: Taken) -> str:

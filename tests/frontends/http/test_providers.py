@@ -12,7 +12,7 @@ from smsd.codec.webhooks import Event
 from smsd.interfaces import IReports, MessageIn
 from smsd.values.delivery import NetworkReport
 from smsd.values.message import Binary, Text
-from tests.frontends.http.client import Reply
+from tests.frontends.http.client import Reply, ask
 from tests.frontends.http.provided import (
     FORM,
     JSON,
@@ -754,6 +754,11 @@ class Door(SynchronousTestCase):
         self.assertEqual(get(Clickatell.MO).send(here, path=PATHS[1]).status, 200)
         self.assertEqual(here.messages, [])
 
+    def test_how_often_it_was_handed_on(self) -> None:
+        here = site("smsd", secret=None, networks=["192.0.2.0/24"])
+        ask(here.door, "/sms/in/gw?number=%2B15551234567&data=x", headers={"X-SMSD-Hops": "3"})
+        self.assertEqual(here.messages[0].hops, 3)
+
     def test_a_call_that_says_nothing_at_all(self) -> None:
         here = site("vonage")
         self.assertEqual(Recorded().send(here, "none").status, 200)
@@ -764,8 +769,6 @@ class Door(SynchronousTestCase):
         here = site("clickatell")
         for path in ("/sms/in/other", "/sms/in/", "/sms/in/gw/", "/sms/in/gw/x", "/sms/in"):
             self.assertEqual(get(Clickatell.MO).send(here, path=path).status, 404, path)
-        from tests.frontends.http.client import ask
-
         self.assertEqual(ask(here.door, "/sms/in/gw", "PUT", b"x").status, 405)
         self.assertEqual(ask(here.door, "/sms/in/gw", "POST", b"x", {"Content-Encoding": "gzip"}).status, 400)
 
