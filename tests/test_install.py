@@ -94,9 +94,11 @@ class Install(SynchronousTestCase):
         self.assertTrue(where.startswith(self.folder), where)
         smsd_command = os.path.join(binaries, "smsd")
         self.assertIn("first steps", run(smsd_command, "--help", cwd=self.elsewhere))
-        find = "from smsd.config.places import find_data; print(find_data('smsd.yaml'), find_data('modems.yaml'))"
-        sample, modems = run(python, "-c", find, cwd=self.elsewhere).split()
+        names = "smsd.yaml", "modems.yaml", "providers.yaml"
+        find = f"from smsd.config.places import find_data; print(*map(find_data, {names}))"
+        sample, modems, providers = run(python, "-c", find, cwd=self.elsewhere).split()
         self.assertTrue(os.path.isfile(modems), modems)
+        self.assertTrue(providers.startswith(self.folder) and os.path.isfile(providers), providers)
         self.assertTrue(sample.startswith(self.folder), sample)
         self.assertIn("no mistake found", run(smsd_command, "check", sample, cwd=self.elsewhere))
         migrations = (

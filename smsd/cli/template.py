@@ -151,7 +151,10 @@ def _piece(options: argparse.Namespace) -> tuple[Piece, Segmentation]:
     if options.data is not None and options.text is not None:
         raise Refusal("a message is a --text, or octets in --data: give one of them")
     try:
-        number = normalise(options.to, None).value
+        found = normalise(options.to, None)
+        if found.kind == "name":
+            raise Refusal(f"--to {printable(options.to)}: a name cannot receive an SMS: write +15551234567")
+        number = found.value
         content: Text | Binary
         if options.data is not None:
             content = Binary(_octets("--data", options.data), _octets("--udh", options.udh))

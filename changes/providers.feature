@@ -1,0 +1,1 @@
+Messages go out through HTTP providers (Clickatell, Twilio, Vonage, Infobip, Kannel and others), phones that serve as gateways, or another smsd: `template:` and credentials, or any URL; `smsd template` shows what would be requested.
