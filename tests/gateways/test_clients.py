@@ -6,6 +6,7 @@ import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 from twisted.internet import reactor as real
 from twisted.internet import ssl
@@ -22,6 +23,7 @@ from smsd.codec.weburl import Target, read_url
 from smsd.gateways.exchange import CLOSE, KEEP, LONGEST_HEAD, Answer, IClient, Unanswered
 from smsd.gateways.fetching import Client
 from smsd.gateways.guard import Guard
+from smsd.gateways.kept import Untouched
 from smsd.gateways.lean import LeanClient
 from smsd.gateways.trust import policy
 from smsd.values.errors import InvalidValue
@@ -307,6 +309,17 @@ class Contract(Setting):
             self.assertEqual((answer.body, answer.whole, answer.header("X-T")), (b"ok and more", True, ""))
         self.assertEqual(len(self.server.talks), 1)
 
+    async def test_servers_that_are_not_exact(self: Any) -> None:
+        for octets in (
+            b"HTTP/1.1 200 OK\nContent-Length: 2\nX: y\n\nok", b"HTTP/1.1 200\r\nContent-Length: 2\r\nX: y\r\n\r\nok",
+            b"HTTP/1.1 200 OK\r\nX:\r\n y\r\nContent-Length:   2  \r\n\r\nok",
+            b"HTTP/1.1 200 OK\r\nX: y\r\nY: \xe9\x01\r\nContent-Length: 2\r\n\r\nok",
+        ):  # fmt: skip
+            self.server.says(octets)
+            answer = await self.fetch()
+            self.assertEqual((answer.status, answer.body, answer.whole), (200, b"ok", True), octets)
+            self.assertEqual(answer.header("X"), "y")
+
     async def test_interim_answers(self: Any) -> None:
         self.server.says(
             b"HTTP/1.1 100 Continue\r\nX: y\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </>\r\n\r\n" + OK
@@ -493,6 +506,27 @@ class Contract(Setting):
         self.assertEqual((await self.fetch()).body, b"ok")
         self.assertEqual((len(self.server.talks), len(self.server.asked)), (2, 2))
 
+    async def test_made_again_when_it_is_certain_that_nobody_saw_it(self: Any) -> None:
+        """The server's end is on its way when the request leaves."""
+        await self.fetch()
+        self.clock.advance(1)
+        ended = self.server.talks[0].transport.socket
+
+        class Late(Untouched):
+            """The end comes right after the look."""
+
+            def __init__(self, transport: Any) -> None:
+                super().__init__(transport)
+                ended.shutdown(socket.SHUT_WR)
+                ended.shutdown(socket.SHUT_RD)
+                ended.close()
+
+        self.server.talks[0].transport.stopReading()
+        with mock.patch(self.looks, Late):
+            self.assertEqual((await self.fetch("/again")).body, b"ok")
+        self.assertEqual([head.split()[1] for head, _ in self.server.asked], [b"/", b"/again"])
+        self.server.talks[0].over.callback(None)
+
     async def test_one_that_ends_when_the_request_arrives(self: Any) -> None:
         """It may have been carried out, so it is not made again."""
         await self.fetch()
@@ -629,10 +663,14 @@ class Fickle:
 
 
 class Treq(Contract, TestCase):
+    looks = "smsd.gateways.fetching.Untouched"
+
     def make(self, reactor: Any, policy: Any, connections: int, guard: Guard | None = None) -> Any:
         return Client(reactor, policy, connections, guard)
 
 
 class Lean(Contract, TestCase):
+    looks = "smsd.gateways.lean.connection.Untouched"
+
     def make(self, reactor: Any, policy: Any, connections: int, guard: Guard | None = None) -> Any:
         return LeanClient(reactor, policy, connections, guard)

@@ -60,6 +60,10 @@ class Connection(Protocol):
         self._late: Failure | None = None
         self._proof: Untouched | None = None
         parser = HttpResponseParser(self)
+        # What old servers do and nobody can misread: lines that end with LF alone or go on in the next, padded chunk sizes.
+        parser.set_dangerous_leniencies(
+            lenient_headers=True, lenient_optional_cr_before_lf=True, lenient_spaces_after_chunk_size=True
+        )
         self._feed, self._status, self._lasting = (
             parser.feed_data,
             parser.get_status_code,
@@ -127,7 +131,11 @@ class Connection(Protocol):
         """One header."""
         if not self._headed:
             self._lines.append((name, value))
-            if len(name) == 17 and name.lower() == b"transfer-encoding" and value.lower() != b"chunked":
+            if (
+                len(name) == 17
+                and name.lower() == b"transfer-encoding"
+                and value.strip().lower() != b"chunked"
+            ):
                 raise ValueError("it has a transfer coding that nobody asked for")
 
     def on_headers_complete(self) -> None:
