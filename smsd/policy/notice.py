@@ -106,8 +106,8 @@ REASONS = {
     "delayed": "it has not been sent yet; smsd keeps trying",
     "delivered": "the phone has received it",
     "sent": "the network has taken it",
-    "relayed": "the network has taken it, and gives no report of its delivery",
-    "silent": "the network has taken it, and no report of its delivery came",
+    "relayed": "the network gives no report of its delivery to the phone",
+    "silent": "the network has sent no report of its delivery to the phone",
     "buffered": "the network keeps it for the phone, which is away",
 }
 

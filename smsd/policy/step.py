@@ -141,7 +141,7 @@ def after_report(
         )  # fmt: skip
     reason = f"the network reports: {network or 'not delivered'}"
     return _step(
-        view, State.FAILED, reason=reason, notice="failed", status="5.1.1", stick=stick, final=True,
+        view, State.FAILED, reason=reason, notice="failed", status="5.0.0", stick=stick, final=True,
         network=network,
     )  # fmt: skip
 

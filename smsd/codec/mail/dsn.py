@@ -112,9 +112,7 @@ def _words(notice: Report, who: str) -> str:
     elif notice.event in ("delivered", "relayed"):
         done = "was delivered" if notice.event == "delivered" else "was sent to the mobile network"
         lines = [f"Your SMS to {who} of {arrived} {done} on {headers.date(notice.at)}."]
-        todo = (
-            "" if notice.event == "delivered" else "The network gives no report of its delivery to the phone."
-        )
+        todo, reason = "", "" if notice.event == "delivered" else reason
     elif notice.event == "cancelled":
         lines = [f"Your SMS to {who} of {arrived} was cancelled and will not be sent."]
         todo = ""
@@ -160,7 +158,7 @@ def _status(notice: Report, who: str, action: str, status: str, server_name: str
         ("Action", action),
         ("Status", status),
     ]
-    if notice.reason:
+    if notice.reason and action in ("failed", "delayed"):  # RFC 3464 section 2.3.6
         recipient.append(
             ("Diagnostic-Code", f"x-sms; {headers.ascii_line(without_credentials(notice.reason))}")
         )
