@@ -1,0 +1,1 @@
+-- Accounts, groups and counters that are kept in the store.
