@@ -1,0 +1,1 @@
+Programs written for Kannel work unchanged: ``/cgi-bin/sendsms`` with its parameters and answers, ``dlr-mask`` and ``dlr-url``, and its %-escapes in URLs of rules; the manual has the counterpart of each group of ``kannel.conf``.
