@@ -156,9 +156,15 @@ class House:
                     server.country,
                     postmaster(configuration),
                     configuration.folder,
+                    self._stamp(settings, configuration),
                 )
                 wanted[settings.id] = Wanted(facts, partial(self._make_gateway, settings, configuration))
         return wanted
+
+    def _stamp(self, settings: Any, configuration: Configuration) -> Any:
+        """What of its files a gateway is made of: those that have changed make it anew."""
+        stamp = getattr(registry.find(registry.GATEWAYS, settings.type), "stamp", None)
+        return None if stamp is None else stamp(settings, lambda name: find_data(name, configuration.path))
 
     def _make_gateway(self, settings: Any, configuration: Configuration) -> Any:
         module = registry.find(registry.GATEWAYS, settings.type)

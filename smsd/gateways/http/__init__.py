@@ -6,12 +6,12 @@ an answer means is in `smsd.codec.provider`; the providers themselves are data (
 
 from __future__ import annotations
 
-from smsd.gateways.http.building import build, check
+from smsd.gateways.http.building import build, check, stamp
 from smsd.gateways.http.gateway import Http
 from smsd.gateways.http.settings import Settings
 from smsd.interfaces import GatewayContext
 
-__all__ = ["Http", "Settings", "check", "make"]
+__all__ = ["Http", "Settings", "check", "make", "stamp"]
 
 
 def make(settings: Settings, context: GatewayContext) -> Http:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -43,6 +45,21 @@ def check(settings: Settings, path: KeyPath, document: Document) -> None:
         except ValueError as error:
             wrong, _, allowed = str(error).partition(": ")
             document.report((*path, "certificate" if settings.certificate else "ca"), wrong, allowed)
+
+
+def stamp(settings: Settings, find: Callable[[str], str]) -> tuple[object, ...]:
+    """What the files say that a gateway is made of, in short: other after a certificate was renewed or its provider changed."""
+    described: object = None
+    if settings.template is not None:
+        with contextlib.suppress(ConfigError, InvalidValue):
+            described = providers.find(settings.template, find, settings.server)
+    found = []
+    for path in (settings.certificate, settings.key, settings.ca):
+        try:
+            found.append(None if path is None else os.stat(path).st_mtime_ns)
+        except OSError:
+            found.append(0)
+    return (described, *found)
 
 
 def _provider(settings: Settings, find: Callable[[str], str], path: KeyPath, document: Document) -> Provider:

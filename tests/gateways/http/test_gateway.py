@@ -22,6 +22,7 @@ from zope.interface.verify import verifyObject
 from smsd.codec.weburl import path_of, read_url
 from smsd.config.load import load_text
 from smsd.config.positions import ConfigError
+from smsd.gateways.http import Settings, stamp
 from smsd.gateways.http.gateway import Http
 from smsd.interfaces import IGateway
 from smsd.logs import as_text
@@ -471,6 +472,27 @@ class SettingsTests(SynchronousTestCase):
         url = "http://x/?t=%data%"
         self.assertFalse(gateway(url=url).abilities.reports)
         self.assertTrue(gateway(url=url, incoming={**calls, "template": "vonage"}).abilities.reports)
+
+    def test_files_that_change(self) -> None:
+        """A renewed certificate, or a provider that was described anew, makes another gateway at the next reload."""
+        folder = self.mktemp()
+        os.mkdir(folder)
+        Path(folder, "providers.yaml").write_text(
+            'providers: {a: {text: {url: "http://x/"}}, b: {}}', "utf-8"
+        )
+        Path(folder, "c.pem").write_text("", "utf-8")
+        find = lambda name: os.path.join(folder, name)  # noqa: E731
+        settings = Settings(id="up", template="a", certificate=find("c.pem"))
+        first = stamp(settings, find)
+        self.assertEqual(first, stamp(settings, find))
+        os.utime(find("c.pem"), (1, 1))
+        second = stamp(settings, find)
+        Path(find("providers.yaml")).write_text('providers: {a: {text: {url: "http://x/"}}, cc: {}}')
+        self.assertEqual(stamp(settings, find), second)
+        Path(find("providers.yaml")).write_text('providers: {a: {text: {url: "http://z/?t=%data%"}}}')
+        third = stamp(settings, find)
+        self.assertNotEqual(second, third)
+        self.assertNotEqual(first, second)
 
     def test_the_account_s_phone(self) -> None:
         class Account:
