@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """Who is at a door: the door's id, the account if somebody logged in, and the peer's address.
+    """Who is at a door: the door's id, the account if somebody logged in, the peer's address, and the name that it gives itself
+    (`host`: HELO), which proves nothing.
 
     `trusted` is true for peers in the door's `trusted_networks`, who may vouch for a sender (feature U5).
     """
@@ -34,6 +35,7 @@ class Session:
     account: str | None = None
     peer: str = ""
     trusted: bool = False
+    host: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,7 +261,9 @@ class GatewayContext:
         str  # the path of a data file by name ("modems.yaml"), beside the configuration or installed
     )
     databases: Any = None  # smsd.core.databases.Databases: those of the configuration, by name
-    find_account: Callable[[str], Any] = lambda name: None  # an account by name (IAccount's attributes), or None
+    find_account: Callable[[str], Any] = lambda name: (
+        None
+    )  # an account by name (IAccount's attributes), or None
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,6 +284,10 @@ class FrontendContext:
     percent_logins: bool = False
     post_office: Any = None  # IPostOffice, or None
     reports: Any = None  # IReports
-    providers: Any = None  # smsd.core.provided.Provided of the gateways whose providers hand messages in, by id
+    providers: Any = (
+        None  # smsd.core.provided.Provided of the gateways whose providers hand messages in, by id
+    )
     callbacks: Any = None  # ICallbacks
-    carries: Callable[[str | None], bool] | None = None  # whether this gateway (None: any) carries SMS just now
+    carries: Callable[[str | None], bool] | None = (
+        None  # whether this gateway (None: any) carries SMS just now
+    )

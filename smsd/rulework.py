@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -58,6 +58,7 @@ class Rulework:
         self._store = store
         self._judge = judge
         self._inbound = inbound
+        self._number: Callable[[], int] = store.ids.next
         self.lists = Lists(reactor)
         self.databases = Databases(reactor, store.path, folder)
         judge.lists = lambda: self.lists
@@ -97,6 +98,7 @@ class Rulework:
             lists=judge.lists,
             trace=lambda verdict: trace_json(verdict, version),
             when=judge.when,
+            number=self._number if incoming.shows_number or ready.outgoing.shows_number else lambda: 0,
         )
         self._rules = rules
 

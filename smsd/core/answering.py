@@ -135,6 +135,7 @@ class AnswerBox:
             headers=tuple(pair for pair in named if pair[1]),
             key=key_of(mail, self.address, mail.session.account, number),
             peer=mail.session.peer,
+            host=mail.session.host,
             head=mail.head,
             attachments=mail.attachments,
         )

@@ -84,5 +84,5 @@ def asked(ask: Asker | None, questions: Sequence[Question], facts: Facts) -> Def
             continue
         waiting.append(ask(question).addCallbacks(answered, missing, (question,), {}, (question,), {}))
     return gatherResults(waiting, consumeErrors=True).addCallback(
-        lambda _: Facts(facts.lists, answers, frozenset(failed))
+        lambda _: Facts(facts.lists, answers, frozenset(failed), facts.number)
     )

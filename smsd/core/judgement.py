@@ -38,9 +38,10 @@ One = Callable[[Submission, Recipient, Facts, "Budget"], Union["tuple[Recipient,
 
 class Budget:
     """How many more messages rules may make of one to one recipient: each may make several, whose rules may do so in their
-    turn. `text` is how much all of them hold."""
+    turn. `text` is how much all of them hold. `number` is the one of the message that all of them come from, where it is known."""
 
-    def __init__(self) -> None:
+    def __init__(self, number: int = 0) -> None:
+        self.number = number
         self.messages = MOST_CHILDREN
         self.text = 0
 
@@ -69,7 +70,7 @@ class Judgement:
     def go(self, late: Callable[[], bool] | None = None) -> bool:
         """Judge on until it is `late`; True when all are judged. Refused when rules make more of it than can be kept."""
         for recipient in self._left:
-            budget = self._budget or Budget()
+            budget = self._budget or Budget(self.submission.number)
             ruled = self._one(self.submission, recipient, self.facts, budget)
             if isinstance(ruled, Ask):
                 self._questions += ruled.questions
@@ -108,7 +109,8 @@ def with_recipients(s: Submission, recipients: tuple[Recipient, ...]) -> Submiss
     """The submission for these."""
     # Written out because every message needs it: dataclasses.replace takes four times as long.
     return Submission(
-        s.door, s.origin, recipients, s.content, s.account, s.ticket, s.wants, s.headers, s.key, s.hops, s.peer
+        s.door, s.origin, recipients, s.content, s.account, s.ticket, s.wants, s.headers, s.key, s.hops, s.peer, b"", 0, "",
+        s.number,
     )  # fmt: skip
 
 

@@ -84,6 +84,8 @@ class Judge:
         facts = self._known
         if facts.lists is not (lists := self.lists()):
             facts = self._known = Facts(lists)
+        if self.ruleset is not None and self.ruleset.shows_number:
+            submission = replace(submission, number=self._planner.number())
         if len(submission.recipients) == 1:  # most: without what a judgement of many needs
             (recipient,) = submission.recipients
             verdict = self._judged(submission, recipient, facts)
@@ -92,7 +94,7 @@ class Judge:
             if isinstance(verdict, Verdict):
                 if verdict.fate == "accept" and not verdict.changed and not verdict.effects:
                     return Ruled(submission, ((),), self._trace(verdict))
-                budget = Budget()
+                budget = Budget(submission.number)
                 made = self._made(verdict, submission, recipient, facts, budget)
                 if not isinstance(made, Ask) and budget.text <= MOST_TEXT:
                     return Ruled(with_recipients(submission, (made[0],)), (made[1],))
@@ -127,7 +129,7 @@ class Judge:
     def rule(self, submission: Submission, facts: Facts) -> tuple[Submission, list[Submission]] | Ask:
         """What the rules make at once of a message that one of the incoming ones sends, and what they send besides; or what has
         to be asked first."""
-        ruled = self._ruled(submission, facts, Budget())
+        ruled = self._ruled(submission, facts, Budget(facts.number))
         return ruled if isinstance(ruled, Ask) else (ruled.submission, list(ruled.further()))
 
     def _ruled(self, submission: Submission, facts: Facts, budget: Budget) -> Ruled | Ask:
@@ -139,18 +141,20 @@ class Judge:
         self, submission: Submission, recipient: Recipient, facts: Facts, budget: Budget
     ) -> tuple[Recipient, tuple[Ruled, ...]] | Ask:
         """One recipient as the rules leave it, and what they send because of it."""
-        verdict = self._judged(submission, recipient, facts)
+        verdict = self._judged(submission, recipient, facts, budget.number)
         if verdict is None:
             return recipient, ()
         return (
             verdict if isinstance(verdict, Ask) else self._made(verdict, submission, recipient, facts, budget)
         )
 
-    def _judged(self, submission: Submission, recipient: Recipient, facts: Facts) -> Verdict | Ask | None:
-        """What the rules say; None when this is not for them."""
+    def _judged(
+        self, submission: Submission, recipient: Recipient, facts: Facts, number: int = 0
+    ) -> Verdict | Ask | None:
+        """What the rules say; None when this is not for them. `number` is the one of the message that it comes from."""
         if recipient.address.scheme != "sms" or self.ruleset is None:
             return None
-        return engine.judge(self.ruleset, self.letter(submission, recipient), facts)
+        return engine.judge(self.ruleset, self.letter(submission, recipient, number), facts)
 
     def _made(
         self, verdict: Verdict, submission: Submission, recipient: Recipient, facts: Facts, budget: Budget
@@ -178,7 +182,7 @@ class Judge:
 
     # -- a submission as a letter
 
-    def letter(self, submission: Submission, recipient: Recipient) -> Letter:
+    def letter(self, submission: Submission, recipient: Recipient, number: int = 0) -> Letter:
         """The message to one recipient as the rules see it."""
         account = self._account(submission.account) if submission.account else None
         headers = submission.headers
@@ -191,17 +195,18 @@ class Judge:
         elif isinstance(content, Binary):
             size, binary, octets, elements = len(content.data), True, content.data, content.header
         try:
-            number = self._planner.target(recipient, account).target
+            to = self._planner.target(recipient, account).target
         except Refused:
-            number = recipient.address.target
+            to = recipient.address.target
         pin = pinned(recipient.parameters, account) or ""
         sender = about.get("from") or submission.origin.target
         phone, email = ("", "") if account is None else (account.phone or "", account.email or "")
         # By position, in the order of Letter: with names it takes three times as long, for every message.
         return Letter(
-            True, sender, f"{number}@{pin}" if pin else number, body, number, about.get("subject", ""),
+            True, sender, f"{to}@{pin}" if pin else to, body, to, about.get("subject", ""),
             self._headers(submission), size, submission.account or "", phone, email, submission.door, pin, submission.peer,
-            "", 0, account is not None, sender.rpartition("@")[2].lower() in self.domains, bool(submission.attachments), binary,
+            submission.host, submission.number or number, account is not None,
+            sender.rpartition("@")[2].lower() in self.domains, bool(submission.attachments), binary,
             recipient.parameters.priority, self.when(self._now()), octets, elements,
         )  # fmt: skip
 

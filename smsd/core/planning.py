@@ -122,7 +122,9 @@ class Planner:
         limit = None
         if account is not None:
             limit = Limit(account.name, self.period(now), account.monthly_limit)
-        return Acceptance(self._ids.next(), submission, order, now, limit, now + KEY_LIFE, parent)
+        return Acceptance(
+            submission.number or self._ids.next(), submission, order, now, limit, now + KEY_LIFE, parent
+        )
 
     def unrouted(self, submission: Submission) -> Acceptance:
         """A plan for what no gateway can carry (yet): one delivery per recipient in the lane of its kind, cut so that every
@@ -131,7 +133,11 @@ class Planner:
         account = self._find_account(submission.account) if submission.account else None
         one = _OneMessage(self, submission, account, now)
         order = tuple(one.waiting(recipient) for recipient in submission.recipients)
-        return Acceptance(self._ids.next(), submission, order, now, None, now + KEY_LIFE)
+        return Acceptance(submission.number or self._ids.next(), submission, order, now, None, now + KEY_LIFE)
+
+    def number(self) -> int:
+        """The id of a message that is going to be planned, for who has to know it before."""
+        return self._ids.next()
 
     def account(self, name: str) -> Account | None:
         """The account with this name, None when there is none."""

@@ -244,7 +244,8 @@ class IdempotencyKey:
 @frozen
 class Submission:
     """One message as a door took it. `door` is the listener's or gateway's id; `origin` is who wrote it. `peer` (the client's
-    IP address), `head` (the header of a mail as it came) and `attachments` are for rules to look at and are not kept."""
+    IP address), `host` (what it calls itself), `head` (the header of a mail as it came) and `attachments` are for rules to look at
+    and are not kept. `number` is the id that it will have, 0 when nobody has to know it before it is planned."""
 
     door: str
     origin: Address
@@ -261,6 +262,8 @@ class Submission:
     peer: str = ""
     head: bytes = field(default=b"", repr=False)
     attachments: int = 0
+    host: str = ""
+    number: int = 0
 
     def __post_init__(self) -> None:
         for name, value in self.headers:

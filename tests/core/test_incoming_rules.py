@@ -12,8 +12,21 @@ from smsd.core.arriving import Arrivals, Rulebook
 from smsd.gateways.smtp.letters import letter as as_mail
 from smsd.interfaces import MessageIn, PartIn
 from smsd.policy.reply import CONFLICT
+from smsd.policy.rules import engine
 from smsd.policy.rules.letter import Ask, Effect, Facts, Letter, Question, Trace, Verdict
-from smsd.policy.rules.model import Folder, Forward, Program, Respond, Send, Url
+from smsd.policy.rules.model import (
+    All,
+    Folder,
+    Forward,
+    Frame,
+    Program,
+    Respond,
+    Rule,
+    Send,
+    SqlCondition,
+    Url,
+)
+from smsd.store import operating
 from smsd.values.address import Address
 from smsd.values.errors import Refused
 from smsd.values.message import Call, Priority, Recipient, Submission, Text
@@ -332,6 +345,41 @@ class Effects(RulesCase):
         self.assertEqual(seen, ["sms:+15550000009"])
         self.assertEqual(self.texts(), [])
         self.assertEqual(set(self.mails()), {("log@example.org", "look"), ("ann@example.org", "ciao")})
+
+
+class Numbers(RulesCase):
+    """`%message%`: the number under which it is on record."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.house.judge.use(engine.compile((Rule("out", All(), (Frame(after=" %message%"),)),)), 1)
+        tell = Rule("in", All(), (Url("http://127.0.0.1/?id=%message%"), Send("+15550000009", "look")))
+        asks = Rule("asks", SqlCondition("customers", "select ?", ("%message%",)), (Frame(after="!"),))
+        rules = engine.compile((asks, tell))
+        self.asked: list[Question] = []
+        self.house.inbound.ask = self.ask
+        self.assertTrue(rules.shows_number)
+        self.rules(
+            lambda letter, facts: engine.judge(rules, letter, facts),
+            further=self.house.judge.rule,
+            number=self.house.store.ids.next,
+        )
+
+    def ask(self, question: Question) -> Deferred[Any]:
+        self.asked.append(question)
+        return succeed("1")
+
+    def test_it_is_the_same_in_questions_effects_and_on_record(self) -> None:
+        message = self.sms("hello")
+        assert message is not None
+        self.house.advance(1)
+        self.assertEqual({question.values for question in self.asked}, {(str(message),)})
+        (call,) = [row for row in self.house.rows() if row["target"].startswith("url:")]
+        question = self.house.store.ask(operating.explain, call["id"])
+        self.assertIn(f"?id={message}", self.house.wait(question)["about"]["body"])
+        self.assertIn(("+15550000009", f"look {message}"), self.texts() + self.texts("gsm2"))
+        (row,) = self.house.rows(door="gsm1")
+        self.assertEqual((row["message"], row["text"]), (message, "hello"), "handed on as it came")
 
 
 class UsersOwnRules(RulesCase):

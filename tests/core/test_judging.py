@@ -29,6 +29,7 @@ from smsd.policy.rules.model import (
     SetPriority,
     SqlCondition,
     TextTest,
+    Url,
 )
 from smsd.store import operating
 from smsd.store.carrying import MOST_ANSWERS
@@ -326,6 +327,50 @@ class JudgingTests(JudgingCase):
         reasons = [row["reason"] for row in self.house.rows() if row["reason"]]
         self.assertEqual(len(reasons), 2)
         self.assertIn("within an hour", reasons[0])
+
+    def test_the_number_of_the_message(self) -> None:
+        tell = Url("http://127.0.0.1/?id=%message%")
+        look = rule(Field("number", TextTest(How.EQUALS, "+15550000009")), Frame(after=" (%message%)"))
+        self.use(
+            rule(Field("body", TextTest(How.CONTAINS, "hello")), tell, Send("+15550000009", "look")), look
+        )
+        for number in ("+15550000001", "+15550000002"):
+            receipt = self.submit(number)
+            self.house.advance(1)
+            calls = [row for row in self.house.rows() if row["target"].startswith("url:")]
+            told = self.house.wait(self.house.store.ask(operating.explain, calls[-1]["id"]))
+            self.assertIn(f"?id={receipt.message}", told["about"]["body"])
+            self.assertEqual(told["about"]["parent"], receipt.message)
+            self.assertIn(
+                ("+15550000009", f"look ({receipt.message})"),
+                self.sent(self.house.gsm) + self.sent(self.second),
+            )
+
+    def test_the_number_stays_while_databases_are_asked(self) -> None:
+        asked: list[Question] = []
+
+        def ask(question: Question) -> Deferred[Any]:
+            asked.append(question)
+            return succeed("1")
+
+        self.house.judge.ask = ask
+        self.use(rule(SqlCondition("log", "select ?", ("%message%",)), Frame(after=" %message%")))
+        for numbers in (("+15550000001",), ("+15550000001", "+15550000002")):
+            asked.clear()
+            receipt = self.submit(*numbers)
+            self.assertEqual({question.values for question in asked}, {(str(receipt.message),)})
+            self.house.advance(1)
+            texts = [text for _, text in self.sent(self.house.gsm) + self.sent(self.second)]
+            self.assertEqual(texts.count(f"hello {receipt.message}"), len(numbers))
+
+    def test_without_a_rule_that_shows_it_the_number_follows_the_deliverys(self) -> None:
+        self.use(rule(All(), Frame(after="!")))
+        receipt = self.submit()
+        queued = receipt.recipients[0]
+        assert isinstance(queued, Queued)
+        self.assertEqual(
+            receipt.message, queued.delivery + 1, "the index of deliveries by message relies on it"
+        )
 
     def test_messages_in_a_circle_end_with_a_bounce(self) -> None:
         self.use(

@@ -34,7 +34,7 @@ PAGES = Path(__file__).resolve().parents[2] / "docs"
 _UNDERLINE = re.compile(r"([=~-])\1{3,}")
 _DIRECTIVE = re.compile(r"\.\. code-block:: (\w+)\n")
 _FACT = re.compile(
-    r"(?:(?P<name>from|to|cc|account|subject|header|on|at|ip|priority|by|with|printing)"
+    r"(?:(?P<name>from|to|cc|account|subject|header|on|at|ip|host|priority|by|with|printing)"
     r'\s+(?:"(?P<quoted>[^"]*)"|(?P<plain>[^\s":]+(?::[^\s":]+)*))|(?P<times>\d+) times)\s*,?\s*'
 )
 

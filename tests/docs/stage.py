@@ -272,7 +272,7 @@ class Stage:
             recipients=(Recipient(Address("sms", number), number, parameters),),
             content=Binary(bytes.fromhex(text)) if facts.get("with") == "octets" else Text(text),
             account=account and account.name, ticket=Ticket(origin) if mailbox else None, wants=Wants.FAILURE,
-            headers=headers, peer=facts.get("ip", "127.0.0.1"), head="\r\n".join(head).encode(),
+            headers=headers, peer=facts.get("ip", "127.0.0.1"), host=facts.get("host", ""), head="\r\n".join(head).encode(),
             attachments=int(facts.get("with") == "attachment"),
         )  # fmt: skip
 

@@ -50,6 +50,7 @@ class Arriving:
     def decide(self, arrival: Arrival, desk: Desk, facts: Facts | None) -> Decided | Ask:
         """What becomes of an incoming message. Without facts nothing can be asked, and defaults count."""
         known = know(arrival, self.arrivals.get(arrival.gateway), self.replying)
+        known = replace(known, number=self.rules.number() if facts is None else facts.number)
         if known.blank:  # told to nobody
             return Decided(self._on_record(known, State.CANCELLED, "a message with no body"), trash=True)
         taken = bool(known.text) and desk.answers_alert(known.peer, known.text, arrival.now)
@@ -61,8 +62,10 @@ class Arriving:
             if isinstance(found, reply.Found):
                 return Decided(self._answer(known, found))
             if isinstance(found, reply.Shared):
-                first, *others = (self._answer(known, one, len(found.found)) for one in found.found)
-                return Decided(_with(first, others))
+                first, *others = found.found
+                unnumbered = replace(known, number=0)
+                answers = [self._answer(unnumbered, one, len(found.found)) for one in others]
+                return Decided(_with(self._answer(known, first, len(found.found)), answers))
             if isinstance(found, reply.Conflict) and taken:  # "OK" asks for no "who is meant?"
                 return Decided(
                     self._on_record(known, State.DELIVERED, "it answered an alert that waited for it")
@@ -161,7 +164,7 @@ class Arriving:
             if isinstance(effect.action, Respond) and not self._may_respond(known, effect.action.text, desk):
                 continue
             for child in ruling.children(effect, known, verdict, main, failed):
-                ruled = self.rules.ruled(child, facts)
+                ruled = self.rules.ruled(child, facts, known.number)
                 if isinstance(ruled, Ask):
                     return ruled
                 for one in ruled:

@@ -27,7 +27,7 @@ class Arrivals:
 class Known:
     """`peer` is the phone in its normal form, and only to a `phone` a text can be sent back (no short code, no name). `own`
     is the number that was written to. `text` is the body without the `address` that it names between hashes. `answers` is the
-    message that it answers, when it is known."""
+    message that it answers, when it is known. `number` is the id that the message will have, 0 when nobody asks for it."""
 
     arrival: Arrival
     arrivals: Arrivals
@@ -37,6 +37,7 @@ class Known:
     text: str
     address: str = ""
     answers: reply.Sent | None = None
+    number: int = 0
 
     @property
     def content(self) -> Content:
@@ -71,6 +72,7 @@ class Known:
             content=arrival.content,
             headers=tuple(pair for pair in named if pair[1]),
             key=arrival.key,
+            number=self.number,
             hops=arrival.hops,
         )
 

@@ -52,17 +52,18 @@ def unasked(steps: tuple[str, ...]) -> str:
 class Rulebook:
     """What incoming messages are judged by. `judge` is `engine.judge` with its rules (None: there are none), `further` what
     the outgoing rules make of a message that an incoming rule sends, `lists` the lines of list files by path, `trace` writes
-    a verdict's trace as it is kept."""
+    a verdict's trace as it is kept. `number` gives the id of a message, 0 if no rule shows it."""
 
     judge: Callable[[Letter, Facts], Verdict | Ask] | None = None
     further: Callable[[Submission, Facts], Sent | Ask] | None = None
     lists: Callable[[], Mapping[str, tuple[str, ...]]] = dict
     trace: Callable[[Verdict], str] = _no_version
     when: Callable[[int], tuple[int, int, str, str]] = local_time
+    number: Callable[[], int] = lambda: 0
 
     def facts(self) -> Facts:
         """What the rules know before they have asked anything."""
-        return Facts(self.lists())
+        return Facts(self.lists(), number=self.number())
 
     def verdict(self, letter: Letter, facts: Facts | None) -> Verdict | Ask:
         """What the rules make of it. Without facts nothing can be asked, and it is never an `Ask`."""
@@ -70,7 +71,7 @@ class Rulebook:
         if judge is None:
             return Verdict("accept", letter)
         try:
-            verdict = self._with_defaults(lambda known: judge(letter, known), facts)
+            verdict = self._with_defaults(lambda known: judge(letter, known), facts, letter.message)
         except Exception:  # whatever is wrong with the rules, the modem must be able to forget this message
             _log.failure("the rules could not judge a message from {peer}", peer=masked(letter.number))
             return Verdict("accept", letter)
@@ -78,22 +79,24 @@ class Rulebook:
             return Verdict("accept", letter)
         return verdict
 
-    def ruled(self, child: Submission, facts: Facts | None) -> list[Submission] | Ask:
-        """What the outgoing rules make of a message that an incoming rule sends."""
+    def ruled(self, child: Submission, facts: Facts | None, number: int = 0) -> list[Submission] | Ask:
+        """What the outgoing rules make of a message that an incoming rule sends because of the message with this number."""
         further = self.further
         if further is None:
             return [child]
-        ruled = self._with_defaults(lambda known: further(child, known), facts)
+        ruled = self._with_defaults(lambda known: further(child, known), facts, number)
         if isinstance(ruled, Ask):
             return [child] if facts is None else ruled
         first, more = ruled
         return [first, *more]
 
-    def _with_defaults(self, judge: Callable[[Facts], Made | Ask], facts: Facts | None) -> Made | Ask:
+    def _with_defaults(
+        self, judge: Callable[[Facts], Made | Ask], facts: Facts | None, number: int
+    ) -> Made | Ask:
         """The judgement; without facts every question counts as not answered."""
         if facts is not None:
             return judge(facts)
-        known = self.facts()
+        known = Facts(self.lists(), number=number)
         made = judge(known)
         while isinstance(made, Ask) and not known.failed.issuperset(made.questions):
             if len(known.failed) > _MOST_QUESTIONS:
@@ -111,7 +114,7 @@ def letter(known: Known, server_name: str, when: tuple[int, int, str, str]) -> L
     return Letter(
         outgoing=False, sender=known.sender(server_name), to=known.address, body=known.text, number=known.peer, size=size,
         door=known.arrival.gateway, gateway=known.arrival.gateway,
-        binary=isinstance(content, Binary), when=when, octets=octets, elements=elements, own=known.own,
+        binary=isinstance(content, Binary), when=when, octets=octets, elements=elements, own=known.own, message=known.number,
     )  # fmt: skip
 
 

@@ -169,7 +169,7 @@ class Sending(Postbox):
         )
         found: Refused | None = None
         for account, recipients in shares.phones.items():
-            as_account = Session(session.door, account, session.peer, session.trusted)
+            as_account = Session(session.door, account, session.peer, session.trusted, session.host)
             for one in recipients:
                 try:
                     await self.desk.dispatcher.vet(as_account, one)

@@ -69,7 +69,7 @@ class Errand:
             account=share.account, ticket=self.ticket, wants=Wants.FAILURE,
             headers=(*(pair for pair in named if pair[1]), *share.headers),
             key=key_of(mail, self.address, share.account, f"{share.kind}{batch}"),
-            peer=mail.session.peer, head=mail.head, attachments=mail.attachments,
+            peer=mail.session.peer, host=mail.session.host, head=mail.head, attachments=mail.attachments,
         )  # fmt: skip
 
 

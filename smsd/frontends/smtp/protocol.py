@@ -46,6 +46,7 @@ class SMSProtocol(LineServer):
         self.transaction: Transaction | None = None
         self._mechanism: auth.Mechanism | None = None
         self._peer: str | None = None
+        self.client = ""  # what it calls itself
         self._here: str | None = None
 
     def greeting(self) -> bytes:
@@ -85,7 +86,7 @@ class SMSProtocol(LineServer):
     def session(self) -> Session:
         """Who is at the door, as the core knows it."""
         peer = self.peer
-        return Session(self.factory.name, self.account, peer, peer in self.factory.trusted)
+        return Session(self.factory.name, self.account, peer, peer in self.factory.trusted, self.client)
 
     # --- greeting, TLS
 
@@ -116,6 +117,7 @@ class SMSProtocol(LineServer):
             raise CommandError(501, "5.5.4", "say who you are: EHLO your.host.name")
         self._reset()
         self.greeted = True
+        self.client = name.split()[0]
 
     def do_EHLO(self, name: str) -> None:
         """RFC 5321 4.1.1.1; neither this reply nor HELO's has enhanced codes."""

@@ -131,7 +131,7 @@ class Transaction:
         account, logout = result
         logout()
         session = self.session
-        named = Session(session.door, account.name, session.peer, session.trusted)  # type: ignore[attr-defined]
+        named = Session(session.door, account.name, session.peer, session.trusted, session.host)  # type: ignore[attr-defined]
         return self._vet(named, target, rcpt)
 
     def _vet(self, session: Session, target: addresses.Target, rcpt: Rcpt) -> Deferred[tuple[str, ...]]:
@@ -250,6 +250,7 @@ class Transaction:
             headers=tuple(header for header in headers if header[1]),
             key=self._key(group, recipients, letter),
             peer=self.session.peer,
+            host=self.session.host,
             head=letter.head,
             attachments=text.attachments,
         )

@@ -20,6 +20,7 @@ from smsd.policy.rules.conditions import Compiler, Test, Unanswered, decisive, w
 from smsd.policy.rules.index import Index, best, keys, rewriting
 from smsd.policy.rules.letter import Ask, Facts, Letter, Trace, Verdict
 from smsd.policy.rules.model import AddHeader, Condition, DeleteHeader, Field, Rule, SetHeader
+from smsd.policy.rules.variables import shows
 from smsd.policy.rules.view import WRITABLE, View, canonical, depends
 from smsd.values.errors import InvalidValue
 
@@ -63,7 +64,8 @@ class Compiled:
 @dataclass(frozen=True, slots=True)
 class Ruleset:
     """A compiled list. `warnings` are sentences for the administrator; `files` and `databases` what its conditions need;
-    `reads_headers`: whether it looks at headers other than From, To and Subject. `compiled` has None for a rule that is switched
+    `reads_headers`: whether it looks at headers other than From, To and Subject; `shows_number`: whether a text has the id of the
+    message in it. `compiled` has None for a rule that is switched
     off."""
 
     compiled: tuple[Compiled | None, ...]
@@ -72,6 +74,7 @@ class Ruleset:
     files: frozenset[str] = frozenset()
     databases: frozenset[str] = frozenset()
     reads_headers: bool = False
+    shows_number: bool = False
 
 
 def compile(rules: Sequence[Rule]) -> Ruleset:
@@ -102,6 +105,9 @@ def compile(rules: Sequence[Rule]) -> Ruleset:
         frozenset(compiler.files),
         frozenset(compiler.databases),
         any(_reads_headers(rule) for rule in rules if rule.active),
+        any(
+            shows(part, "message") for rule in rules if rule.active for part in (rule.condition, rule.actions)
+        ),
     )
 
 

@@ -20,7 +20,8 @@ class Letter:
     """`sender` and `to` are the texts of From and To. `headers` are further fields in order (names in any case). `when` is
     local time as (weekday 0 = Monday, minute of the day, "2026-11-21", "13:05"). `phone` and `email` are the account's.
     `size` counts octets. `number` is the other party's phone number in its normal form, `own` the one of ours that it wrote to.
-    `octets` and `elements` (of the user data header) are those of a binary message."""
+    `octets` and `elements` (of the user data header) are those of a binary message. `message` is the id of this one (where a
+    rule sends it, of the one that it comes from), 0 when no rule shows it. `host` is what the client calls itself."""
 
     outgoing: bool
     sender: str
@@ -66,11 +67,13 @@ Answer = Union[str, None]
 @frozen
 class Facts:
     """What `judge` is told besides the letter: the lines of list files by path, answers to questions asked before, and the
-    questions that could not be answered in time (their default counts)."""
+    questions that could not be answered in time (their default counts). `number` is the id that an incoming message will have: it
+    stays the same while questions are asked."""
 
     lists: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     answers: Mapping[Question, Answer] = field(default_factory=dict)
     failed: frozenset[Question] = frozenset()
+    number: int = 0
 
 
 @frozen

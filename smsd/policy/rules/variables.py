@@ -101,6 +101,17 @@ def compile_text(
     return show, False
 
 
+def shows(value: object, name: str) -> bool:
+    """Whether a text in this action or condition may have the variable in it."""
+    if isinstance(value, str):
+        return "%" in value and name in value.lower()
+    if isinstance(value, tuple):
+        return any(shows(one, name) for one in value)
+    return any(
+        shows(getattr(value, field), name) for field in getattr(type(value), "__dataclass_fields__", ())
+    )
+
+
 def _kind(view: View) -> template.Kind:
     if view.letter.binary:
         return "binary"

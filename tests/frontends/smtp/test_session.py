@@ -38,6 +38,19 @@ class Taken(SynchronousTestCase):
         self.assertEqual(talk.send("QUIT"), "221 2.0.0 bye\r\n")
         self.assertTrue(talk.closed)
 
+    def test_rules_are_told_what_the_client_calls_itself(self) -> None:
+        talk = Dialogue()
+        talk.begin()
+        talk.deliver()
+        talk.send(
+            "EHLO mail.example.org and more", "MAIL FROM:<ann@example.org>", "RCPT TO:<+1555@sms.example>"
+        )
+        talk.deliver()
+        self.assertEqual(
+            [(one.host, one.peer) for one in talk.dispatcher.submissions],
+            [("client.example", "127.0.0.1"), ("mail.example.org", "127.0.0.1")],
+        )
+
     def test_answer_waits_for_the_commit(self) -> None:
         talk = Dialogue()
         talk.begin()

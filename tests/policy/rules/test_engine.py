@@ -323,6 +323,17 @@ class Compiling(SynchronousTestCase):
         assert isinstance(verdict, Verdict)
         self.assertEqual(verdict.fate, "delete")
 
+    def test_whether_the_number_is_shown(self) -> None:
+        asks = SqlCondition("log", "select ?", ("%%Message%%",))
+        told = Forward("%message%@example.org")
+        for shown, condition, action in (
+            (True, Not(asks), Accept()),
+            (True, All(), told),
+            (False, field("body", How.CONTAINS, "message"), Reject("%body%")),
+        ):
+            self.assertEqual(compile([rule("a", condition, action)]).shows_number, shown, (condition, action))
+        self.assertFalse(compile([rule("a", All(), told, active=False)]).shows_number)
+
     def test_whether_headers_are_read(self) -> None:
         for condition, action, reads in (
             (field("to", How.EMPTY, ""), SetHeader("Subject", "x"), False),
