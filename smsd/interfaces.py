@@ -243,6 +243,10 @@ class IAccount(Interface):
     gateway = Attribute("The gateway id this account is bound to, or None.")
     email = Attribute("Where the account's reports go when the door knows nobody better, or None.")
     phone = Attribute("The account's phone number in international form, or None (%sender_phonealias%).")
+    group = Attribute("The id of the account group it belongs to, or None.")
+    senders = Attribute("Patterns of what it may call itself (tuple of str); none: what gateways allow.")
+    text = Attribute("What is done to its texts: as_is, tidy or national.")
+    prepaid = Attribute("Whether it pays before it sends (bool).")
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,8 +17,8 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 from zope.interface import Interface
 from zope.interface.verify import verifyObject
 
-from smsd.core import accounts, passwords
-from smsd.core.accounts import Account, Accounts, AccountSettings, Denied, Vouched, hash_password
+from smsd.core import passwords
+from smsd.core.accounts import Account, Accounts, AccountSettings, Denied, Vouched, checker, hash_password
 from smsd.core.credentials import Login
 from smsd.core.guessing import FREE
 from smsd.core.passwords import NOBODY, REMEMBER, TooBusy, Verifier, is_hash, matches
@@ -339,7 +339,7 @@ class SlowDownTests(LoginTestCase):
         self.assertEqual(self.accounts._lines, {})
 
     def test_the_line_of_one_address_is_bounded(self) -> None:
-        self.patch(accounts, "_MOST_WAITING", 5)
+        self.patch(checker, "_MOST_WAITING", 5)
         self.threads.at_once = False
         logins = [self.login("john", f"guess{number}") for number in range(7)]
         self.assertEqual(self.failureResultOf(logins[6], Denied).value.reason, Reason.SLOW_DOWN)

@@ -118,6 +118,10 @@ class FakeAccount:
     gateway: str | None = None
     email: str | None = None
     phone: str | None = None
+    group: str | None = None
+    senders: tuple[str, ...] = ()
+    text: str = "as_is"
+    prepaid: bool = False
 
 
 class FakeAccounts:

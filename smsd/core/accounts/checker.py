@@ -1,4 +1,4 @@
-"""Who may send: the accounts of the configuration, and a cred portal for their logins (features U1, U4, U5).
+"""Logins: a cred portal, checker and realm over the accounts there are (features U4, U5).
 
 Order of a login: the name as S4 reads it, the guessing locks, the password (never on the reactor), then
 whether the account may be used from there and today. Strangers get one answer for everything; only the right
@@ -8,14 +8,11 @@ messages an account may send is counted elsewhere.
 
 from __future__ import annotations
 
-import datetime
 import hmac
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from typing import Any
 
-from pydantic import Field, SecretStr, field_validator, model_validator
 from twisted.cred.checkers import ICredentialsChecker
 from twisted.cred.credentials import ICredentials, IUsernamePassword
 from twisted.cred.error import UnauthorizedLogin
@@ -25,91 +22,18 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from smsd.codec.smsuri import login_names
-from smsd.config.settings import Section
+from smsd.core.accounts.directory import Entry, entry_of
+from smsd.core.accounts.settings import AccountSettings
 from smsd.core.credentials import Login
 from smsd.core.guessing import Guessing, origin
-from smsd.core.networks import Networks, is_loopback, read_network
-from smsd.core.passwords import LONGEST, NOBODY, TooBusy, Verifier, hash_password, is_hash
+from smsd.core.passwords import LONGEST, NOBODY, TooBusy, Verifier, is_hash
 from smsd.interfaces import IAccount
+from smsd.values.account import Account
 from smsd.values.errors import Reason, Refused
-
-__all__ = ["Account", "AccountSettings", "Accounts", "Denied", "IVouched", "Vouched", "hash_password"]
 
 _log = Logger()
 _MOST_WAITING = 200
 """Logins of one address that wait for each other."""
-
-
-class AccountSettings(Section):
-    """An account as the configuration has it (feature U1)."""
-
-    user: str = Field(pattern=r"^[^\s:\x00-\x1f\x7f]{1,128}$", description="without blanks and colons")
-    password: SecretStr = Field(default=SecretStr(""), description="the hash that `smsd password` prints")
-    active: bool = True
-    description: str = ""
-    gateway: str | None = Field(default=None, description="the id of the gateway that carries its messages")
-    expires: datetime.date | None = Field(
-        default=None, description="the last day (UTC) it can be used: 2027-12-31"
-    )
-    monthly_limit: int = Field(default=0, ge=0, description="messages per month; 0 is no limit")
-    phone: str | None = Field(default=None, pattern=r"^\+[1-9][0-9]{6,14}$", description="+420776047467")
-    email: str | None = Field(default=None, pattern=r"^[^\s@]+@[^\s@]+$", description="gets its reports")
-    callback: str | None = Field(default=None, description="the subscriber that hears of its messages")
-    country: str | None = Field(default=None, pattern="^[A-Z]{2}$", description="two letters: IT")
-    networks: list[str] = Field(default=[], description="where it may be used from; all, when empty")
-    demo: bool = Field(default=False, description="a password in clear, for loopback only")
-    outgoing_rules: list[Any] = Field(
-        default=[], description="the user's own rules for what the account sends"
-    )
-    incoming_rules: list[Any] = Field(
-        default=[], description="the user's own rules for what comes in for `email`"
-    )
-    may_execute: bool = Field(
-        default=False, description="yes or no; yes lets these rules start programs, URLs and SQL"
-    )
-
-    @field_validator("networks")
-    @classmethod
-    def _read_networks(cls, value: list[str]) -> list[str]:
-        for text in value:
-            read_network(text)
-        return value
-
-    @model_validator(mode="after")
-    def _password_fits(self) -> AccountSettings:
-        password = self.password.get_secret_value()
-        if not password and not self.networks:
-            raise ValueError(
-                "an account without password needs networks (nobody else may use it), or give it a password"
-            )
-        if password and not self.demo and not is_hash(password):
-            raise ValueError("the password is no argon2id hash: put in what `smsd password` prints")
-        return self
-
-
-@implementer(IAccount)
-@dataclass(frozen=True, slots=True)
-class Account:
-    """The avatar. `monthly_limit` 0 is none; `expires` is its last day."""
-
-    name: str
-    gateway: str | None = None
-    email: str | None = None
-    phone: str | None = None
-    country: str | None = None
-    monthly_limit: int = 0
-    expires: datetime.date | None = None
-    active: bool = True
-
-    def closed(self, now: float) -> str | None:
-        """Why it cannot be used at `now` (seconds UTC), for its owner; None when it can."""
-        if not self.active:
-            return "this account is switched off: ask the administrator"
-        if self.expires is not None:
-            today = datetime.datetime.fromtimestamp(now, datetime.timezone.utc).date()
-            if today > self.expires:
-                return f"this account expired after {self.expires}: ask the administrator"
-        return None
 
 
 class Denied(Refused, UnauthorizedLogin):
@@ -127,34 +51,6 @@ class Vouched:
     def __init__(self, username: str, peer: str) -> None:
         self.username = username
         self.peer = peer
-
-
-@dataclass(frozen=True, slots=True)
-class _Entry:
-    account: Account
-    password: str = field(repr=False)
-    networks: Networks
-    demo: bool
-
-    def reachable_from(self, peer: str) -> bool:
-        if self.demo and not is_loopback(peer):
-            return False
-        return not self.networks or peer in self.networks
-
-
-def _entry(settings: AccountSettings) -> _Entry:
-    account = Account(
-        name=settings.user,
-        gateway=settings.gateway,
-        email=settings.email,
-        phone=settings.phone,
-        country=settings.country,
-        monthly_limit=settings.monthly_limit,
-        expires=settings.expires,
-        active=settings.active,
-    )
-    demo = settings.demo or settings.user == "demo"
-    return _Entry(account, settings.password.get_secret_value(), Networks(settings.networks), demo)
 
 
 def _stranger() -> Denied:
@@ -205,14 +101,14 @@ class Accounts:
         self._verifier = Verifier(reactor, run)
         self._guessing = Guessing()
         self._lines: dict[str, DeferredLock] = {}
-        self._entries: dict[str, _Entry] = {}
+        self._entries: dict[str, Entry] = {}
         self.portal = _QuickPortal(self)
         self.replace(settings)
 
     def replace(self, settings: Iterable[AccountSettings]) -> None:
         """The accounts of a configuration read again; everything verified so far is forgotten, failures are
         not."""
-        self._entries = {each.user: _entry(each) for each in settings}
+        self._entries = {each.user: entry_of(each) for each in settings}
         self._verifier.forget()
 
     def find(self, name: str) -> Account | None:
@@ -240,7 +136,7 @@ class Accounts:
             return self._admit(entry, peer)
         return self._check(name, entry, credentials.password, peer)
 
-    def _look_up(self, username: str) -> tuple[str, _Entry | None]:
+    def _look_up(self, username: str) -> tuple[str, Entry | None]:
         entry = self._entries.get(username)
         if entry is not None:
             return username, entry
@@ -249,7 +145,7 @@ class Accounts:
                 return name, self._entries[name]
         return username[:128], None
 
-    def _check(self, name: str, entry: _Entry | None, password: str, peer: str) -> Any:
+    def _check(self, name: str, entry: Entry | None, password: str, peer: str) -> Any:
         now = self._reactor.seconds()
         self._slow_down(name, peer, now)
         if entry is not None and not entry.password and peer in entry.networks:
@@ -275,7 +171,7 @@ class Accounts:
             del self._lines[address]
         return result
 
-    def _verify(self, name: str, entry: _Entry | None, mark: bytes, password: str, peer: str) -> Any:
+    def _verify(self, name: str, entry: Entry | None, mark: bytes, password: str, peer: str) -> Any:
         self._slow_down(name, peer, self._reactor.seconds())
         known = self._verifier.known(mark)
         if known is not None:
@@ -292,7 +188,7 @@ class Accounts:
             lambda right: self._found(right and hashed is not NOBODY, name, entry, peer), _busy
         )
 
-    def _found(self, right: bool, name: str, entry: _Entry | None, peer: str) -> str:
+    def _found(self, right: bool, name: str, entry: Entry | None, peer: str) -> str:
         """A fresh answer: failures count."""
         if entry is not None and self._entries.get(name) is not entry:
             raise Denied(Reason.SLOW_DOWN, "the accounts have just changed: try again")
@@ -305,13 +201,13 @@ class Accounts:
             )
         return self._decided(right, name, entry, peer)
 
-    def _decided(self, right: bool, name: str, entry: _Entry | None, peer: str) -> str:
+    def _decided(self, right: bool, name: str, entry: Entry | None, peer: str) -> str:
         if not right or entry is None:
             raise _stranger()
         self._guessing.succeeded(peer, name, self._reactor.seconds())
         return self._admit(entry, peer)
 
-    def _admit(self, entry: _Entry, peer: str) -> str:
+    def _admit(self, entry: Entry, peer: str) -> str:
         account = entry.account
         if not entry.reachable_from(peer):
             _log.warn("login refused: {account} may not be used from {peer}", account=account.name, peer=peer)
