@@ -78,6 +78,9 @@ class Queue:
     ) -> Outlet:
         """An outlet for a new gateway, which is set as its `gateway`."""
         meter = self._store.limiting.use(name, limits, self.zone, self.now())
+        if meter is not None:
+            meter.parts = abilities.parts
+            meter.text_parts = abilities.parts and not abilities.whole_text
         outlet = Outlet(self, name, abilities, in_doubt, country, meter)
         self._outlets[name] = outlet
         self.serving.changed()
@@ -262,7 +265,7 @@ class Queue:
         in_parts = able.parts and not (able.whole_text and isinstance(piece.content, Text))
         if outlet.meter is not None:
             charge, _ = outlet.charged.pop((lane.route, lane.flow, str(piece.target)))
-            outlet.meter.spread(charge, piece.total - 1 if in_parts else 0)
+            outlet.meter.moved(charge, self.now(), piece.total - 1 if in_parts else 0)
         self._carry(outlet, piece if in_parts else replace(piece, total=1))
 
     def _refund(self, outlet: Outlet, route: str, flow: str, target: str) -> None:
@@ -311,11 +314,9 @@ class Queue:
         take = Take(
             outlet.name, probes, outlet.free, self.lanes.on_wire, able.parts, now, able.whole_text, outlet.meter, shun
         )  # fmt: skip
-        self._store.take(take).addCallbacks(
-            self._taken, self._not_taken, (outlet, freed, now), {}, (outlet,), {}
-        )
+        self._store.take(take).addCallbacks(self._taken, self._not_taken, (outlet, freed), {}, (outlet,), {})
 
-    def _taken(self, taken: Taken, outlet: Outlet, freed: dict[int, int], at: int) -> None:
+    def _taken(self, taken: Taken, outlet: Outlet, freed: dict[int, int]) -> None:
         outlet.taking = False
         now = self.now()
         self.lanes.learn(taken, freed, now + int(BREATH * 1000))
@@ -324,7 +325,7 @@ class Queue:
             self.lanes.occupy(lane.route, lane.flow, str(piece.target))
         if outlet.meter is not None:
             for piece, cost in zip(taken.pieces, taken.costs, strict=True):
-                outlet.meter.charge(Charge(at, cost, str(piece.target)), piece.total - piece.seq)
+                outlet.meter.charge(Charge(now, cost, str(piece.target)), piece.total - piece.seq)
         for piece in taken.pieces:
             if self._stopping or not outlet.admits(now):
                 self._drop_parts(outlet, piece)
@@ -462,7 +463,7 @@ class Queue:
                 self._return(following)
             else:
                 if outlet.meter is not None:
-                    outlet.meter.part(self.now())
+                    outlet.meter.part(Charge(self.now(), 1, str(piece.target)))
                 self._carry(outlet, following)
         elif more:
             self._off_wire(outlet, piece)

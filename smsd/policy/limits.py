@@ -106,6 +106,8 @@ class Meter:
 
     def __init__(self, limits: Limits, zone: tzinfo) -> None:
         self.zone = zone
+        # Whether its gateway carries the parts of octets, and of texts, one by one.
+        self.parts = self.text_parts = False
         self._days = self._months = (0, 0)
         self._month = ""
         self._numbers: set[str] = set()
@@ -187,17 +189,15 @@ class Meter:
         if new:
             self._numbers.discard(charge.number)
 
-    def spread(self, charge: Charge, later: int) -> None:
-        """So many of the SMS that were charged at once follow one by one."""
-        for use in self.uses(charge):
-            self._spans[use.span].undo(use.start, later)
-        self.held += later
+    def moved(self, charge: Charge, now: int, later: int) -> None:
+        """What was charged when it was accepted leaves now; `later` of its SMS are parts that follow."""
+        self.undo(charge, new=False)
+        self.charge(charge._replace(at=now), later)
 
-    def part(self, now: int) -> None:
+    def part(self, charge: Charge) -> None:
         """One of those that follow leaves."""
         self.held -= 1
-        for use in self.uses(Charge(now, 1, "")):
-            self._spans[use.span].add(use.start, use.until, 1)
+        self.charge(charge)
 
     def drop(self, parts: int) -> None:
         """So many of those that follow do not leave."""

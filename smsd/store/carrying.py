@@ -132,7 +132,10 @@ class Carrying:
         if budget is None:
             return Taken(pieces, next_due, frozenset(held_up))
         costs = tuple(budget.costs)
-        charges = [Charge(item.now, n, str(piece.target)) for piece, n in zip(pieces, costs, strict=True)]
+        charges = [
+            Charge(item.now, n - (piece.total - piece.seq), str(piece.target))
+            for piece, n in zip(pieces, costs, strict=True)
+        ]
         self._limiting.write(cursor, item.gateway, charges)
         return Taken(pieces, next_due, frozenset(held_up - passed), costs, frozenset(passed), budget.short)
 
@@ -176,6 +179,8 @@ class Carrying:
             UPDATE, [self._updated(item, step, lanes[item.piece.delivery]) for item, step in ours]
         )
         self._record(cursor, ours)
+        if self._limiting.meters:
+            self._limiting.settled(cursor, ours)
         results = []
         for item, step in steps:
             delivery = item.piece.delivery

@@ -7,19 +7,21 @@ from __future__ import annotations
 
 import sqlite3
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import tzinfo
 
 from smsd.policy.limits import Charge, Limits, Meter, Use
 from smsd.values.delivery import State
-from smsd.values.plan import Acceptance
+from smsd.values.message import Text
+from smsd.values.plan import Acceptance, Settlement, Step
 
 # How often rows that no longer count are deleted (ms).
 SWEEP = 3_600_000
 
 
 class Limiting:
-    """`meters` has those of the gateways with limits, by id."""
+    """`meters` has those of the gateways with limits, by id. What leaves is written before it does: a message with the commit that
+    claims or accepts it, a part that follows with the commit that settles the one before."""
 
     def __init__(self) -> None:
         self.meters: dict[str, Meter] = {}
@@ -56,11 +58,20 @@ class Limiting:
         for accepted in items:
             for planned in accepted.planned:
                 if planned.state is State.SENDING and planned.gateway in self.meters:
-                    charge = Charge(accepted.now, planned.parts, str(planned.target))
+                    content = accepted.submission.content if planned.content is None else planned.content
+                    meter = self.meters[planned.gateway]
+                    by_parts = meter.text_parts if isinstance(content, Text) else meter.parts
+                    charge = Charge(accepted.now, 1 if by_parts else planned.parts, str(planned.target))
                     self.write(cursor, planned.gateway, [charge])
 
+    def settled(self, cursor: sqlite3.Cursor, steps: Iterable[tuple[Settlement, Step]]) -> None:
+        """Write the parts that follow those that are settled."""
+        for item, step in steps:
+            if step.state is State.SENDING:
+                self.write(cursor, item.piece.gateway, [Charge(item.now, 1, str(item.piece.target))])
+
     def write(self, cursor: sqlite3.Cursor, gateway: str, charges: Sequence[Charge]) -> None:
-        """Add what these messages take of the gateway's limits."""
+        """Add what these messages, or parts, take of the gateway's limits."""
         meter = self.meters.get(gateway)
         if meter is None or not charges:
             return
