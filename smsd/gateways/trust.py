@@ -7,11 +7,11 @@ from typing import Any
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from OpenSSL import SSL, crypto
 from twisted.internet import ssl
-from twisted.web.client import BrowserLikePolicyForHTTPS
 from twisted.web.iweb import IPolicyForHTTPS
 from zope.interface import implementer
 
 _LONGEST = 10_000_000
+_REMEMBERED = 64
 _END = b"-----END CERTIFICATE-----"
 
 
@@ -26,7 +26,7 @@ def policy(ca: str | None = None, certificate: str | None = None, key: str | Non
     if certificate is None:
         if key is not None:
             raise ValueError("there is a key but no certificate to show")
-        return BrowserLikePolicyForHTTPS(trustRoot=trust)
+        return _Policy(trust, {})
     mine, *chain = _certificates(certificate, "certificate")
     secret = _key(key or certificate)
     context = SSL.Context(SSL.TLS_METHOD)
@@ -36,22 +36,29 @@ def policy(ca: str | None = None, certificate: str | None = None, key: str | Non
         context.check_privatekey()
     except SSL.Error:
         raise ValueError(f"the key in {key or certificate} does not belong to {certificate}") from None
-    return _Known(trust, {"certificate": mine, "privateKey": secret, "extraCertChain": chain})
+    return _Policy(trust, {"certificate": mine, "privateKey": secret, "extraCertChain": chain})
 
 
 @implementer(IPolicyForHTTPS)
-class _Known:
-    """Like a browser that has a certificate of its own."""
+class _Policy:
+    """Verifies as a browser does, and may have a certificate of its own. What it takes to connect to a server is remembered:
+    reading the authorities takes as long as a hundred requests."""
 
     def __init__(self, trust: Any, options: dict[str, Any]) -> None:
         self._trust = trust
         self._options = options
+        self._known: dict[bytes, Any] = {}
 
     def creatorForNetloc(self, hostname: bytes, port: int) -> Any:
         """See `IPolicyForHTTPS`."""
-        return ssl.optionsForClientTLS(
-            hostname.decode("ascii"), trustRoot=self._trust, extraCertificateOptions=dict(self._options)
-        )
+        known = self._known.get(hostname)
+        if known is None:
+            if len(self._known) >= _REMEMBERED:
+                self._known.clear()
+            known = self._known[hostname] = ssl.optionsForClientTLS(
+                hostname.decode("ascii"), trustRoot=self._trust, extraCertificateOptions=dict(self._options)
+            )
+        return known
 
 
 def _certificates(path: str, what: str) -> list[crypto.X509]:

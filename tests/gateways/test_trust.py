@@ -32,6 +32,16 @@ class Files(SynchronousTestCase):
         ):
             found.creatorForNetloc(b"example.org", 443)
 
+    def test_remembered(self) -> None:
+        """By name, and not for ever more names."""
+        found = policy(ca=self.certificate)
+        first = found.creatorForNetloc(b"a.example", 443)
+        self.assertIs(found.creatorForNetloc(b"a.example", 8443), first)
+        self.assertIsNot(found.creatorForNetloc(b"b.example", 443), first)
+        for number in range(100):
+            found.creatorForNetloc(b"%d.example" % number, 443)
+        self.assertIsNot(found.creatorForNetloc(b"a.example", 443), first)
+
     def test_bad(self) -> None:
         empty = self.folder / "empty.pem"
         empty.write_text("-----BEGIN CERTIFICATE-----\nnonsense\n-----END CERTIFICATE-----\n")
