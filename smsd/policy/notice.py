@@ -108,7 +108,7 @@ REASONS = {
     "sent": "the network has taken it",
     "relayed": "the network gives no report of its delivery to the phone",
     "silent": "the network has sent no report of its delivery to the phone",
-    "buffered": "the network keeps it for the phone, which is away",
+    "buffered": "the network has not delivered it yet",
 }
 
 

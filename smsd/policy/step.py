@@ -128,7 +128,7 @@ def after_report(
         if view.state is not State.SENT:
             return None
         told = "buffered" if view.wants & Wants.BUFFERED and not told_buffered else ""
-        reason = f"the network keeps it: {network or 'the phone is away'}"
+        reason = f"not delivered yet: {network or 'the network still tries'}"
         return _step(view, State.SENT, notice=told, reason=reason, network=network, final=view.finished)
     if view.state not in (State.SENT, State.SENDING, State.READY, State.HELD):
         return None

@@ -164,7 +164,7 @@ class Reports(SynchronousTestCase):
         assert first is not None
         assert again is not None
         self.assertEqual((first.notice, first.network, again.notice), ("buffered", "phone busy", ""))
-        self.assertEqual(first.reason, "the network keeps it: phone busy")
+        self.assertEqual(first.reason, "not delivered yet: phone busy")
         late = after_report(sent._replace(finished=True), pending, NOW, all_delivered=False)
         assert late is not None
         self.assertTrue(late.final, "nothing is awaited any more")

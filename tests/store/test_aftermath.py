@@ -89,7 +89,7 @@ class Aftermath(SynchronousTestCase):
                 shown, rf"the network reports:\nPART .*\n2 +a-2 +pending +phone off +{moment(1000)}"
             )
             self.assertRegex(shown, r"parts:\nPART.*\n1 +one +a-1 .* delivered\n2 +one +a-2 .* pending\n")
-            self.assertIn("the network keeps it: phone off", shown)
+            self.assertIn("not delivered yet: phone off", shown)
 
     def test_one_that_went_whole_has_its_name(self) -> None:
         self.one.answer = lambda piece: Accepted("a-1")

@@ -94,7 +94,7 @@ class States(LedgerCase):
     def test_the_networks_words_are_the_reason(self) -> None:
         delivery = self.send()
         self.report("abc-1", "pending", detail="phone off")
-        self.assertEqual(self.told(delivery)["reason"], "the network keeps it: phone off")
+        self.assertEqual(self.told(delivery)["reason"], "not delivered yet: phone off")
         self.report("abc-1", "failed", detail="no such subscriber")
         self.assertEqual(self.told(delivery)["reason"], "the network reports: no such subscriber")
         (piece,) = self.house.mail.pieces
