@@ -270,6 +270,7 @@ class OtherProviders(Case):
             (403, "Authorization failed for sendsms",
              ("temporary", "gateway", "the login is refused: Authorization failed for sendsms")),
             (400, "Sender missing and no global set, rejected", ("permanent", "message")),
+            (403, "Number not allowed", ("permanent", "message", "Number not allowed")),
             (503, "Temporal failure, try again later.", ("temporary", "message", "Temporal failure, try again later.")),
         )  # fmt: skip
 
