@@ -115,7 +115,7 @@ def write(provider: Provider, piece: Piece, facts: Facts) -> HttpRequest:
 def _plan(piece: Piece, content: Text | Binary) -> Segmentation:
     if isinstance(content, Binary):
         return replan(content.data, piece.code, content.header)
-    return replan(content.text, piece.code, max_parts=piece.parameters.max_parts)
+    return replan(content.text, piece.code, content.header, piece.parameters.max_parts)
 
 
 def _kind(provider: Provider, made: Segmentation, content: Text | Binary, split: bool) -> Kind:
@@ -147,7 +147,7 @@ def _values(piece: Piece, content: Text | Binary, made: Segmentation, facts: Fac
     parameters = piece.parameters
     whole = isinstance(content, Text) and piece.total == 1
     seq = min(piece.seq, made.total)
-    elements = b"" if whole else made.user_data(seq, piece.reference).elements or b""
+    elements = made.elements if whole else made.user_data(seq, piece.reference).elements or b""
     data: str | bytes = "".join(map(str, made.parts)) if whole else made.parts[seq - 1]
     coding = parameters.coding
     return {
