@@ -8,6 +8,7 @@ from smsd.codec.tpdu import decode_mo
 from smsd.links.gsm.sending import pdu
 from smsd.values.errors import Refused
 from smsd.values.message import Binary, Declined, Parameters, Text
+from tests.codec.provider import test_request as provider_requests
 from tests.house import House, submission
 
 PART = b"\x00\x03\x2a\x02\x01"  # the first of two
@@ -45,6 +46,11 @@ class HeaderTest(SynchronousTestCase):
         assert isinstance(declined, Declined)
         self.assertIsInstance(declined.refusal, Refused)
         self.assertIn("already says which part", declined.refusal.text)
+
+    def test_a_provider_with_a_place_for_it(self) -> None:
+        url = "http://x/?to=%number%&data=%data%&udh=%udh;len;hex%"
+        asked = provider_requests.ask(url, Text("a" * 153, PART))
+        self.assertIn("udh=0500032A0201", asked.url)
 
     def test_other_elements_are_in_every_part(self) -> None:
         ports = b"\x05\x04\x15\x8a\x00\x00"

@@ -126,6 +126,22 @@ class PlaySms(ClientCase):
         )
         self.assertIn('"text": "\\u0416 a"', self.modems.journal.read_text())
 
+    def test_the_modem_is_unplugged(self) -> None:
+        self.modems.ask("vanish")
+        until(lambda: not self.slots(), 60, "a closed gateway", self.server.process)
+        query = "username=demo&password=demo&to=%2B628123456789&text=patience"
+        self.assertEqual(self.ask(query), (202, "3: Queued for later delivery"))
+        self.modems.ask("back")
+        until(lambda: self.modems.sent() == 1, 60, "the message", self.server.process)
+
+    def slots(self) -> int:
+        """How many pieces the gateway would take now."""
+        return sum(
+            int(gateway["slots"])
+            for gateway in self.server.ask("status")["gateways"]
+            if gateway["id"] == "gsm1"
+        )
+
     def test_incoming(self) -> None:
         self.modems.ask("receive +15559876543 'PV +628123456789 hello  there'")
         [call] = self.heard("/plugin/gateway/kannel/callback.php", 1)
