@@ -64,11 +64,8 @@ class Connection(Protocol):
         parser.set_dangerous_leniencies(
             lenient_headers=True, lenient_optional_cr_before_lf=True, lenient_spaces_after_chunk_size=True
         )
-        self._feed, self._status, self._lasting = (
-            parser.feed_data,
-            parser.get_status_code,
-            parser.should_keep_alive,
-        )
+        self._feed = parser.feed_data
+        self._status, self._lasting = parser.get_status_code, parser.should_keep_alive
 
     # A request leaves.
 
@@ -145,9 +142,8 @@ class Connection(Protocol):
             self._headed = True
             self._code = self._status()
             self._most = self._heard + LONGEST_HEAD + _FRAMING * exchange.limit
-            self._over = (
-                exchange.head
-            )  # whose length the parser would wait for: this connection is not used again
+            # The parser would wait for the body whose length HEAD tells: that connection is not used again.
+            self._over = exchange.head
 
     def on_body(self, data: bytes) -> None:
         """More of the body; what is longer than the limit is not waited for."""
@@ -239,6 +235,15 @@ class Connection(Protocol):
             self._answered(False)
         else:
             self._unanswered("it did not answer in time", True)
+
+    def stop(self) -> None:
+        """Whatever is under way."""
+        if self._exchange is not None and not self._headed:
+            self._unanswered("the connection to it was ended here", True)
+        elif self._exchange is not None:
+            self._answered(False)
+        else:
+            self.abort()
 
     def forget(self, exchange: Exchange) -> None:
         """Nobody waits for the answer."""

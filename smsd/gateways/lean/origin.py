@@ -144,20 +144,18 @@ class Origin:
     def _hindrance(self) -> str:
         if self._ready:
             return f"none of {len(self._ready)} connections to it became free in time"
-        return (
-            "it did not answer in time: TLS did not come about"
-            if self._raw
-            else "it cannot be reached in time"
-        )
+        if self._raw:
+            return "it did not answer in time: TLS did not come about"
+        return "it cannot be reached in time"
 
     def close(self) -> None:
         """End everything."""
         while self._waiting:
-            self._waiting.popleft().failed("the connections to it were ended", False)
+            self._waiting.popleft().failed("the connections to it were ended here", False)
         for connecting in list(self._connecting):
             connecting.cancel()
         for connection in (*self._ready, *self._raw):
-            connection.abort()
+            connection.stop()
         self.tidy()
 
     def tidy(self) -> None:
