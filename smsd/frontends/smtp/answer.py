@@ -13,6 +13,7 @@ from twisted.internet.defer import Deferred, gatherResults
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from smsd.frontends.smtp.dialects.dialect import Taken
 from smsd.frontends.smtp.letter import Letter
 from smsd.frontends.smtp.making import Group, Maker, of_box
 from smsd.interfaces import Posted
@@ -84,12 +85,14 @@ class Answer:
         """The text of the 250; Refused when nobody was queued, a temporary refusal before a permanent one. With
         recipients of both fates it is given when the sender's report about the declined ones is committed."""
         ids: list[str] = []
+        numbers: list[str] = []
         lines = dict.fromkeys(notes)
         declined: list[Declined] = []
         for submission, receipt in receipts:
             for recipient, fate in zip(submission.recipients, receipt.recipients, strict=False):
                 if isinstance(fate, Queued):
                     ids.append(str(receipt.message))
+                    numbers.append(recipient.typed)
                     lines.update((f"{recipient.typed}: {note}", None) for note in fate.notes)
                 else:
                     declined.append(fate)
@@ -101,14 +104,16 @@ class Answer:
                 raise Refused(Reason.UNAVAILABLE, "nothing was queued, try again later")
             raise min(declined, key=lambda one: one.refusal.reason.smtp).refusal
         for one in declined:
-            lines[f"{one.typed} was NOT taken: {one.refusal.text}"] = None
             self.log.warn(
                 "a recipient was declined after others were queued: {number} {reason}",
                 number=masked(one.typed),
                 reason=one.refusal.reason.name,
                 message=ids[0],
             )
-        answer = "\n".join((f"Ok: queued as {', '.join(dict.fromkeys(ids))}", *lines))
+        losses = dict.fromkeys((one.typed, one.refusal.text) for one in declined)
+        answer = self.door.dialect.taken(
+            Taken(tuple(dict.fromkeys(ids)), tuple(dict.fromkeys(numbers)), tuple(lines), tuple(losses))
+        )
         if not declined:
             return answer
         telling = [

@@ -6,6 +6,7 @@ no command.
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -29,6 +30,7 @@ from smsd.core.networks import Networks
 from smsd.frontends.calls import CallLog
 from smsd.frontends.smtp.addresses import Realm
 from smsd.frontends.smtp.commands import Mail
+from smsd.frontends.smtp.dialects import DIALECTS
 from smsd.frontends.smtp.login import log_in
 from smsd.frontends.smtp.protocol import SMSProtocol
 from smsd.frontends.smtp.settings import Settings, TLSFiles
@@ -95,12 +97,14 @@ class DoorFactory(SMTPFactory):
         self._portal = context.portal
         self.name = settings.id
         self.settings = settings
+        self.dialect = DIALECTS[settings.dialect]
+        self.numbers = itertools.count(1)
         self.hostname = settings.hostname or context.server_name
         self.domain = self.hostname.encode("ascii")
         self.mark = f"rules@{context.server_name}".lower()  # what rules here write into X-Loop
         self.clock = context.reactor
         self.dispatcher = context.dispatcher
-        self.post_office = context.post_office
+        self.post_office = context.post_office if self.dialect.boxes else None
         self.percent_logins = context.percent_logins
         self.trusted = Networks(settings.trusted_networks)
         self.clear_auth = Networks(settings.clear_auth_networks)

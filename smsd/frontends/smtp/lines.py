@@ -51,6 +51,7 @@ class LineServer(smtp.ESMTP):
     data_timeout = 180.0
     session_timeout = 3600.0
     error_limit = 10
+    codes = True  # replies have the enhanced codes of RFC 2034
 
     def __init__(self, clock: Any) -> None:
         super().__init__()
@@ -73,8 +74,12 @@ class LineServer(smtp.ESMTP):
         """Greet. Nothing here may depend on the peer's address: behind a proxy it is not known yet."""
         self.transport.registerProducer(self, True)
         self._deadline = self.clock.seconds() + self.session_timeout
-        self.write_lines(220, [self.greeting()])
+        self.greet()
         self.setTimeout(self.command_timeout)
+
+    def greet(self) -> None:
+        """The first reply."""
+        self.write_lines(220, [self.greeting()])
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Forget an unfinished body; what waits for its commit goes on without us."""
@@ -278,11 +283,11 @@ class LineServer(smtp.ESMTP):
 
     def reply(self, code: int, enhanced: str, text: str) -> None:
         """One reply; each line of `text` becomes a line with the enhanced code (RFC 2034)."""
+        prefix = f"{enhanced} ".encode("ascii") if self.codes else b""
         if text.isascii() and text.isprintable() and len(text) < 400:
             if not self._closing:
-                send(self.transport, f"{code} {enhanced} {text}\r\n".encode("ascii"))
+                send(self.transport, b"%d %b%b\r\n" % (code, prefix, text.encode("ascii")))
             return
-        prefix = enhanced.encode("ascii") + b" "
         lines = []
         for line in text.encode("ascii", "replace").splitlines() or [b""]:
             line = _NOT_PRINTABLE.sub(b"?", line)

@@ -1,7 +1,8 @@
 """ESMTP as the mail door speaks it: the commands, their order, and their answers.
 
 Implements RFC 5321, 3207 (STARTTLS), 4954 (AUTH), 1870, 2920, 6152, 6531, 2034, 3461. Holds no policy: what a sender or
-a recipient means is a `Transaction`'s business, made by the factory; a dialect subclasses this and changes replies.
+a recipient means is a `Transaction`'s business, made by the factory; what is said, and how arguments are read, the dialect
+knows.
 """
 
 from __future__ import annotations
@@ -13,9 +14,10 @@ from twisted.internet.interfaces import ISSLTransport, ITLSTransport
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 
-from smsd.frontends.smtp import auth, commands
+from smsd.frontends.smtp import auth
 from smsd.frontends.smtp.body import Body
 from smsd.frontends.smtp.commands import CommandError
+from smsd.frontends.smtp.dialects.dialect import Offer
 from smsd.frontends.smtp.lines import AUTH, COMMAND, LineServer
 from smsd.interfaces import Session
 from smsd.values.errors import Reason, Refused
@@ -35,6 +37,9 @@ class SMSProtocol(LineServer):
         super().__init__(factory.clock)
         settings = factory.settings
         self.factory = factory
+        self.dialect = factory.dialect
+        self.codes = factory.dialect.codes
+        self.number = next(factory.numbers)
         self.command_timeout = settings.command_timeout
         self.data_timeout = settings.data_timeout
         self.session_timeout = settings.session_timeout
@@ -51,7 +56,10 @@ class SMSProtocol(LineServer):
 
     def greeting(self) -> bytes:
         """What follows 220."""
-        return self.host + b" ESMTP smsd"
+        host = getattr(self.transport.getPeer(), "host", None)  # behind a proxy it is the proxy, as yet
+        peer = "local" if host is None else str(host).removeprefix("::ffff:")
+        text = self.dialect.texts.greeting.format(host=self.factory.hostname, number=self.number, peer=peer)
+        return text.encode("ascii", "replace")
 
     def connectionMade(self) -> None:
         """Look at the transport, then greet."""
@@ -93,25 +101,6 @@ class SMSProtocol(LineServer):
     def _may_authenticate(self) -> bool:
         return self.secure or (peer := self.peer) == "local" or peer in self.factory.clear_auth
 
-    def extensions(self) -> dict[bytes, list[bytes] | None]:
-        """What EHLO announces. Old clients look for `AUTH=`."""
-        announced: dict[bytes, list[bytes] | None] = {
-            b"PIPELINING": None,
-            b"SIZE": [b"%d" % self.factory.settings.size_limit],
-            b"8BITMIME": None,
-            b"SMTPUTF8": None,
-            b"ENHANCEDSTATUSCODES": None,
-            b"DSN": None,
-        }
-        if self.canStartTLS:
-            announced[b"STARTTLS"] = None
-        if self._may_authenticate():
-            names = b" ".join(auth.MECHANISMS)
-            announced[b"AUTH"] = [names]
-            announced[b"AUTH=" + names] = None
-        announced[b"HELP"] = None
-        return announced
-
     def _greet(self, name: str) -> None:
         if not name or len(name) > 255 or not name.isprintable():
             raise CommandError(501, "5.5.4", "say who you are: EHLO your.host.name")
@@ -122,8 +111,10 @@ class SMSProtocol(LineServer):
     def do_EHLO(self, name: str) -> None:
         """RFC 5321 4.1.1.1; neither this reply nor HELO's has enhanced codes."""
         self._greet(name)
-        self.extended = True
-        self.write_lines(250, [self.host, *self.listExtensions().split(b"\n")])
+        self.extended = self.dialect.extended
+        mechanisms = tuple(self.dialect.mechanisms) if self._may_authenticate() else ()
+        offer = Offer(self.host, self.factory.settings.size_limit, self.canStartTLS, mechanisms)
+        self.write_lines(250, self.dialect.announce(offer))
 
     def do_HELO(self, name: str) -> None:
         """RFC 821's greeting: no extensions."""
@@ -163,9 +154,11 @@ class SMSProtocol(LineServer):
             raise CommandError(501, "5.5.4", "write AUTH PLAIN or AUTH LOGIN")
         if not self._may_authenticate():
             raise CommandError(538, "5.7.11", "encryption is required before a password: use STARTTLS")
-        make = auth.MECHANISMS.get(name.upper().encode("ascii"))
+        mechanisms = self.dialect.mechanisms
+        make = mechanisms.get(name.upper().encode("ascii"))
         if make is None:
-            raise CommandError(504, "5.5.4", "mechanism not known: use PLAIN or LOGIN")
+            known = " or ".join(one.decode("ascii") for one in mechanisms)
+            raise CommandError(504, "5.5.4", f"mechanism not known: use {known}")
         self._mechanism = make()
         if initial.strip():
             self._respond(initial.strip().encode("ascii"), True)
@@ -229,7 +222,7 @@ class SMSProtocol(LineServer):
     def do_RSET(self, _: str) -> None:
         """Forget the transaction."""
         self._reset()
-        self.reply(250, "2.0.0", "Ok")
+        self.reply(250, "2.0.0", self.dialect.texts.fine)
 
     def do_MAIL(self, argument: str) -> None:
         """RFC 5321 4.1.1.2."""
@@ -237,24 +230,24 @@ class SMSProtocol(LineServer):
             raise CommandError(503, "5.5.1", "say EHLO first")
         if self.transaction is not None:
             raise CommandError(503, "5.5.1", "one sender per message: RSET begins anew")
-        mail = commands.read_mail(argument, self.extended, self.factory.settings.size_limit)
+        mail = self.dialect.read_mail(argument, self.extended, self.factory.settings.size_limit)
         self.transaction = self.factory.transaction(self, mail)
-        self.reply(250, "2.1.0", "Ok")
+        self.reply(250, "2.1.0", self.dialect.texts.sender.format(mail.sender))
 
     def do_RCPT(self, argument: str) -> None:
         """RFC 5321 4.1.1.3."""
         transaction = self.transaction
         if transaction is None:
             raise CommandError(503, "5.5.1", "MAIL comes before RCPT")
-        rcpt = commands.read_rcpt(argument, self.extended, transaction.mail.utf8)
+        rcpt = self.dialect.read_rcpt(argument, self.extended, transaction.mail.utf8)
         if transaction.asked >= self.factory.settings.recipient_limit:
             raise CommandError(
                 452, "4.5.3", f"too many recipients: {self.factory.settings.recipient_limit} are the limit"
             )
-        self.wait(transaction.recipient(rcpt), self._recipient_taken)
-
-    def _recipient_taken(self, notes: tuple[str, ...]) -> None:
-        self.reply(250, "2.1.5", "\n".join(("Ok", *notes)))
+        text = self.dialect.texts.recipient.format(rcpt.path.local)
+        self.wait(
+            transaction.recipient(rcpt), lambda notes: self.reply(250, "2.1.5", "\n".join((text, *notes)))
+        )
 
     def do_DATA(self, argument: str) -> None:
         """RFC 5321 4.1.1.4."""
@@ -265,7 +258,7 @@ class SMSProtocol(LineServer):
         if self.transaction.empty:
             raise CommandError(554, "5.5.1", "no valid recipients")
         self.start_body(Body(self.factory.settings.size_limit))
-        self.write_lines(354, [b"end with <CRLF>.<CRLF>"])
+        self.write_lines(354, [self.dialect.texts.data.encode("ascii")])
 
     def message_received(self, body: Body) -> None:
         """Answer 250 only after the commit."""
@@ -287,7 +280,7 @@ class SMSProtocol(LineServer):
 
     def do_NOOP(self, _: str) -> None:
         """Nothing."""
-        self.reply(250, "2.0.0", "Ok")
+        self.reply(250, "2.0.0", self.dialect.texts.fine)
 
     def do_VRFY(self, argument: str) -> None:
         """Nobody is told who exists here."""
@@ -301,11 +294,7 @@ class SMSProtocol(LineServer):
 
     def do_HELP(self, _: str) -> None:
         """RFC 5321 4.1.1.8."""
-        self.reply(
-            214,
-            "2.0.0",
-            "EHLO HELO STARTTLS AUTH MAIL RCPT DATA RSET NOOP VRFY QUIT\nRCPT TO:<+15551234567@domain> sends an SMS",
-        )
+        self.reply(214, "2.0.0", self.dialect.texts.help)
 
     def do_BDAT(self, argument: str) -> None:
         """Not announced; its octets must not be taken for commands all the same (RFC 3030)."""
@@ -317,4 +306,4 @@ class SMSProtocol(LineServer):
 
     def do_QUIT(self, _: str) -> None:
         """RFC 5321 4.1.1.10."""
-        self.goodbye(221, "2.0.0", "bye")
+        self.goodbye(221, "2.0.0", self.dialect.texts.bye)

@@ -22,6 +22,7 @@ class TLSFiles(Section):
 class Settings(FrontendSettings):
     """A mail door."""
 
+    dialect: Literal["smsd"] = Field(default="smsd", description="smsd")
     hostname: str | None = Field(
         default=None,
         pattern=r"^[A-Za-z0-9.\[\]:-]{1,253}$",

@@ -60,7 +60,7 @@ class Transaction:
             return self._let_into(box)
         if not rcpt.path.domain and rcpt.path.local.lower() == "postmaster":
             raise CommandError(550, "5.1.1", "the postmaster has no mailbox here: this server sends SMS only")
-        target = addresses.read(rcpt.path, self.door.realm, self.here)
+        target = self.door.dialect.target(rcpt.path, self.door.realm, self.here)
         wishes = target.wishes
         session = self.session
         if session.account is None and target.login is not None:

@@ -1,0 +1,13 @@
+"""How mail doors talk: a dialect is data, texts and a few functions for what differs between gateways that take SMS by SMTP.
+
+Order, limits, logins and commits are the same for all and live outside.
+"""
+
+from __future__ import annotations
+
+from smsd.frontends.smtp.dialects.dialect import Dialect
+from smsd.frontends.smtp.dialects.smsd import SMSD
+
+DIALECTS = {dialect.name: dialect for dialect in (SMSD,)}
+
+__all__ = ["DIALECTS", "Dialect"]
