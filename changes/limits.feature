@@ -1,0 +1,1 @@
+Gateways may have limits (SMS per second, minute, hour and day, recipients per month), failing gateways rest and are tried by one message, and groups of gateways share the work and stand in for each other when one refuses or does not answer.
