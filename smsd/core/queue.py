@@ -243,7 +243,8 @@ class Queue:
         outlet = self._outlets.get(name)
         if outlet is not None:
             outlet.reserved -= 1
-            self._refund(outlet, route, flow, target)
+            if outlet.charged:
+                self._refund(outlet, route, flow, target)
         self._free_target(route, flow, target)
         if outlet is not None:
             self.pump(outlet)
