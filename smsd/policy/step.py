@@ -134,12 +134,12 @@ def after_report(
         return None
     stick = 0 < view.sent < view.total
     if report.status == "expired":
-        reason = f"the network reports: {network or 'expired'}"
+        reason = _reported(network or "expired")
         return _step(
             view, State.EXPIRED, reason=reason, notice="expired", status="4.4.7", stick=stick, final=True,
             network=network,
         )  # fmt: skip
-    reason = f"the network reports: {network or 'not delivered'}"
+    reason = _reported(network or "not delivered")
     return _step(
         view, State.FAILED, reason=reason, notice="failed", status="5.0.0", stick=stick, final=True,
         network=network,
@@ -176,3 +176,11 @@ def after_operator(view: View, verb: str, who: str, now: int) -> Step | None:
             final=True,
         )
     return None
+
+
+_REPORTED = "the network reports: "
+
+
+def _reported(words: str) -> str:
+    """What the network said, as a reason; the servers of a chain hand it on as it is."""
+    return words if words.startswith(_REPORTED) else _REPORTED + words

@@ -73,11 +73,16 @@ class Variables(SynchronousTestCase):
             "extensionnosep": "+15551234567", "from_alias": "ann", "sender": "ann@example.org", "sender_phonealias": "+1666",
             "phone": "+1666", "email": "acme@example.org", "account": "acme", "gateway": "gw", "door": "smtp",
             "date": "2026-11-21", "time": "13:05", "message": "77", "keyword": "ORDER", "rest": "17 & 100%",
+            "binary": "0", "udh": "", "own": "",
         }  # fmt: skip
         self.assertEqual(set(values), NAMES)
         for name, value in values.items():
             for spelling in (f"%%{name}%%", f"%{name.upper()}%", f"%:{name}%"):
                 self.assertEqual(says(f"<{spelling}>"), f"<{value}>", spelling)
+
+    def test_of_a_binary_message(self) -> None:
+        binary = Letter(False, "x", "", "", binary=True, octets=b"\0\xff", elements=b"\5\4", own="+1999")
+        self.assertEqual(says("%data%|%udh;hex%|%binary%|%body%|%own%", binary), "AP8=|0504|1||+1999")
 
     def test_of_an_incoming_message(self) -> None:
         self.assertEqual(
