@@ -256,6 +256,15 @@ class House:
         if again is not None:
             again()
 
+    # -- time
+
+    def clock_was_set(self, step: float) -> None:
+        """Look again at what waits for a time of day. A gateway that rests does so no longer than it was to."""
+        for outlet in self.queue.outlets():
+            if step < 0:
+                outlet.not_before = max(outlet.not_before + int(step * 1000), 0)
+            self.queue.pump(outlet)
+
     # -- for people
 
     def _trial(self, gateway: str, sender: str, text: str) -> Deferred[dict[str, Any]]:

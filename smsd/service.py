@@ -157,6 +157,12 @@ class Server(Service):
                 self.log.error("{what}: {error}", what=what, error=error)
         self.log.info("smsd has stopped")
 
+    def clock_was_set(self, step: float) -> None:
+        """Somebody has set the clock forward by so many seconds: what waits for a time looks again."""
+        self._began += step
+        if self.house is not None and self.started.called and self.running:
+            self.house.clock_was_set(step)
+
     def _then(self, what: str, stop: Callable[[], Any]) -> None:
         self._undo.append((what, stop))
 

@@ -23,6 +23,7 @@ from smsd.logs import Logs
 from smsd.notify import Notifier
 from smsd.privileges import Privileges
 from smsd.service import Server
+from smsd.steady import Steady
 
 GARBAGE = (20_000, 20, 20)
 """How often the collector looks, far less than Python's own (700, 10, 10): 7 % of an accept, and half the time that reading ten
@@ -110,6 +111,7 @@ def makeService(options: Options) -> IService:
         failed=_exit_with_failure,
     )
     server.twistd = getattr(options, "parent", None)
+    Steady(reactor, server.clock_was_set).start()
     server.started.addCallback(lambda _: _settle())
     service: IService = server
     return service

@@ -72,7 +72,10 @@ class Lists(Mapping[str, tuple[str, ...]]):
         known = self._lists.get(path)
         if known is None:
             return ()
-        if not known.looking and self._reactor.seconds() >= known.look_again:
+        left = known.look_again - self._reactor.seconds()
+        if (
+            not known.looking and not 0 < left <= PATIENCE
+        ):  # more than that is left when the clock was set back
             self._look(path, known)
         return known.lines
 

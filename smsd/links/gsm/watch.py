@@ -84,7 +84,7 @@ class Watch:
         if self._checking:
             return
         now = self._clock.seconds()
-        due = now - self._looked >= self._interval
+        due = not 0 <= now - self._looked < self._interval  # also when the clock was set back
         if due or not registered(self._state):
             self._checking = True
             self._looked = now
@@ -93,7 +93,7 @@ class Watch:
     async def _check(self) -> None:
         """Is it alive, and what does it say of itself and its network."""
         try:
-            if self._clock.seconds() - self._dialogue.answered_at >= self._interval:
+            if not 0 <= self._clock.seconds() - self._dialogue.answered_at < self._interval:
                 await self._dialogue.ask("AT")
             mode = await self._dialogue.ask("AT+CMGF?")
             if mode.ok and "+CMGF: 1" in mode.lines:
