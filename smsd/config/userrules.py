@@ -20,6 +20,7 @@ from smsd.policy.rules.language.rules import DIRECTIONS, read_rules
 from smsd.policy.rules.model import (
     And,
     Condition,
+    Escalate,
     Field,
     How,
     Or,
@@ -114,6 +115,9 @@ class UserChecks(RuleChecks):
             for what in [_FORBIDDEN.get(type(action)) for action in rule.actions] + ["ask databases"] * asks:
                 if what is not None:
                     raise InvalidValue(f"users' rules do not {what}; set may_execute: yes for this account")
+        for action in rule.actions:
+            if isinstance(action, Escalate) and any("sender=" in to.lower() for to in action.to):
+                raise InvalidValue("users' rules do not choose senders for escalations; leave &sender= away")
         super().rule(direction, rule)
 
 

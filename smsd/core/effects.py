@@ -57,8 +57,16 @@ def submissions(
             failed(effect, refusal)
             continue
         if child is not None:
-            children.append(child)
+            children.append(child if effect.user else _named(child))
     return children
+
+
+def _named(child: Submission) -> Submission:
+    """The administrator's rule may have chosen any sender."""
+    if all(recipient.parameters.sender is None for recipient in child.recipients):
+        return child
+    recipients = tuple(replace(recipient, named_by_rule=True) for recipient in child.recipients)
+    return replace(child, recipients=recipients)
 
 
 def added_headers(verdict: Verdict, submission: Submission) -> tuple[tuple[str, str], ...]:

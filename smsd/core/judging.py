@@ -260,8 +260,11 @@ class Judge:
             headers = (*_rewritten(submission.headers, letter), *effects.added_headers(verdict, submission))
             content = submission.content if content is None else content
         r = recipient
+        named = r.named_by_rule or (
+            parameters.sender != r.parameters.sender and engine.BY_USER not in changed
+        )
         return Recipient(
-            address, r.typed, parameters, r.wants, r.original, content, headers, trace, r.refused, r.dropped, r.gather
+            address, r.typed, parameters, r.wants, r.original, content, headers, trace, r.refused, r.dropped, r.gather, named
         )  # fmt: skip
 
     def _trace(self, verdict: Verdict) -> str:
@@ -329,7 +332,8 @@ class Judge:
 
 def _with_trace(r: Recipient, trace: str) -> Recipient:
     return Recipient(
-        r.address, r.typed, r.parameters, r.wants, r.original, r.content, r.headers, trace, r.refused, r.dropped, r.gather
+        r.address, r.typed, r.parameters, r.wants, r.original, r.content, r.headers, trace, r.refused, r.dropped, r.gather,
+        r.named_by_rule,
     )  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import datetime, timezone, tzinfo
 from typing import Protocol
 
 from smsd.codec import segment, udh
@@ -16,8 +16,11 @@ from smsd.codec.dcs import Alphabet, Dcs
 from smsd.codec.number import normalise
 from smsd.core.subscribers import flow as whose
 from smsd.policy import route as routes
+from smsd.policy import senders
+from smsd.policy.alert import DOOR as ALERT
 from smsd.policy.step import MINUTE
 from smsd.store.ids import Ids
+from smsd.values.account import Account
 from smsd.values.address import Address
 from smsd.values.delivery import State
 from smsd.values.errors import InvalidValue, Reason, Refused
@@ -42,18 +45,6 @@ class Policies:
     country: str | None = None
     reports: str = "wanted"
     max_parts: int = 255
-
-
-class Account(Protocol):
-    """What planning needs of an account."""
-
-    name: str
-    gateway: str | None
-    monthly_limit: int
-    country: str | None
-
-    def closed(self, now: float) -> str | None:
-        """Why it cannot be used at `now` (seconds), None when it can."""
 
 
 class Slots(Protocol):
@@ -94,6 +85,7 @@ class Planner:
         self._find_account = find_account
         self._reference = ids.next() & 0xFFFF
         self._period = ("", 0)
+        self.zone: tzinfo = timezone.utc
         self._ways: list[routes.Way] | None = None
         self._carriers: dict[tuple[str, tuple[str, ...], str | None], Carriers] = {}
         self._normalised: tuple[Address | None, str | None, Address] = (None, None, Address("sms", "0"))
@@ -117,11 +109,11 @@ class Planner:
         # A report is told about an account's message; it is not one of them.
         own = submission.account and submission.door != "notice"
         account = self._find_account(submission.account) if submission.account and own else None
+        if account is not None and parent is None and (closed := account.closed(now / 1000)):
+            raise Refused(Reason.NOT_ALLOWED, closed)  # since whoever sends this has logged in
         one = _OneMessage(self, submission, account, now, trace)
         order = tuple(one.recipient(recipient, reserve) for recipient in submission.recipients)
-        limit = None
-        if account is not None:
-            limit = Limit(account.name, self.period(now), account.monthly_limit)
+        limit = None if account is None else self.limit(account, now)
         return Acceptance(
             submission.number or self._ids.next(), submission, order, now, limit, now + KEY_LIFE, parent
         )
@@ -147,6 +139,7 @@ class Planner:
         """Refused when `plan` would certainly decline this recipient: its number, its gateway."""
         account = self._find_account(account_name) if account_name else None
         target = self.target(recipient, account)
+        _check_sender(recipient, account)
         wanted = routes.needs(target.scheme, content, recipient.parameters)
         self.carriers(target.scheme, wanted, pinned(recipient.parameters, account, target.scheme))
 
@@ -172,11 +165,17 @@ class Planner:
         return normal
 
     def period(self, now: int) -> str:
-        """The month a message counts in, e.g. "2026-11"."""
-        hour = now // 3_600_000
-        if self._period[1] != hour:
-            self._period = (datetime.fromtimestamp(now / 1000, timezone.utc).strftime("%Y-%m"), hour)
+        """The month a message counts in, in the administrator's zone: "2026-11"."""
+        quarter = now // 900_000  # of an hour: some zones differ from others by that much
+        if self._period[1] != quarter:
+            self._period = (datetime.fromtimestamp(now / 1000, self.zone).strftime("%Y-%m"), quarter)
         return self._period[0]
+
+    def limit(self, account: Account, now: int) -> Limit:
+        """What an account, and its group, may still send."""
+        return Limit(
+            account.name, self.period(now), account.monthly_limit, account.group or "", account.group_limit
+        )
 
     def carriers(self, scheme: str, wanted: tuple[str, ...], pin: str | None) -> Carriers:
         """Who may carry it; Refused when nobody can. Remembered until gateways come or go, because every message asks."""
@@ -208,6 +207,22 @@ def pinned(parameters: Parameters, account: Account | None, scheme: str = "sms")
     return parameters.gateway or None
 
 
+def _check_sender(recipient: Recipient, account: Account | None) -> None:
+    """Refused when its account may not call itself so. The administrator's rules may make anybody anything."""
+    sender = recipient.parameters.sender
+    if account is not None and sender is not None and not recipient.named_by_rule:
+        check_sender(sender, account)
+
+
+def check_sender(sender: str, account: Account) -> None:
+    """Refused when an account may not call itself so."""
+    if not senders.allowed(account.senders, sender, account.country):
+        raise Refused(
+            Reason.NOT_ALLOWED,
+            f"account {account.name} may not send as {sender[:40]!r}: use {', '.join(account.senders[:10])}, or no sender",
+        )
+
+
 class _OneMessage:
     """The plan of one submission: what its recipients share is worked out once."""
 
@@ -235,6 +250,8 @@ class _OneMessage:
             known = self._seen.get(key) if self._seen else None
             if known is not None:
                 return known
+            if recipient.parameters.sender is not None and self._submission.door != ALERT:
+                _check_sender(recipient, self._account)
             planned = self._delivery(
                 recipient, target, typed, reserve and not (recipient.dropped or recipient.gather)
             )

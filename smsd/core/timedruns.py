@@ -254,4 +254,4 @@ def _recipient(text: str) -> Recipient:
     address, parameters = read_address(text)
     if address.scheme not in ("sms", "mailto"):
         raise InvalidValue(f"{text[:80]!r} is neither a number nor a mail address")
-    return Recipient(address, address.target, parameters)
+    return Recipient(address, address.target, parameters, named_by_rule=True)

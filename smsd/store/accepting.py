@@ -159,9 +159,16 @@ class Accepting:
         }
 
     def _counts(self, cursor: sqlite3.Cursor, items: Sequence[Acceptance]) -> dict[tuple[str, str], int]:
-        wanted = {(a.limit.account, a.limit.period) for a in items if a.limit and a.limit.most}
-        counts = dict.fromkeys(wanted, 0)
-        for account, period in wanted:
+        counts: dict[tuple[str, str], int] = {}
+        for accepted in items:
+            limit = accepted.limit
+            if limit is None or not (limit.most or limit.group_most):
+                continue
+            if limit.most:
+                counts[limit.account, limit.period] = 0
+            if limit.group_most:
+                counts[group_counter(limit.group), limit.period] = 0
+        for account, period in counts:
             row = cursor.execute(
                 "select n from counter where account=? and period=?", (account, period)
             ).fetchone()
@@ -184,18 +191,31 @@ def _repeat(before: tuple[bytes, str | Acceptance], fingerprint: bytes) -> Commi
 
 def _over_limit(accepted: Acceptance, counts: dict[tuple[str, str], int]) -> Refused | None:
     limit = accepted.limit
-    if limit is None or not limit.most:
+    if limit is None or not (limit.most or limit.group_most):
         return None
     more = _counted(accepted)
-    sent = counts[limit.account, limit.period]
-    if sent + more > limit.most:
-        return Refused(
-            Reason.OVER_LIMIT,
-            f"account {limit.account} may send {limit.most} messages a month and has sent {sent}:"
-            f" {more} more are not covered",
-        )
-    counts[limit.account, limit.period] = sent + more
+    covered = []
+    for counter, who, most in (
+        (limit.account, f"account {limit.account}", limit.most),
+        (group_counter(limit.group), f"the group {limit.group}", limit.group_most),
+    ):
+        if not most:
+            continue
+        sent = counts[counter, limit.period]
+        if sent + more > most:
+            return Refused(
+                Reason.OVER_LIMIT,
+                f"{who} may send {most} messages a month and has sent {sent}: {more} more are not covered",
+            )
+        covered.append((counter, sent + more))
+    for counter, sent in covered:
+        counts[counter, limit.period] = sent
     return None
+
+
+def group_counter(group: str) -> str:
+    """Under which name what a group sends is counted; no account has a colon in its name."""
+    return f"group:{group}"
 
 
 def _counted(accepted: Acceptance) -> int:
@@ -214,8 +234,13 @@ def _count(cursor: sqlite3.Cursor, items: Sequence[Acceptance]) -> None:
     for accepted in items:
         limit: Limit | None = accepted.limit
         if limit is not None:
-            n, _ = totals.get((limit.account, limit.period), (0, 0))
-            totals[limit.account, limit.period] = (n + _counted(accepted), accepted.now)
+            more, period = _counted(accepted), limit.period
+            n, _ = totals.get((limit.account, period), (0, 0))
+            totals[limit.account, period] = (n + more, accepted.now)
+            if limit.group:
+                counter = group_counter(limit.group)
+                n, _ = totals.get((counter, period), (0, 0))
+                totals[counter, period] = (n + more, accepted.now)
     if totals:
         cursor.executemany(
             "insert into counter(account, period, n, last) values(?,?,?,?) on conflict(account, period)"

@@ -10,7 +10,7 @@ from datetime import date, datetime, timezone, tzinfo
 class Account:
     """`monthly_limit` 0 is none; `expires` is its last day, in `zone`. `group` is the group it belongs to, `senders` patterns
     of what it may call itself (none: what gateways allow), `text` what is done to its texts, `prepaid` whether it pays
-    before it sends."""
+    before it sends. `group_limit` is for all members of the group together. `off` says why it cannot be used, "" when it can."""
 
     name: str
     gateway: str | None = None
@@ -25,9 +25,18 @@ class Account:
     text: str = "as_is"
     prepaid: bool = False
     zone: tzinfo = timezone.utc
+    group_limit: int = 0
+    off: str = ""
+
+    @property
+    def sender(self) -> str | None:
+        """What it calls itself where nothing is said: the first of `senders` that is no pattern."""
+        return next((one for one in self.senders if not one.endswith("*")), None)
 
     def closed(self, now: float) -> str | None:
         """Why it cannot be used at `now` (seconds UTC), for its owner; None when it can."""
+        if self.off:
+            return self.off
         if not self.active:
             return "this account is switched off: ask the administrator"
         if self.expires is not None and datetime.fromtimestamp(now, self.zone).date() > self.expires:

@@ -204,6 +204,7 @@ class Recipient:
     refused: Refused | None = None  # a rule does not take it
     dropped: str = ""  # a rule takes it and sends it nowhere: why
     gather: tuple[Care, ...] = ()  # rules let it wait, or want an answer
+    named_by_rule: bool = False  # a rule of the administrator has chosen its sender
 
     def __post_init__(self) -> None:
         storable(self.typed)

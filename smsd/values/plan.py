@@ -47,11 +47,14 @@ class Planned(NamedTuple):
 
 
 class Limit(NamedTuple):
-    """What the account may still send: at most `most` messages in `period` ("2026-11"); 0 is no limit, only counted."""
+    """What the account may still send: at most `most` messages in `period` ("2026-11"); 0 is no limit, only counted. The same
+    for all members of its group together."""
 
     account: str
     period: str
     most: int = 0
+    group: str = ""
+    group_most: int = 0
 
 
 class Acceptance(NamedTuple):

@@ -11,6 +11,7 @@ from smsd.policy.reply import CONFLICT
 from smsd.policy.rules import engine
 from smsd.policy.rules.model import Field, How, Rule, SetHeader, TextTest
 from smsd.store import operating
+from smsd.values.account import Account
 from smsd.values.address import Address
 from smsd.values.delivery import Failure, Kind
 from smsd.values.message import Parameters, Text, Ticket
@@ -140,16 +141,11 @@ class Unlinked(ArrivingCase):
         self.assertEqual(self.count("link"), 0)
 
     def test_an_account_waits_for_what_reaches_accounts(self) -> None:
-        self.house.accounts["demo"] = Account()
+        self.house.accounts["demo"] = Account("demo")
         self.house.send(PHONE, account="demo", ticket=None)
         self.assertEqual(self.count("link"), 1)
         self.sms("yes")
         self.assertEqual(self.mails(), [("ann@example.org", "yes")])
-
-
-class Account:
-    name, gateway, monthly_limit, country = "demo", None, 0, None
-    phone = email = None
 
 
 class SeveralSenders(ArrivingCase):
@@ -397,7 +393,7 @@ class TheSameWay(ArrivingCase):
     """An answer by mail leaves by the gateway that the phone wrote to (feature I4)."""
 
     def ready(self) -> None:
-        self.house.accounts["bound"] = Bound()
+        self.house.accounts["bound"] = Account("bound", gateway="gsm1")
 
     def asked(self, gateway: str = "gsm2") -> str:
         """A phone writes; the Message-ID of the mail made of it."""
@@ -460,11 +456,6 @@ class TheSameWay(ArrivingCase):
         for number, references in ((OTHER, ours), (PHONE, "<a@x> <1.2@sms.example.org>"), (PHONE, "")):
             self.answer(references, number)
         self.assertEqual({row["route"] for row in self.house.rows(door="smtp")}, {"any:sms"})
-
-
-class Bound:
-    name, gateway, country, monthly_limit = "bound", "gsm1", None, 0
-    email = phone = None
 
 
 class Forgetting(ArrivingCase):

@@ -7,6 +7,7 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from smsd.store import gathering
+from smsd.values.account import Account
 from smsd.values.delivery import Failure, Kind
 from smsd.values.message import Binary, Parameters, Text
 from tests.house import MODEM, House
@@ -155,12 +156,7 @@ class Starting(BacklogCase):
         self.assertEqual([row["door"] for row in self.house.rows() if row["door"] == "digest"], [])
 
     def test_accounts_are_never_mixed(self) -> None:
-        class Account:
-            gateway, monthly_limit, country = None, 0, None
-
-        self.house.accounts.update(ann=Account(), bob=Account())
-        for account in ("ann", "bob"):
-            self.house.accounts[account].name = account
+        self.house.accounts.update(ann=Account("ann"), bob=Account("bob"))
         self.outage(61, "ab", account="ann")
         self.outage(61, "cd", account="bob")
         self.restart()

@@ -27,6 +27,7 @@ from smsd.policy.rules.model import (
     Url,
 )
 from smsd.store import operating
+from smsd.values.account import Account
 from smsd.values.address import Address
 from smsd.values.errors import Refused
 from smsd.values.message import Call, Priority, Recipient, Submission, Text
@@ -385,15 +386,8 @@ class Numbers(RulesCase):
 class UsersOwnRules(RulesCase):
     """What a user's own rules send to phones, his account pays for (features R11, U1)."""
 
-    class Account:
-        name, gateway, country, monthly_limit = "ann", "gsm2", None, 2
-        why = ""
-
-        def closed(self, now: float) -> str:
-            return self.why
-
     def ready(self) -> None:
-        self.account = self.house.accounts["ann"] = self.Account()
+        self.house.accounts["ann"] = Account("ann", gateway="gsm2", monthly_limit=2)
 
     def own(self, *actions: Any) -> None:
         effects = tuple(Effect("mine", action, user="ann") for action in actions)
@@ -443,7 +437,7 @@ class UsersOwnRules(RulesCase):
         self.assertEqual(self.counted(), [("ann", 1)])
 
     def test_a_closed_account_sends_nothing(self) -> None:
-        self.account.why = "this account is switched off"
+        self.house.accounts["ann"] = Account("ann", active=False)
         self.own(Send("sms:+15550000009", "look"))
         self.sms()
         self.assertEqual((self.texts("gsm2"), self.counted()), ([], []))

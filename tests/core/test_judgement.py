@@ -29,6 +29,7 @@ from smsd.policy.rules.model import (
     SqlCondition,
     TextTest,
 )
+from smsd.values.account import Account
 from smsd.values.delivery import Accepted, Failure, Kind
 from smsd.values.errors import Reason, Refused
 from smsd.values.message import Declined, IdempotencyKey, Queued, Report, Wants
@@ -129,12 +130,9 @@ class BesidesTests(JudgingCase):
 class PinnedTests(JudgingCase):
     """An account with a gateway of its own."""
 
-    class Account:
-        name, gateway, email, phone, country, monthly_limit = "ann", "gsm1", None, None, None, 0
-
     def setUp(self) -> None:
         super().setUp()
-        self.house.accounts["ann"] = self.Account()
+        self.house.accounts["ann"] = Account("ann", gateway="gsm1")
 
     def test_its_messages_may_become_mails(self) -> None:
         self.use(rule(All(), SetHeader("To", "%number%@mail.example.net")))
@@ -154,12 +152,9 @@ class PinnedTests(JudgingCase):
 class LimitTests(JudgingCase):
     """The monthly limit of an account, and what rules send."""
 
-    class Account:
-        name, gateway, email, phone, country, monthly_limit = "ann", None, None, None, None, 3
-
     def setUp(self) -> None:
         super().setUp()
-        self.house.accounts["ann"] = self.Account()
+        self.house.accounts["ann"] = Account("ann", monthly_limit=3)
 
     def count(self) -> int:
         question = self.house.store.ask(lambda c: c.execute("select sum(n) from counter").fetchone()[0])

@@ -33,6 +33,7 @@ from smsd.policy.rules.model import (
 )
 from smsd.store import operating
 from smsd.store.carrying import MOST_ANSWERS
+from smsd.values.account import Account
 from smsd.values.address import Address
 from smsd.values.delivery import Accepted
 from smsd.values.errors import Reason
@@ -99,10 +100,7 @@ class JudgingTests(JudgingCase):
         self.assertEqual(self.sent(self.house.gsm), [("+393330000001", "hello")])
 
     def test_an_accounts_gateway_is_seen_and_may_be_left(self) -> None:
-        class Account:
-            name, gateway, email, phone, country, monthly_limit = "ann", "gsm1", None, "+15559990000", None, 0
-
-        self.house.accounts["ann"] = Account()
+        self.house.accounts["ann"] = Account("ann", gateway="gsm1", phone="+15559990000")
         self.use(
             rule(Field("to", TextTest(How.ENDS, "@gsm1")), SetHeader("To", "%number%@gsm2")),
         )

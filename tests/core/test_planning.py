@@ -9,6 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from smsd.core.planning import Policies
 from smsd.interfaces import Abilities
+from smsd.values.account import Account
 from smsd.values.address import Address
 from smsd.values.delivery import State
 from smsd.values.errors import Reason, Refused
@@ -16,9 +17,7 @@ from smsd.values.message import Binary, Declined, Parameters, Queued, Recipient,
 from smsd.values.plan import Planned
 from tests.house import MODEM, House, submission
 
-
-class Account:
-    name, gateway, monthly_limit, country = "ann", "gsm1", 0, "IT"
+ANN = Account("ann", gateway="gsm1", country="IT")
 
 
 class PlanningCase(SynchronousTestCase):
@@ -38,7 +37,7 @@ class PlanningCase(SynchronousTestCase):
 
 class Numbers(PlanningCase):
     def test_normalised_by_the_account_then_the_server(self) -> None:
-        self.house.accounts["ann"] = Account()
+        self.house.accounts["ann"] = ANN
         self.assertEqual(self.plan("333 123 4567", account="ann").target.target, "+393331234567")
         self.house.planner.policies = Policies(country="CH")
         self.assertEqual(self.plan("079 123 45 67").target.target, "+41791234567")
@@ -73,11 +72,11 @@ class Ways(PlanningCase):
     def test_pool_and_pin(self) -> None:
         self.assertEqual(self.plan().route, "any:sms")
         self.assertEqual(self.plan(parameters=Parameters(gateway="gsm1")).route, "gw:gsm1")
-        self.house.accounts["ann"] = Account()
+        self.house.accounts["ann"] = ANN
         self.assertEqual(self.plan(account="ann").route, "gw:gsm1")
 
     def test_the_accounts_gateway_is_for_sms(self) -> None:
-        self.house.accounts["ann"] = Account()
+        self.house.accounts["ann"] = ANN
         mail = Recipient(Address("mailto", "archive@example.org"))
         (entry,) = self.house.planner.plan(submission(recipients=(mail,), account="ann")).order
         assert isinstance(entry, Planned)
@@ -206,7 +205,7 @@ class Waiting(PlanningCase):
     def test_a_long_text_leaves_whole(self) -> None:
         self.house.wait(self.house.queue.remove("gsm1"))
         one = submission("333 0000001", "漢" * 100, account="ann", door="rules")
-        self.house.accounts["ann"] = Account()
+        self.house.accounts["ann"] = ANN
         (waiting,) = self.house.planner.unrouted(one).order
         assert isinstance(waiting, Planned)
         self.assertEqual(

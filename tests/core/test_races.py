@@ -5,6 +5,7 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from smsd.core.queue import BREATH
+from smsd.values.account import Account
 from smsd.values.delivery import Accepted, Failure, Kind, Scope
 from smsd.values.errors import Refused
 from smsd.values.message import Parameters
@@ -66,10 +67,7 @@ class HeldUp(RaceCase):
         self.assertEqual(self.texts(self.second), ["two"])
 
     def test_the_acceptance_that_reserved_it_is_refused(self) -> None:
-        class Account:
-            name, gateway, monthly_limit, country = "ann", None, 1, None
-
-        self.house.accounts["ann"] = Account()
+        self.house.accounts["ann"] = Account("ann", monthly_limit=1)
         self.start(gsm1=2)
         self.house.send(ANN, "one", account="ann")
         self.gsm.release()
@@ -157,10 +155,7 @@ class Late(RaceCase):
 
 class Told(RaceCase):
     def test_an_account_with_a_gateway_is_told_by_mail_all_the_same(self) -> None:
-        class Account:
-            name, gateway, monthly_limit, country = "ann", "gsm1", 0, None
-
-        self.house.accounts["ann"] = Account()
+        self.house.accounts["ann"] = Account("ann", gateway="gsm1")
         self.gsm.manual = False
         self.gsm.answer = lambda piece: Failure(Kind.PERMANENT, "no such number")
         self.start(gsm1=1, mail=1)

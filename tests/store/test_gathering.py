@@ -8,6 +8,7 @@ from dataclasses import replace
 from smsd.core.control import WAITING
 from smsd.interfaces import MessageIn
 from smsd.store import digests, gathering, operating
+from smsd.values.account import Account
 from smsd.values.address import Address
 from smsd.values.delivery import Failure, Kind, NetworkReport
 from smsd.values.errors import InvalidValue
@@ -231,15 +232,6 @@ class Gathering(CareCase):
         self.assertEqual(told["about"]["parent"], waiting["message"])
         self.assertEqual(self.row(members[0])["reason"], f"in the digest {row['id']}")
         self.assertEqual(self.row(members[1])["merged"], row["id"])
-
-
-class Account:
-    """Stands for one of the configuration."""
-
-    gateway, monthly_limit, country = None, 0, None
-
-    def __init__(self, name: str) -> None:
-        self.name = name
 
 
 class Holding(CareCase):

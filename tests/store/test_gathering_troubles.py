@@ -5,11 +5,11 @@ from __future__ import annotations
 from smsd.codec.dcs import Dcs
 from smsd.policy.rules import engine
 from smsd.policy.rules.model import Action, All, Cap, Escalate, Field, How, Rule, TextTest
+from smsd.values.account import Account
 from smsd.values.address import Address
 from smsd.values.message import Parameters, Ticket, Wants
 from tests.house import MODEM, submission
 from tests.store.caring import ANN, BOB, EVE, CareCase, cap, digest
-from tests.store.test_gathering import Account
 
 GSM7 = Parameters(coding=0)
 FLASH = Parameters(coding=0x10)
@@ -85,17 +85,11 @@ class CallLog(CareCase):
         self.assertEqual(self.house.rows(), [])
 
 
-class User(Account):
-    """An account as rules see it."""
-
-    phone = email = ""
-
-
 class UsersRules(CareCase):
     """Titles are unique among the rules of one user, and no further."""
 
     def start(self) -> None:
-        self.house.accounts.update(ann=User("ann"), bob=User("bob"))
+        self.house.accounts.update(ann=Account("ann"), bob=Account("bob"))
         super().start()
 
     def use(self, *actions: Action) -> None:

@@ -15,6 +15,7 @@ from smsd.store import operating, schema
 from smsd.store.ids import Ids, first_at
 from smsd.store.sqlite import SqliteStore
 from smsd.store.sweeping import AT_ONCE, KEYS_AT_ONCE, REFERENCES_AT_ONCE, Tick
+from smsd.values.account import Account
 from smsd.values.address import Address
 from smsd.values.errors import InvalidValue, Reason, Refused
 from smsd.values.message import Binary, IdempotencyKey, Parameters, Recipient, Submission, Text, Wants
@@ -82,12 +83,9 @@ class Identity(StoreCase):
 
 
 class Limits(StoreCase):
-    class Account:
-        name, gateway, monthly_limit, country = "ann", None, 2, None
-
     def setUp(self) -> None:
         super().setUp()
-        self.house.accounts["ann"] = self.Account()
+        self.house.accounts["ann"] = Account("ann", monthly_limit=2)
 
     def test_the_month_is_full(self) -> None:
         for _ in range(2):
@@ -112,7 +110,7 @@ class Limits(StoreCase):
     def test_counted_over_a_crash(self) -> None:
         self.house.send(account="ann")
         self.house = self.house.crash()
-        self.house.accounts["ann"] = self.Account()
+        self.house.accounts["ann"] = Account("ann", monthly_limit=2)
         self.house.send(account="ann")
         self.assertRaises(Refused, self.house.send, account="ann")
 

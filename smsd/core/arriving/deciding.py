@@ -12,7 +12,7 @@ from smsd.codec.webhooks import shown
 from smsd.core.arriving import ruling
 from smsd.core.arriving.known import Arrivals, Known, know
 from smsd.core.effects import MOST_ANSWERS, answer_key
-from smsd.core.planning import Planner, held
+from smsd.core.planning import Planner, check_sender, held
 from smsd.policy import reply
 from smsd.policy.rules.letter import Ask, Effect, Facts, Trace, Verdict
 from smsd.policy.rules.model import Respond
@@ -21,7 +21,7 @@ from smsd.values.address import Address, masked
 from smsd.values.delivery import State
 from smsd.values.errors import Reason, Refused
 from smsd.values.message import Declined, Parameters, Recipient, Submission, Text
-from smsd.values.plan import Acceptance, Limit, Planned
+from smsd.values.plan import Acceptance, Planned
 
 SELF = Address("account", "smsd")
 DOOR = "answers"
@@ -190,8 +190,13 @@ class Arriving:
         closed = account.closed(now / 1000)
         if closed:
             return Refused(Reason.NOT_ALLOWED, closed)
-        limit = Limit(user, self._planner.period(now), account.monthly_limit)
-        return desk.charge(plan._replace(limit=limit))
+        try:
+            for planned in plan.planned:
+                if planned.parameters.sender is not None:
+                    check_sender(planned.parameters.sender, account)
+        except Refused as refusal:
+            return refusal
+        return desk.charge(plan._replace(limit=self._planner.limit(account, now)))
 
     def _may_respond(self, known: Known, text: str, desk: Desk) -> bool:
         """A phone (no code, no name) gets the same answer of a rule once an hour, and not too many different ones."""

@@ -30,14 +30,19 @@ _MOST_NOTED: Final = 4096
 """Octets of a trace, after which only rules that matched are noted."""
 
 
+BY_USER = "to by a user"
+"""Stands among what was changed when a user's own rule has rewritten To: it may not choose any sender it likes."""
+
+
 class Compiled:
     """A rule that can be run."""
 
-    __slots__ = ("_lines", "acts", "condition", "position", "test", "title")
+    __slots__ = ("_lines", "acts", "condition", "position", "test", "title", "user")
 
     def __init__(self, position: int, rule: Rule, test: Test, acts: tuple[Act, ...]) -> None:
         self.position = position
         self.title = rule.title
+        self.user = rule.user
         self.condition = rule.condition
         self.test = test
         self.acts = acts
@@ -54,11 +59,15 @@ class Compiled:
     def run(self, seen: View, number: int) -> bool:
         """Do what it says; True: ask no more rules."""
         step(seen, self.line(number))
+        ended = False
         for act in self.acts:
             if act(seen):
                 seen.stopped = self.title
-                return True
-        return False
+                ended = True
+                break
+        if self.user and "to" in seen.dirty:
+            seen.changed.add(BY_USER)
+        return ended
 
 
 @dataclass(frozen=True, slots=True)
