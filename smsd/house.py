@@ -52,8 +52,8 @@ class House:
         self.store = SqliteStore(configuration.store.path, reactor)
         self.queue = Queue(self.store, reactor)
         self.ports = Ports(reactor)
-        self.accounts = Accounts(configuration.accounts, reactor, configuration.server.percent_logins)
-        self._account_settings = configuration.accounts
+        self.accounts = Accounts((), reactor, configuration.server.percent_logins)
+        self._account_settings: Any = None
         self._folder = configuration.folder
         self.simulators = Keeper("simulator", reactor)
         self.gateways = Keeper("gateway", reactor, removed=lambda gateway: self.queue.remove(gateway.name))
@@ -64,8 +64,9 @@ class House:
     def open_store(self) -> Callable[[], Any]:
         """Open the store and what stands on it; gives what closes it again."""
         self.store.open()
-        find: Any = self.accounts.find
+        find: Any = self.accounts.directory.find
         self.planner = Planner(self.store.ids, self.store.now, self.queue, find)
+        self.planner.zone = self.accounts.directory.zone
         self.judge = Judge(self.planner, self.store.now, find)
         self.dispatcher = Dispatcher(self.store, self.planner, self.queue, self.judge)
         self.inbound = Inbound(self.store, self.planner, self.queue)
@@ -108,6 +109,9 @@ class House:
             queue.expire_minutes, queue.warn_minutes, server.country, queue.reports
         )
         self.sweeper.keep_days = queue.keep_days
+        self.store.accepting.doors = frozenset(
+            listener.id for listener in configuration.listeners if listener.counted
+        )
         self.backlog.minutes = queue.digest_after_minutes
         arriving = self.inbound.arriving
         arriving.server_name, arriving.postmaster = server.name, postmaster(configuration)
@@ -127,9 +131,10 @@ class House:
         self.clocks.use(configuration.timed)
         self.subscribers.use(configuration)
         self.answer_office.use([gateway.mail_from for gateway in configuration.gateways], server.name)
-        if configuration.accounts != self._account_settings:
-            self._account_settings = configuration.accounts
-            self.accounts.replace(configuration.accounts)
+        accounts = (configuration.accounts, configuration.account_groups, configuration.policies)
+        if accounts != self._account_settings:
+            self._account_settings = accounts
+            self.accounts.replace(*accounts)
 
     # -- what should run
 
@@ -303,6 +308,7 @@ class House:
                 "type": settings.type,
                 "listen": settings.listen,
                 "running": settings.id in self.doors.services,
+                "counted": settings.counted,
             }
             for settings in configuration.listeners
         ]

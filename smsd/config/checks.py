@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from smsd.config import endpoints, groups
+from smsd.config import accounts, endpoints, groups
 from smsd.config.positions import Document, KeyPath
 from smsd.config.settings import FileSettings
 
@@ -24,6 +24,8 @@ def across(document: Document, file: FileSettings, found: dict[str, Entries]) ->
     # number@ID is a mail address too, and in a domain case means nothing.
     _unique(document, [*doors, *named], "id", str.lower)
     _unique(document, found["accounts"], "user")
+    _unique(document, found["account_groups"], "id")
+    _unique(document, found["policies"], "who")
     _unique(document, found["simulators"], "id")
     _unique(document, found["databases"], "name")
     _reserved(document, [*doors, *named])
@@ -34,6 +36,7 @@ def across(document: Document, file: FileSettings, found: dict[str, Entries]) ->
     warnings = groups.across(document, found["groups"], known, active)
     known += _ids(document, "groups")
     _accounts(document, found["accounts"], known, doors)
+    accounts.across(document, found, known)
     _mail(document, gateways)
     return [*_warnings(file, found), *warnings]
 
@@ -97,8 +100,8 @@ def _domains(document: Document, file: FileSettings, gateways: Entries) -> None:
             )
 
 
-def _accounts(document: Document, accounts: Entries, known: list[str], doors: Entries) -> None:
-    for path, account in accounts:
+def _accounts(document: Document, entries: Entries, known: list[str], doors: Entries) -> None:
+    for path, account in entries:
         gateway = getattr(account, "gateway", None)
         if gateway is not None and gateway not in known:
             document.report(
@@ -133,6 +136,14 @@ def _warnings(file: FileSettings, found: dict[str, Entries]) -> list[str]:
     warnings = []
     if not any(door.active for _, door in found["listeners"]):
         warnings.append("no listener is active: nobody can hand in a message")
+    users = {account.user for _, account in found["accounts"]}
+    for _, door in found["listeners"]:
+        warnings += door.doubts() if door.active else []
+        payer = getattr(door, "account", None)
+        if payer is not None and payer not in users:
+            warnings.append(
+                f"listener {door.id}: account {payer!r} is not in this file; only if the store has it, it pays"
+            )
     if not any(gateway.active for _, gateway in found["gateways"]):
         warnings.append("no gateway is active: messages will wait")
     if not file.server.postmaster:

@@ -23,6 +23,8 @@ LISTS = (
     *PLUGINS,
     *POST_OFFICE,
     "groups",
+    "account_groups",
+    "policies",
     "databases",
     "outgoing",
     "incoming",
@@ -61,6 +63,8 @@ def _build(
         "gateways": _plugins("gateways", registry.GATEWAYS, document, around, defaults),
         "groups": _all_of("groups", lambda: groups.GroupSettings, document, around),
         "accounts": _all_of("accounts", _account_model, document, around),
+        "account_groups": _all_of("account_groups", _account_group_model, document, around),
+        "policies": _all_of("policies", _policy_model, document, around),
         "simulators": _all_of("simulators", _simulator_model, document, around),
         "databases": _all_of("databases", lambda: DatabaseSettings, document, around),
         "timed": _all_of("timed", lambda: timed.TimedSettings, document, around),
@@ -178,6 +182,18 @@ def _account_model() -> Any:
     from smsd.core.accounts import AccountSettings
 
     return AccountSettings
+
+
+def _account_group_model() -> Any:
+    from smsd.core.accounts import AccountGroupSettings
+
+    return AccountGroupSettings
+
+
+def _policy_model() -> Any:
+    from smsd.core.accounts import PolicySettings
+
+    return PolicySettings
 
 
 def _post_office() -> Any:

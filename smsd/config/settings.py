@@ -80,6 +80,15 @@ class FrontendSettings(Section):
     trusted_networks: list[str] = Field(default=[], description="peers whose authenticated=1 is honoured")
     max_parts: int | None = Field(default=None, ge=1, le=128)
 
+    @property
+    def counted(self) -> bool:
+        """Whether its messages are counted for good (`smsd status`)."""
+        return False
+
+    def doubts(self) -> list[str]:
+        """Warnings at load."""
+        return []
+
 
 class Place:
     """Marks a setting that is a path: a relative one is completed before anybody sees it (see `Path`)."""
@@ -277,6 +286,8 @@ class FileSettings(Section):
     gateways: list[dict[str, Any]] = []
     groups: list[dict[str, Any]] = []
     accounts: list[dict[str, Any]] = []
+    account_groups: list[dict[str, Any]] = []
+    policies: list[dict[str, Any]] = []
     simulators: list[dict[str, Any]] = []
     databases: list[dict[str, Any]] = []
     notifications: list[dict[str, Any]] = []
@@ -308,6 +319,8 @@ class Configuration:
     gateways: tuple[Any, ...] = ()
     groups: tuple[Any, ...] = ()
     accounts: tuple[Any, ...] = ()
+    account_groups: tuple[Any, ...] = ()
+    policies: tuple[Any, ...] = ()
     simulators: tuple[Any, ...] = ()
     databases: tuple[DatabaseSettings, ...] = ()
     timed: tuple[Any, ...] = ()

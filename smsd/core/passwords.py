@@ -21,7 +21,7 @@ from twisted.python.threadpool import ThreadPool
 
 REMEMBER = 300.0
 """Seconds that an answer is remembered."""
-MOST = 4096
+MOST = 16384
 """Answers remembered; the oldest go first."""
 MOST_PENDING = 100
 """Verifications waiting for a thread; each takes some 50 ms of a core."""
@@ -80,9 +80,10 @@ class Verifier:
         self._known: dict[bytes, tuple[bool, float]] = {}
         self._pending: dict[bytes, list[Deferred[bool]]] = {}
 
-    def mark(self, name: str, password: str) -> bytes:
-        """What the pair is remembered under. UnicodeEncodeError for what is no text."""
-        return blake2b(f"{len(name)}:{name}{password}".encode(), key=self._key, digest_size=32).digest()
+    def mark(self, name: str, password: str, hashed: str = "") -> bytes:
+        """What the pair is remembered under, as long as the account has this hash. UnicodeEncodeError for what is no text."""
+        text = f"{len(name)}:{name}{len(hashed)}:{hashed}{password}"
+        return blake2b(text.encode(), key=self._key, digest_size=32).digest()
 
     def known(self, mark: bytes) -> bool | None:
         """What was found out about this pair within the last minutes, or None."""

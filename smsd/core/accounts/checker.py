@@ -1,7 +1,9 @@
 """Logins: a cred portal, checker and realm over the accounts there are (features U4, U5).
 
-Order of a login: the name as S4 reads it, the guessing locks, the password (never on the reactor), then
-whether the account may be used from there and today. Strangers get one answer for everything; only the right
+Every door asks the portal with one of two credentials: `Vouched`, the user of a session that a trusted peer answers for, or
+`Login`, a name and a password: a mail user's by policy, or an account's. Order of a login: the name as S4 reads it, the guessing
+locks, the password (never on the reactor; a mail user's may be known to a source outside), then whether the account may be used
+from there and today. Strangers get one answer for everything; only the right
 password learns that an account is closed. Logged are names of accounts that exist, never a password. How many
 messages an account may send is counted elsewhere.
 """
@@ -10,8 +12,8 @@ from __future__ import annotations
 
 import hmac
 import math
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Protocol
 
 from twisted.cred.checkers import ICredentialsChecker
 from twisted.cred.credentials import ICredentials, IUsernamePassword
@@ -22,7 +24,7 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from smsd.codec.smsuri import login_names
-from smsd.core.accounts.directory import Entry, entry_of
+from smsd.core.accounts.directory import Directory, Entry
 from smsd.core.accounts.settings import AccountSettings
 from smsd.core.credentials import Login
 from smsd.core.guessing import Guessing, origin
@@ -51,6 +53,13 @@ class Vouched:
     def __init__(self, username: str, peer: str) -> None:
         self.username = username
         self.peer = peer
+
+
+class Source(Protocol):
+    """Something that knows passwords of mail users: a directory, a mail server. It limits its own time."""
+
+    def check(self, name: str, password: str) -> Deferred[bool]:
+        """Whether this is the user's password; fails with `Denied` (SLOW_DOWN) when that cannot be known now."""
 
 
 def _stranger() -> Denied:
@@ -82,7 +91,7 @@ class _QuickPortal(Portal):
 @implementer(ICredentialsChecker, IRealm)
 class Accounts:
     """The accounts, their checker and their realm. `portal` logs in `Login` and `Vouched`, and fails with
-    `Denied`.
+    `Denied`. `sources` are asked, one after the other, for passwords of mail users that no policy has.
 
     `run` replaces the thread pool in tests (see `Verifier`).
     """
@@ -95,26 +104,30 @@ class Accounts:
         reactor: Any,
         percent_logins: bool = False,
         run: Callable[..., Deferred[bool]] | None = None,
+        directory: Directory | None = None,
+        sources: Sequence[Source] = (),
     ) -> None:
+        self.directory = Directory() if directory is None else directory
+        self._sources = tuple(sources)
         self._reactor = reactor
         self._percent = percent_logins
         self._verifier = Verifier(reactor, run)
         self._guessing = Guessing()
         self._lines: dict[str, DeferredLock] = {}
-        self._entries: dict[str, Entry] = {}
         self.portal = _QuickPortal(self)
         self.replace(settings)
 
-    def replace(self, settings: Iterable[AccountSettings]) -> None:
-        """The accounts of a configuration read again; everything verified so far is forgotten, failures are
-        not."""
-        self._entries = {each.user: entry_of(each) for each in settings}
+    def replace(
+        self, settings: Iterable[AccountSettings], groups: Iterable[Any] = (), policies: Iterable[Any] = ()
+    ) -> None:
+        """The accounts, account groups and policies of a configuration read again; everything verified so far is forgotten,
+        failures are not."""
+        self.directory.use({"account": settings, "group": groups, "policy": policies})
         self._verifier.forget()
 
     def find(self, name: str) -> Account | None:
         """The account called exactly `name`, active or not."""
-        entry = self._entries.get(name)
-        return None if entry is None else entry.account
+        return self.directory.find(name)
 
     def stop(self) -> None:
         """End the threads that verify passwords."""
@@ -124,7 +137,9 @@ class Accounts:
         """IRealm: the account of a name that has just been checked."""
         if IAccount not in interfaces:
             raise NotImplementedError("accounts are IAccount and nothing else")
-        return IAccount, self._entries[avatarId].account, _nothing
+        entry = self.directory.get(avatarId)
+        assert entry is not None, "a name that has just been checked"
+        return IAccount, entry.account, _nothing
 
     def requestAvatarId(self, credentials: Any) -> Any:
         """ICredentialsChecker: the account's name, or Denied; at once when it was verified lately."""
@@ -137,12 +152,13 @@ class Accounts:
         return self._check(name, entry, credentials.password, peer)
 
     def _look_up(self, username: str) -> tuple[str, Entry | None]:
-        entry = self._entries.get(username)
+        entry = self.directory.get(username)
         if entry is not None:
-            return username, entry
+            return entry.account.name, entry
         for name in login_names(username[:512], self._percent):
-            if name in self._entries:
-                return name, self._entries[name]
+            entry = self.directory.get(name)
+            if entry is not None:
+                return entry.account.name, entry
         return username[:128], None
 
     def _check(self, name: str, entry: Entry | None, password: str, peer: str) -> Any:
@@ -151,7 +167,7 @@ class Accounts:
         if entry is not None and not entry.password and peer in entry.networks:
             return self._admit(entry, peer)
         try:
-            mark = self._verifier.mark(name, password)
+            mark = self._verifier.mark(name, password, "" if entry is None else entry.password)
         except UnicodeEncodeError:
             raise _stranger() from None
         known = self._verifier.known(mark)
@@ -183,14 +199,25 @@ class Accounts:
                 self._verifier.remember(mark, right)
                 return self._found(right, name, entry, peer)
             hashed = entry.password
+        elif entry is not None and entry.user and self._sources and len(password) <= LONGEST:
+            return Deferred.fromCoroutine(self._ask_sources(name, entry, mark, password, peer))
         verified = self._verifier.verify(mark, hashed, password)
         return verified.addCallbacks(
             lambda right: self._found(right and hashed is not NOBODY, name, entry, peer), _busy
         )
 
+    async def _ask_sources(self, name: str, entry: Entry, mark: bytes, password: str, peer: str) -> str:
+        right = False
+        for source in self._sources:
+            if await source.check(name, password):
+                right = True
+                break
+        self._verifier.remember(mark, right)
+        return self._found(right, name, entry, peer)
+
     def _found(self, right: bool, name: str, entry: Entry | None, peer: str) -> str:
         """A fresh answer: failures count."""
-        if entry is not None and self._entries.get(name) is not entry:
+        if entry is not None and not _same(entry, self.directory.get(name)):
             raise Denied(Reason.SLOW_DOWN, "the accounts have just changed: try again")
         if not right:
             self._guessing.failed(peer, name, self._reactor.seconds())
@@ -228,6 +255,12 @@ class Accounts:
         if wait > 0:
             _log.debug("login put off for {wait} s, from {peer}", wait=wait, peer=peer)
             raise Denied(Reason.SLOW_DOWN, f"too many wrong passwords: try again in {math.ceil(wait)} s")
+
+
+def _same(entry: Entry, now: Entry | None) -> bool:
+    return now is entry or (
+        now is not None and (now.account, now.password) == (entry.account, entry.password)
+    )
 
 
 def _busy(failure: Any) -> Any:

@@ -1,15 +1,39 @@
-"""An account as the configuration has it (feature U1)."""
+"""Accounts, their groups, and the policy for users of mail domains, as the configuration or the store has them (U1 to U3)."""
 
 from __future__ import annotations
 
 import datetime
+import re
 from typing import Any, Literal
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
-from smsd.config.settings import Section
+from smsd.config.settings import ID, Section
 from smsd.core.networks import read_network
 from smsd.core.passwords import is_hash
+from smsd.policy import senders
+from smsd.values.errors import InvalidValue
+
+Text = Literal["as_is", "tidy", "national"]
+PHONE = r"^\+[1-9][0-9]{6,14}$"
+KINDS = ("account", "group", "policy")
+_LOCAL = r"[^\s@:\x00-\x1f\x7f]{1,64}"
+_DOMAIN = r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?"
+_ADDRESS = re.compile(f"({_LOCAL})@({_DOMAIN})")
+_WHO = re.compile(rf"\*|(?:{_LOCAL}@)?{_DOMAIN}")
+
+
+def address_of(name: str) -> tuple[str, str] | None:
+    """A mail user's address as it is compared (no case) and its domain; None when `name` is none."""
+    found = _ADDRESS.fullmatch(name.lower()) if len(name) <= 320 else None
+    return None if found is None else (found[0], found[2])
+
+
+def _senders(value: list[str]) -> list[str]:
+    try:
+        return [senders.read(text) for text in value]
+    except InvalidValue as error:
+        raise ValueError(str(error)) from None
 
 
 class AccountSettings(Section):
@@ -20,11 +44,9 @@ class AccountSettings(Section):
     active: bool = True
     description: str = ""
     gateway: str | None = Field(default=None, description="the id of the gateway that carries its messages")
-    expires: datetime.date | None = Field(
-        default=None, description="the last day (UTC) it can be used: 2027-12-31"
-    )
+    expires: datetime.date | None = Field(default=None, description="the last day it can be used: 2027-12-31")
     monthly_limit: int = Field(default=0, ge=0, description="messages per month; 0 is no limit")
-    phone: str | None = Field(default=None, pattern=r"^\+[1-9][0-9]{6,14}$", description="+420776047467")
+    phone: str | None = Field(default=None, pattern=PHONE, description="+420776047467")
     email: str | None = Field(default=None, pattern=r"^[^\s@]+@[^\s@]+$", description="gets its reports")
     callback: str | None = Field(default=None, description="the subscriber that hears of its messages")
     country: str | None = Field(default=None, pattern="^[A-Z]{2}$", description="two letters: IT")
@@ -34,7 +56,7 @@ class AccountSettings(Section):
     senders: list[str] = Field(
         default=[], max_length=100, description="what it may call itself: +393331234567, ACME, +3933*"
     )
-    text: Literal["as_is", "tidy", "national"] = "as_is"
+    text: Text = "as_is"
     prepaid: bool = Field(default=False, description="yes or no; whether it pays before it sends")
     outgoing_rules: list[Any] = Field(
         default=[], description="the user's own rules for what the account sends"
@@ -53,6 +75,11 @@ class AccountSettings(Section):
             read_network(text)
         return value
 
+    @field_validator("senders")
+    @classmethod
+    def _read_senders(cls, value: list[str]) -> list[str]:
+        return _senders(value)
+
     @model_validator(mode="after")
     def _password_fits(self) -> AccountSettings:
         password = self.password.get_secret_value()
@@ -61,5 +88,72 @@ class AccountSettings(Section):
                 "an account without password needs networks (nobody else may use it), or give it a password"
             )
         if password and not self.demo and not is_hash(password):
+            raise ValueError("the password is no argon2id hash: put in what `smsd password` prints")
+        return self
+
+
+class AccountGroupSettings(Section):
+    """One entry of the section `account_groups`: what its members have in common. Its limit is for all of them together."""
+
+    id: str = Field(pattern=ID, description="1 to 64 letters, digits, _ . - (no . or - first)")
+    active: bool = True
+    description: str = ""
+    gateway: str | None = Field(default=None, description="for members that have none of their own")
+    expires: datetime.date | None = Field(default=None, description="the last day of all members: 2027-12-31")
+    monthly_limit: int = Field(
+        default=0, ge=0, description="messages per month of all members together; 0 is no limit"
+    )
+
+
+class PolicySettings(Section):
+    """One entry of the section `policies`: whether users of mail may send, and how. `who` is a user's address, a domain, or *
+    for everybody; what is not said there is taken from the user's domain, then from *."""
+
+    who: str = Field(description="ann@example.org, example.org, or *")
+    access: bool | None = Field(default=None, description="yes or no; whether they may send")
+    password: SecretStr = Field(
+        default=SecretStr(""), description="of one user: the hash that `smsd password` prints"
+    )
+    description: str = ""
+    gateway: str | None = Field(default=None, description="the id of the gateway that carries their messages")
+    expires: datetime.date | None = Field(default=None, description="the last day: 2027-12-31")
+    monthly_limit: int | None = Field(
+        default=None, ge=0, description="messages per month of each; 0 is no limit"
+    )
+    phone: str | None = Field(default=None, pattern=PHONE, description="of one user: +420776047467")
+    email: str | None = Field(
+        default=None, pattern=r"^[^\s@]+@[^\s@]+$", description="of one user, if it is not `who`"
+    )
+    country: str | None = Field(default=None, pattern="^[A-Z]{2}$", description="two letters: IT")
+    group: str | None = Field(default=None, description="the id of the account group they belong to")
+    senders: list[str] | None = Field(
+        default=None, max_length=100, description="what they may call themselves: +393331234567, ACME, +3933*"
+    )
+    text: Text | None = None
+    prepaid: bool | None = Field(default=None, description="yes or no; whether they pay before they send")
+
+    @field_validator("who")
+    @classmethod
+    def _read_who(cls, value: str) -> str:
+        value = value.strip().lower().rstrip(".")
+        if not _WHO.fullmatch(value):
+            raise ValueError(
+                "write a user's address (ann@example.org), a domain (example.org), or * for everybody"
+            )
+        return value
+
+    @field_validator("senders")
+    @classmethod
+    def _read_senders(cls, value: list[str] | None) -> list[str] | None:
+        return None if value is None else _senders(value)
+
+    @model_validator(mode="after")
+    def _of_one_user(self) -> PolicySettings:
+        password = self.password.get_secret_value()
+        if "@" not in self.who:
+            for name in ("password", "phone", "email"):
+                if getattr(self, name) not in (None, SecretStr("")):
+                    raise ValueError(f"{name} belongs to one user, and {self.who} is not one")
+        if password and not is_hash(password):
             raise ValueError("the password is no argon2id hash: put in what `smsd password` prints")
         return self
