@@ -108,10 +108,16 @@ def _status(options: argparse.Namespace) -> int:
     print()
     table(
         [
-            (door["id"], door["type"], "open" if door["running"] else "closed", " ".join(door["listen"]))
+            (
+                door["id"],
+                door["type"],
+                "open" if door["running"] else "closed",
+                str(door.get("messages", "")),
+                " ".join(door["listen"]),
+            )
             for door in status["doors"]
         ],
-        ("DOOR", "TYPE", "", "LISTENS ON"),
+        ("DOOR", "TYPE", "", "MESSAGES", "LISTENS ON"),
     )
     print()
     if status["queue"]:

@@ -65,6 +65,16 @@ def normalise(typed: str, country: str | None = None) -> Number:
     return Number(_name(typed), "name", typed)
 
 
+def possible(international: str) -> bool:
+    """Whether the country of + and digits has numbers as long as this one."""
+    import phonenumbers
+
+    try:
+        return bool(phonenumbers.is_possible_number(phonenumbers.parse(international)))
+    except phonenumbers.NumberParseException:
+        return False
+
+
 def _region(country: str | None) -> str | None:
     """The country in capitals, checked."""
     if not country:

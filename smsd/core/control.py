@@ -140,9 +140,15 @@ class Control:
         await self._alter("cancel", arguments)
 
     async def status(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        """The server, its gateways and doors, and how many deliveries wait."""
+        """The server, its gateways and doors, and how many deliveries wait. Doors that count say how many `messages` they have
+        taken."""
         waiting = await self._store.ask(operating.counts)
-        return {**self._status(), "queue": [_named(row) for row in waiting]}
+        taken = await self._store.ask(operating.taken)
+        status = self._status()
+        for door in status.get("doors", []):
+            if door["counted"]:
+                door |= taken.get(door["id"], {"messages": 0, "last": 0})
+        return {**status, "queue": [_named(row) for row in waiting]}
 
     async def change(self, arguments: Mapping[str, Any]) -> list[dict[str, Any]]:
         """Nothing: every setting that can be set. name and value (null: back to the file's): set it, then the same."""

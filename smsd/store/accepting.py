@@ -48,6 +48,7 @@ class Accepting:
         self._session = session
         self._replies = replies
         self.care: Care | None = None
+        self.doors: frozenset[str] = frozenset()  # those whose messages are counted for good
 
     def forget_lanes(self) -> None:
         """Lanes that were made since the transaction (or a part of it) began are gone again."""
@@ -73,7 +74,7 @@ class Accepting:
                 known[key.scope, key.key] = (key.fingerprint, accepted)
         for (index, _), committed in zip(writing, self.write(cursor, [a for _, a in writing]), strict=True):
             results[index] = committed
-        _count(cursor, [accepted for _, accepted in writing])
+        _count(cursor, [accepted for _, accepted in writing], self.doors)
         return [result for result in results if result is not None]
 
     def charge(self, cursor: sqlite3.Cursor, accepted: Acceptance) -> Refused | None:
@@ -81,7 +82,7 @@ class Accepting:
         then nothing is counted."""
         over = _over_limit(accepted, self._counts(cursor, [accepted]))
         if over is None:
-            _count(cursor, [accepted])
+            _count(cursor, [accepted], self.doors)
         return over
 
     def write(self, cursor: sqlite3.Cursor, items: Sequence[Acceptance]) -> list[Committed]:
@@ -218,6 +219,11 @@ def group_counter(group: str) -> str:
     return f"group:{group}"
 
 
+def door_counter(door: str) -> str:
+    """The same for what comes in by a door; its period is "", for ever."""
+    return f"door:{door}"
+
+
 def _counted(accepted: Acceptance) -> int:
     """What the account pays for: its messages, but for those that rules have deleted, and the SMS that rules send because of
     them. Else a rule would be a way around the limit."""
@@ -229,9 +235,14 @@ def _counted(accepted: Acceptance) -> int:
     return more
 
 
-def _count(cursor: sqlite3.Cursor, items: Sequence[Acceptance]) -> None:
+def _count(cursor: sqlite3.Cursor, items: Sequence[Acceptance], doors: frozenset[str]) -> None:
     totals: dict[tuple[str, str], tuple[int, int]] = {}
     for accepted in items:
+        if accepted.submission.door in doors:
+            counter = door_counter(accepted.submission.door)
+            n, _ = totals.get((counter, ""), (0, 0))
+            n += sum(planned.state < State.DELIVERED for planned in accepted.planned)
+            totals[counter, ""] = (n, accepted.now)
         limit: Limit | None = accepted.limit
         if limit is not None:
             more, period = _counted(accepted), limit.period

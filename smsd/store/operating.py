@@ -52,7 +52,9 @@ class Operating:
             return InvalidValue(f"delivery {item.delivery} is {state}: too late to {item.verb} it")
         self._carrying.write_step(cursor, row, step, item.now)
         if step.state is State.READY:
-            if not step.sent:  # it begins anew: what networks say of its parts as they were changes nothing any more
+            if (
+                not step.sent
+            ):  # it begins anew: what networks say of its parts as they were changes nothing any more
                 cursor.execute("delete from piece where delivery=?", (item.delivery,))
             cursor.execute(
                 "update delivery set expires=max(expires, ?), deadline=max(expires, ?) where id=?",
@@ -216,9 +218,19 @@ def counts(connection: sqlite3.Connection) -> list[dict[str, Any]]:
     ]
 
 
+def taken(connection: sqlite3.Connection) -> dict[str, dict[str, int]]:
+    """By door that counts: the messages it has taken, and when the last one came."""
+    rows = connection.execute(
+        "select account, n, last from counter where period='' and account like 'door:%'"
+    )
+    return {str(name).partition(":")[2]: {"messages": n, "last": last or 0} for name, n, last in rows}
+
+
 def accounts(connection: sqlite3.Connection) -> list[dict[str, Any]]:
     """Messages per account and month."""
     return [
         dict(row)
-        for row in connection.execute("select * from counter order by period desc, account limit 1000")
+        for row in connection.execute(
+            "select * from counter where period<>'' order by period desc, account limit 1000"
+        )
     ]

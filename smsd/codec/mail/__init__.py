@@ -6,6 +6,7 @@ Pure: dates and message ids are arguments. RFC 5322, 2045-2047, 2231, 3461-3464,
 from __future__ import annotations
 
 from smsd.codec.mail.dsn import report
+from smsd.codec.mail.headless import has_header
 from smsd.codec.mail.reading import MailOptions, MailText, Subject, to_text
 from smsd.codec.mail.sms import ReplyAddress, from_sms, reply_address
 
@@ -15,6 +16,7 @@ __all__ = [
     "ReplyAddress",
     "Subject",
     "from_sms",
+    "has_header",
     "reply_address",
     "report",
     "to_text",

@@ -22,11 +22,13 @@ _DIGIT = re.compile("[0-9]")
 
 @frozen
 class Target:
-    """A recipient as understood: `number` as typed; `login` is the user name as typed, before any decoding."""
+    """A recipient as understood: `number` as typed, or else that is `typed`; `login` is the user name as typed, before any
+    decoding."""
 
     number: str
     wishes: smsuri.Wishes
     login: str | None = None
+    typed: str = ""
 
 
 @frozen
@@ -88,7 +90,7 @@ def read(mailbox: Mailbox, realm: Realm, here: str = "") -> Target:
         limits = smsuri.read_parameters(_pairs(helper)) if helper else None
     except InvalidValue as error:
         raise Refused(Reason.BAD_REQUEST, str(error)) from None
-    _check_number(number)
+    check_number(number)
     return _with_limits(Target(number, wishes, _typed_login(local)), limits, gateway, bool(colon), realm)
 
 
@@ -119,7 +121,8 @@ def _pairs(query: str) -> list[tuple[str, str]]:
     return smsuri.parse_local("?" + query)[1]
 
 
-def _check_number(number: str) -> None:
+def check_number(number: str) -> None:
+    """Refused when this is no phone number, or several."""
     if not number:
         raise Refused(Reason.BAD_NUMBER, "the address has no number: write sms:+15551234567@domain")
     if "," in number or ";" in number:

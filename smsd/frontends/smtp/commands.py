@@ -46,13 +46,15 @@ class Mailbox:
 
 @frozen
 class Mail:
-    """MAIL: `sender` is None for `<>`; `size` in octets, None when not said; `full` is RET=FULL."""
+    """MAIL: `sender` is None for `<>`; `size` in octets, None when not said; `full` is RET=FULL. `sender_id`: the sender is no
+    address, but what phones are to see."""
 
     sender: Mailbox | None
     size: int | None = None
     utf8: bool = False
     full: bool = True
     envelope_id: str = ""
+    sender_id: str = ""
 
 
 @frozen

@@ -22,6 +22,7 @@ from twisted.internet.ssl import Certificate, CertificateOptions, KeyPair, Priva
 from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 from twisted.mail.smtp import SMTPFactory
+from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from smsd.codec import mail as mails
@@ -31,7 +32,7 @@ from smsd.frontends.calls import CallLog
 from smsd.frontends.smtp.addresses import Realm
 from smsd.frontends.smtp.commands import Mail
 from smsd.frontends.smtp.dialects import DIALECTS
-from smsd.frontends.smtp.login import log_in
+from smsd.frontends.smtp.login import log_in, vouch
 from smsd.frontends.smtp.protocol import SMSProtocol
 from smsd.frontends.smtp.settings import Settings, TLSFiles
 from smsd.frontends.smtp.transaction import Transaction
@@ -91,6 +92,7 @@ class DoorFactory(SMTPFactory):
     """Makes sessions; holds what they share."""
 
     noisy = False
+    log = Logger()
 
     def __init__(self, settings: Settings, context: FrontendContext) -> None:
         super().__init__(context.portal)
@@ -105,7 +107,14 @@ class DoorFactory(SMTPFactory):
         self.clock = context.reactor
         self.dispatcher = context.dispatcher
         self.post_office = context.post_office if self.dialect.boxes else None
+        self.callbacks = context.callbacks
+        self.credit = getattr(context, "credit", None)  # ICredit
+        self.require_auth = settings.require_auth and bool(self.dialect.mechanisms)
+        self.longest = self.dialect.longest if settings.max_characters is None else settings.max_characters
         self.percent_logins = context.percent_logins
+        self.networks = Networks(settings.networks)
+        proxied = any(text.startswith("haproxy:") for text in settings.listen)
+        self.at_once = bool(self.networks) and not proxied  # strangers are known as such when they connect
         self.trusted = Networks(settings.trusted_networks)
         self.clear_auth = Networks(settings.clear_auth_networks)
         self.tls = CertificateFiles(settings.tls) if settings.tls is not None else None
@@ -132,7 +141,32 @@ class DoorFactory(SMTPFactory):
 
     def transaction(self, session: SMSProtocol, mail: Mail) -> Transaction:
         """For one MAIL."""
-        return Transaction(self, session.session(), session.here, mail)
+        return Transaction(self, session.session(), session.here, mail, session.email)
+
+    def admits(self, peer: str) -> bool:
+        """Whether who connects from there may speak. A unix socket has its own permissions."""
+        return not self.networks or peer == "local" or peer in self.networks
+
+    def payer(self, peer: str) -> Deferred[Any]:
+        """The account (IAccount) of a listener without login, whose networks vouch for its clients."""
+        name = self.settings.account
+        assert name is not None
+        return vouch(self._portal, name, peer)
+
+    def with_credit(self, result: tuple[Any, Callable[[], None]]) -> Deferred[Any]:
+        """A login with the text that answers it: the balance is shown where there is one."""
+        account, logout = result
+        say = self.dialect.logged_in
+        assert say is not None
+        shown = succeed("") if self.credit is None else maybeDeferred(self.credit.shown, account.name)
+        shown.addErrback(self._unknown_credit)
+        return shown.addCallback(
+            lambda credit: (account, logout, " ".join(say(account.name, credit).split()))
+        )
+
+    def _unknown_credit(self, failure: Failure) -> str:
+        self.log.failure("{door}: the credit of an account cannot be read", failure, door=self.name)
+        return "unknown"
 
     def log_in(
         self, name: str, password: str, peer: str, uri: bool = False

@@ -31,12 +31,16 @@ class Letter:
     loops: tuple[str, ...] = ()
 
 
-def read(body: Body, options: mails.MailOptions, *, report: bool, alone: bool) -> Letter:
+def read(
+    body: Body, options: mails.MailOptions, *, report: bool, alone: bool, headless: bool = False
+) -> Letter:
     """The mail; CommandError when it cannot be taken. `report`: its envelope sender is empty, and nothing will be made of it;
-    `alone`: somebody wants the text without the subject."""
+    `alone`: somebody wants the text without the subject; `headless`: it may be a text without header."""
     size = body.size
     raw = body.read()
     head, _, rest = raw.partition(b"\r\n\r\n")
+    if headless and not mails.has_header(raw):
+        head, rest, raw = b"", raw, b"\r\n" + raw
     if (b"\r\n" + head.lower()).count(b"\r\nreceived:") > MOST_RECEIVED:
         raise CommandError(554, "5.4.6", f"mail loop: more than {MOST_RECEIVED} Received lines")
     try:

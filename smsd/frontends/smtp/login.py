@@ -12,11 +12,15 @@ from typing import Any
 from twisted.cred.error import UnauthorizedLogin
 from twisted.cred.portal import Portal
 from twisted.internet.defer import Deferred
+from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from smsd.core.accounts import Vouched
 from smsd.core.credentials import Login
 from smsd.interfaces import IAccount
 from smsd.values.errors import Reason, Refused
+
+_log = Logger()
 
 
 def log_in(
@@ -38,3 +42,20 @@ def log_in(
         raise Refused(Reason.BAD_CREDENTIALS, "user name or password is wrong")
 
     return login.addCallbacks(opened, refused)
+
+
+def vouch(portal: Portal, name: str, peer: str) -> Deferred[Any]:
+    """Fires with the IAccount avatar of the account that pays for clients without login; fails with Refused."""
+    login = portal.login(Vouched(name, peer), None, IAccount)
+
+    def refused(failure: Failure) -> None:
+        failure.trap(UnauthorizedLogin, Refused)
+        _log.warn(
+            "account {account} cannot pay for {peer}: {why}", account=name, peer=peer, why=str(failure.value)
+        )
+        raise Refused(
+            Reason.NOT_ALLOWED,
+            "the account that pays for this listener cannot be used: ask the administrator",
+        )
+
+    return login.addCallbacks(lambda result: result[1], refused)

@@ -37,12 +37,13 @@ class Group:
 
 
 class Maker:
-    """Makes what one transaction hands in."""
+    """Makes what one transaction hands in. `email` is that of the account."""
 
-    def __init__(self, door: DoorFactory, session: Session, mail: Mail) -> None:
+    def __init__(self, door: DoorFactory, session: Session, mail: Mail, email: str | None = None) -> None:
         self.door = door
         self.session = session
         self.mail = mail
+        self.email = email
 
     @property
     def sender(self) -> str:
@@ -52,14 +53,14 @@ class Maker:
 
     def mail_in(self, letter: Letter) -> MailIn:
         """For addresses of the post office."""
-        text, settings = letter.text, self.door.settings
+        text = letter.text
         return MailIn(
             session=self.session, sender=self.sender, text=letter.alone, sms=text.text, subject=text.subject,
             message_id=text.message_id, from_=text.from_, head=letter.head,
             titled=bool(text.subject) and self.door.options.subject is not mails.Subject.IGNORE, sent=text.date,
             size=letter.size, attachments=text.attachments,
             scope=self.scope(letter), digest=letter.digest,
-            anonymous=not settings.require_auth,
+            anonymous=not self.door.require_auth,
         )  # fmt: skip
 
     def robots(self, recipients: Sequence[Recipient], text: mails.MailText) -> Submission:
@@ -67,7 +68,9 @@ class Maker:
         headers = (("subject", text.subject), ("message-id", text.message_id), ("from", text.from_))
         return Submission(
             door=self.session.door,
-            origin=Address("mailto", str(self.mail.sender or "<>")),
+            origin=self._writer()[0]
+            if self.mail.sender_id
+            else Address("mailto", str(self.mail.sender or "<>")),
             recipients=tuple(recipients),
             content=Text(text.text.replace("\0", "\ufffd")),
             headers=tuple(header for header in headers if header[1]),
@@ -77,7 +80,11 @@ class Maker:
         """The mail for these recipients."""
         text = letter.text
         wishes = smsuri.Wishes(reply=group.reply, binary=group.binary, udh=group.udh)
-        origin = Address("mailto", self.sender)
+        origin, way, wants = self._writer()
+        way = wishes.reply_to() or way
+        ticket = None
+        if way is not None:
+            ticket = Ticket(way, self.mail.envelope_id, text.message_id, text.subject, self.mail.full)
         headers = (
             ("subject", text.subject),
             ("message-id", text.message_id),
@@ -91,14 +98,8 @@ class Maker:
             recipients=tuple(recipients),
             content=wishes.content(text.text.strip() if group.binary else text.text),
             account=group.account,
-            ticket=Ticket(
-                wishes.reply_to() or origin,
-                self.mail.envelope_id,
-                text.message_id,
-                text.subject,
-                self.mail.full,
-            ),
-            wants=DEFAULT_WANTS,
+            ticket=ticket,
+            wants=wants,
             headers=tuple(header for header in headers if header[1]),
             key=self._key(group, recipients, letter),
             peer=self.session.peer,
@@ -106,6 +107,22 @@ class Maker:
             head=letter.head,
             attachments=text.attachments,
         )
+
+    def _writer(self) -> tuple[Address, Address | None, Wants]:
+        """Who wrote, who hears of it, and what: the envelope's sender, or where that is no address, whoever hears for the
+        account."""
+        if not self.mail.sender_id:
+            address = Address("mailto", self.sender)
+            return address, address, DEFAULT_WANTS
+        account, callbacks = self.session.account, self.door.callbacks
+        origin = Address("account", account) if account else Address("door", self.session.door)
+        program = callbacks.way_back(account) if account and callbacks is not None else None
+        if program is not None:
+            return origin, *program
+        if self.email:
+            address = Address("mailto", self.email)
+            return address, address, DEFAULT_WANTS
+        return origin, None, Wants.NOTHING
 
     def scope(self, letter: Letter) -> str:
         """In which a Message-ID is unique; "" for a mail without one, or when it does not count."""

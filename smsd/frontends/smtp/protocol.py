@@ -14,7 +14,7 @@ from twisted.internet.interfaces import ISSLTransport, ITLSTransport
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 
-from smsd.frontends.smtp import auth
+from smsd.frontends.smtp import auth, commands
 from smsd.frontends.smtp.body import Body
 from smsd.frontends.smtp.commands import CommandError
 from smsd.frontends.smtp.dialects.dialect import Offer
@@ -48,6 +48,7 @@ class SMSProtocol(LineServer):
         self.secure = False
         self.failed_logins = 0
         self.account: str | None = None
+        self.email: str | None = None  # the account's
         self.transaction: Transaction | None = None
         self._mechanism: auth.Mechanism | None = None
         self._peer: str | None = None
@@ -60,6 +61,17 @@ class SMSProtocol(LineServer):
         peer = "local" if host is None else str(host).removeprefix("::ffff:")
         text = self.dialect.texts.greeting.format(host=self.factory.hostname, number=self.number, peer=peer)
         return text.encode("ascii", "replace")
+
+    def greet(self) -> None:
+        """To strangers we say no at once, but behind a proxy, where that is known only when they speak."""
+        if self.factory.at_once and not self.factory.admits(self.peer):
+            self._refuse_stranger()
+        else:
+            super().greet()
+
+    def _refuse_stranger(self) -> None:
+        self.log.info("{door}: {peer} is in none of its networks", door=self.factory.name, peer=self.peer)
+        self.goodbye(554, "5.7.1", f"no service for {self.peer}: this listener is for other networks")
 
     def connectionMade(self) -> None:
         """Look at the transport, then greet."""
@@ -99,18 +111,29 @@ class SMSProtocol(LineServer):
     # --- greeting, TLS
 
     def _may_authenticate(self) -> bool:
-        return self.secure or (peer := self.peer) == "local" or peer in self.factory.clear_auth
+        return (
+            self.secure
+            or self.factory.settings.clear_auth_anywhere
+            or (peer := self.peer) == "local"
+            or peer in self.factory.clear_auth
+        )
 
-    def _greet(self, name: str) -> None:
+    def _greet(self, name: str) -> bool:
+        """False when this is a stranger, who has been told so."""
+        if not self.factory.admits(self.peer):
+            self._refuse_stranger()
+            return False
         if not name or len(name) > 255 or not name.isprintable():
             raise CommandError(501, "5.5.4", "say who you are: EHLO your.host.name")
         self._reset()
         self.greeted = True
         self.client = name.split()[0]
+        return True
 
     def do_EHLO(self, name: str) -> None:
         """RFC 5321 4.1.1.1; neither this reply nor HELO's has enhanced codes."""
-        self._greet(name)
+        if not self._greet(name):
+            return
         self.extended = self.dialect.extended
         mechanisms = tuple(self.dialect.mechanisms) if self._may_authenticate() else ()
         offer = Offer(self.host, self.factory.settings.size_limit, self.canStartTLS, mechanisms)
@@ -118,9 +141,9 @@ class SMSProtocol(LineServer):
 
     def do_HELO(self, name: str) -> None:
         """RFC 821's greeting: no extensions."""
-        self._greet(name)
-        self.extended = False
-        self.write_lines(250, [self.host])
+        if self._greet(name):
+            self.extended = False
+            self.write_lines(250, [self.host])
 
     def do_STARTTLS(self, argument: str) -> None:
         """RFC 3207: what came in clear is forgotten, buffered lines included."""
@@ -143,6 +166,8 @@ class SMSProtocol(LineServer):
 
     def do_AUTH(self, argument: str) -> None:
         """RFC 4954."""
+        if not self.dialect.mechanisms:
+            raise CommandError(502, "5.5.1", "there is no login here")
         if not self.extended:
             raise CommandError(503, "5.5.1", "say EHLO first")
         if self.authenticated:
@@ -150,15 +175,15 @@ class SMSProtocol(LineServer):
         if self.transaction is not None:
             raise CommandError(503, "5.5.1", "not inside a mail transaction")
         name, _, initial = argument.partition(" ")
+        mechanisms = self.dialect.mechanisms
+        known = [one.decode("ascii") for one in mechanisms]
         if not name:
-            raise CommandError(501, "5.5.4", "write AUTH PLAIN or AUTH LOGIN")
+            raise CommandError(501, "5.5.4", f"write AUTH {' or AUTH '.join(known)}")
         if not self._may_authenticate():
             raise CommandError(538, "5.7.11", "encryption is required before a password: use STARTTLS")
-        mechanisms = self.dialect.mechanisms
         make = mechanisms.get(name.upper().encode("ascii"))
         if make is None:
-            known = " or ".join(one.decode("ascii") for one in mechanisms)
-            raise CommandError(504, "5.5.4", f"mechanism not known: use {known}")
+            raise CommandError(504, "5.5.4", f"mechanism not known: use {' or '.join(known)}")
         self._mechanism = make()
         if initial.strip():
             self._respond(initial.strip().encode("ascii"), True)
@@ -187,18 +212,21 @@ class SMSProtocol(LineServer):
             self._mechanism = mechanism
             self._challenge(answer)
             return
-        self.wait(self.factory.log_in(answer.username, answer.password, self.peer), self._logged_in)
+        login: Any = self.factory.log_in(answer.username, answer.password, self.peer)
+        if self.dialect.logged_in is not None:
+            login.addCallback(self.factory.with_credit)
+        self.wait(login, self._logged_in)
 
     def _logged_in(self, result: Any) -> None:
-        account, logout = result
+        account, logout, *said = result
         self.authenticated = True
-        self.account = account.name
+        self.account, self.email = account.name, account.email
         self._onLogout = logout
-        self.reply(235, "2.7.0", "authenticated")
+        self.reply(235, "2.7.0", said[0] if said else "authenticated")
 
     def _log_out(self) -> None:
         self.authenticated = False
-        self.account = None
+        self.account = self.email = None
         if self._onLogout is not None:
             logout, self._onLogout = self._onLogout, None
             logout()
@@ -230,7 +258,17 @@ class SMSProtocol(LineServer):
             raise CommandError(503, "5.5.1", "say EHLO first")
         if self.transaction is not None:
             raise CommandError(503, "5.5.1", "one sender per message: RSET begins anew")
+        if self.factory.require_auth and not self.dialect.own_login and self.account is None:
+            raise Refused(Reason.NOT_AUTHENTICATED, "authentication required: log in (AUTH)")
         mail = self.dialect.read_mail(argument, self.extended, self.factory.settings.size_limit)
+        if self.factory.settings.account is None:
+            self._begin(mail)
+        else:
+            self.wait(self.factory.payer(self.peer), lambda account: self._begin(mail, account))
+
+    def _begin(self, mail: commands.Mail, payer: Any = None) -> None:
+        if payer is not None:
+            self.account, self.email = payer.name, payer.email
         self.transaction = self.factory.transaction(self, mail)
         self.reply(250, "2.1.0", self.dialect.texts.sender.format(mail.sender))
 

@@ -8,6 +8,7 @@ discarded (feature I6), mails that have gone in circles are refused (RFC 5321 6.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred, DeferredList
@@ -35,12 +36,14 @@ class Transaction:
 
     log = Logger()
 
-    def __init__(self, door: DoorFactory, session: Session, here: str, mail: Mail) -> None:
+    def __init__(
+        self, door: DoorFactory, session: Session, here: str, mail: Mail, email: str | None = None
+    ) -> None:
         self.door = door
         self.session = session
         self.here = here
         self.mail = mail
-        self.maker = Maker(door, session, mail)
+        self.maker = Maker(door, session, mail, email)
         self.asked = 0
         self.recipients: list[tuple[Group, Recipient]] = []
         self.boxes: list[Any] = []  # IPostbox
@@ -68,7 +71,7 @@ class Transaction:
             return login.addCallback(self._as_account, target, rcpt)
         if (
             session.account is None
-            and self.door.settings.require_auth
+            and self.door.require_auth
             and not (wishes.authenticated and session.trusted)
         ):
             raise Refused(
@@ -89,9 +92,7 @@ class Transaction:
                 self.boxes.append(box)
             return ()
 
-        admitted: Deferred[None] = box.admit(
-            self.session, self.maker.sender, not self.door.settings.require_auth
-        )
+        admitted: Deferred[None] = box.admit(self.session, self.maker.sender, not self.door.require_auth)
         return admitted.addCallback(let_in)
 
     def _as_account(
@@ -105,11 +106,14 @@ class Transaction:
 
     def _vet(self, session: Session, target: addresses.Target, rcpt: Rcpt) -> Deferred[tuple[str, ...]]:
         wishes = target.wishes
+        parameters = wishes.parameters
+        if self.mail.sender_id:
+            parameters = replace(parameters, sender=self.mail.sender_id)
         try:
             recipient = Recipient(
                 Address("sms", target.number),
-                target.number,
-                wishes.parameters,
+                target.typed or target.number,
+                parameters,
                 rcpt.wants,
                 smsuri.concealed(rcpt.original),  # mail servers put the whole recipient there
             )
@@ -134,7 +138,10 @@ class Transaction:
 
     def _read(self, body: Body) -> Letter:
         """Runs in a thread for big mails."""
-        return read(body, self.door.options, report=self.mail.sender is None, alone=bool(self.boxes))
+        return read(
+            body, self.door.options, report=self.mail.sender is None, alone=bool(self.boxes),
+            headless=self.door.dialect.headless,
+        )  # fmt: skip
 
     def _take(self, letter: Letter) -> Deferred[str]:
         text = letter.text
@@ -143,6 +150,12 @@ class Transaction:
         if letter.loops.count(self.door.mark) > MOST_LOOPS:
             raise CommandError(
                 554, "5.4.6", "mail loop: rules of this server have sent this mail again and again"
+            )
+        longest = self.door.longest
+        if longest and len(text.text) > longest:
+            raise Refused(
+                Reason.TOO_LONG,
+                f"the text has {len(text.text)} characters and may have {longest}: shorten it, or send it in several messages",
             )
         groups: dict[Group, list[Recipient]] = {}
         for group, recipient in self.recipients:
