@@ -208,6 +208,13 @@ class ICallbacks(Interface):
         first) of the subscriber that this account may fetch, and the cursor that confirms those. Fails with Refused."""
 
 
+class ICredit(Interface):
+    """Balances, for doors that show them."""
+
+    def shown(account: str) -> Deferred[str]:
+        """What a prepaid account may still spend, as people read it ("12.50 EUR"); "" for one that is not prepaid."""
+
+
 class IMemory(Interface):
     """A few small durable facts of one gateway (a refused PIN, by the hash of its SIM)."""
 
@@ -292,6 +299,7 @@ class FrontendContext:
         None  # smsd.core.provided.Provided of the gateways whose providers hand messages in, by id
     )
     callbacks: Any = None  # ICallbacks
+    credit: Any = None  # ICredit
     carries: Callable[[str | None], bool] | None = (
         None  # whether this gateway (None: any) carries SMS just now
     )

@@ -10,7 +10,9 @@ from datetime import date, datetime, timezone, tzinfo
 class Account:
     """`monthly_limit` 0 is none; `expires` is its last day, in `zone`. `group` is the group it belongs to, `senders` patterns
     of what it may call itself (none: what gateways allow), `text` what is done to its texts, `prepaid` whether it pays
-    before it sends. `group_limit` is for all members of the group together. `off` says why it cannot be used, "" when it can."""
+    before it sends. `group_limit` is for all members of the group together. `off` says why it cannot be used, "" when it can.
+    `payer` is whose balance a prepaid one pays from (its group's), its own when "". A text of more than `max_parts_refuse` SMS is
+    refused, and none is cut (0: as the sender and the door say)."""
 
     name: str
     gateway: str | None = None
@@ -27,6 +29,8 @@ class Account:
     zone: tzinfo = timezone.utc
     group_limit: int = 0
     off: str = ""
+    payer: str = ""
+    max_parts_refuse: int = 0
 
     @property
     def sender(self) -> str | None:

@@ -46,6 +46,7 @@ class Reason(enum.Enum):
     BAD_CREDENTIALS = ("bad credentials", 535, "5.7.8", 401)
     NOT_ALLOWED = ("not allowed", 550, "5.7.1", 403)
     OVER_LIMIT = ("over limit", 452, "4.2.2", 429)
+    NO_CREDIT = ("no credit", 552, "5.2.2", 402)
     LOOP = ("loop", 554, "5.4.6", 508)
     CONFLICT = ("conflict", 554, "5.5.0", 409)
     SLOW_DOWN = ("slow down", 451, "4.7.0", 429)

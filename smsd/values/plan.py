@@ -57,9 +57,29 @@ class Limit(NamedTuple):
     group_most: int = 0
 
 
+class Cost(NamedTuple):
+    """What a delivery costs its sender: `price` (see `values.money`) for each of its `parts`. `name` is that of the destination."""
+
+    delivery: int
+    price: int
+    parts: int
+    name: str = ""
+
+
+class Charge(NamedTuple):
+    """What a prepaid `account` pays for an acceptance, out of the balance of `payer`. `late`: when it is delivered, not when it
+    is sent."""
+
+    payer: str
+    account: str
+    costs: tuple[Cost, ...]
+    late: bool = False
+    currency: str = ""
+
+
 class Acceptance(NamedTuple):
     """A submission and its plan: what one accept writes. `order` holds, per recipient, its Planned or its Declined;
-    `children` what rules sent besides, written by the same commit."""
+    `children` what rules sent besides, written by the same commit; `charge` is None where nobody pays before."""
 
     message: int
     submission: Submission
@@ -69,6 +89,7 @@ class Acceptance(NamedTuple):
     key_expires: int = 0
     parent: int | None = None
     children: tuple[Acceptance, ...] = ()
+    charge: Charge | None = None
 
     @property
     def planned(self) -> list[Planned]:
