@@ -18,6 +18,7 @@ from smsd.config.endpoints import files
 from smsd.config.places import find_data
 from smsd.config.settings import Configuration
 from smsd.core.accounts import Accounts
+from smsd.core.accounts.book import Book
 from smsd.core.answering import AnswerOffice
 from smsd.core.backlog import Backlog
 from smsd.core.callbacks import Callbacks
@@ -67,6 +68,7 @@ class House:
         find: Any = self.accounts.directory.find
         self.planner = Planner(self.store.ids, self.store.now, self.queue, find)
         self.planner.zone = self.accounts.directory.zone
+        self.book = Book(self.store, self.accounts.directory, self.planner.period, self._carrying)
         self.judge = Judge(self.planner, self.store.now, find)
         self.dispatcher = Dispatcher(self.store, self.planner, self.queue, self.judge)
         self.inbound = Inbound(self.store, self.planner, self.queue)
@@ -239,6 +241,10 @@ class House:
         door = registry.find(registry.DOORS, settings.type).make(settings, context)
         self._views[door] = view
         return door
+
+    def _carrying(self) -> list[str]:
+        """What an account can be bound to."""
+        return [*self._in_doubt, *self.queue.groups]
 
     def _carries(self, gateway: str | None) -> bool:
         return any(

@@ -87,6 +87,7 @@ class Server(Service):
         await overrides.load()
         self.overrides = overrides
         self._use(overrides.effective())
+        await house.book.load()
         recovered = await house.recover()
         if recovered:
             self.log.info("{n} deliveries were on the wire when the last run ended", n=recovered)
@@ -214,6 +215,15 @@ class Server(Service):
             return [str(problem) for problem in error.problems]
         if not self.running:
             return ["the server has stopped"]
+        assert self.house is not None
+        clashes = self.house.accounts.directory.clashes(
+            {"account": new.accounts, "group": new.account_groups, "policy": new.policies}
+        )
+        if clashes:
+            for clash in clashes:
+                self.log.error("reload: {clash}", clash=clash)
+            self.log.error("reload: the running configuration stays in force")
+            return clashes
         troubles = _needs_restart(self.configuration, new)
         self.configuration = self.overrides.file = new
         house = self.house
@@ -257,6 +267,7 @@ class Server(Service):
             reload=self.reload,
             timed=house.clocks.listed,
             callbacks=house.callbacks,
+            accounts=house.book,
         )
 
     def status(self) -> dict[str, Any]:

@@ -22,7 +22,7 @@ MOST = 1000
 
 class Control:
     """Verbs over `store`, `dispatcher` (IDispatcher) and `queue` (`wake(lane)`); `status` and `reload` are the server's, `timed`
-    lists its timed rules, `callbacks` knows events for programs."""
+    lists its timed rules, `callbacks` knows events for programs, `accounts` brings verbs of its own."""
 
     def __init__(
         self,
@@ -36,6 +36,7 @@ class Control:
         reload: Callable[[], Awaitable[list[str]]],
         timed: Callable[[], list[dict[str, Any]]] = list,
         callbacks: Any = None,
+        accounts: Any = None,
     ) -> None:
         self._store = store
         self._dispatcher = dispatcher
@@ -62,6 +63,8 @@ class Control:
             "callbacks": self.callbacks,
             "replay": self.replay,
         }
+        if accounts is not None:
+            self._verbs.update(accounts.verbs())
 
     async def call(self, verb: str, arguments: Mapping[str, Any]) -> Any:
         """Do a verb; InvalidValue for one that does not exist, or for arguments that make no sense."""

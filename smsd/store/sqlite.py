@@ -22,13 +22,13 @@ from twisted.logger import Logger
 from twisted.python.threadpool import ThreadPool
 
 from smsd.policy.rules.letter import Facts
-from smsd.store import events, operating
+from smsd.store import accounts, events, operating
 from smsd.store.accepting import Accepting, Committed
 from smsd.store.alerts import Alerts
 from smsd.store.carrying import Carrying, Settled, Take, Taken
 from smsd.store.digests import Digests
 from smsd.store.gathering import Gathering
-from smsd.store.group import GroupCommit
+from smsd.store.group import GroupCommit, Handler
 from smsd.store.ids import Ids
 from smsd.store.lanes import Lanes
 from smsd.store.ledger import Reported
@@ -188,6 +188,14 @@ class SqliteStore:
         """Write that a program has fetched events; fires with how many waited until then."""
         return self._group.call(events.confirm, confirmed)
 
+    def change_accounts(self, changes: tuple[accounts.Change, ...]) -> Deferred[None]:
+        """Write accounts, account groups and policies, all or none; fails with InvalidValue."""
+        return self._group.call(accounts.change, changes, len(changes))
+
+    def tally(self, tally: accounts.Tally) -> Deferred[None]:
+        """Set what an account or a group is said to have sent."""
+        return self._group.call(accounts.tally, tally)
+
     def gather_backlog(self, groups: list[list[int]]) -> Deferred[list[int]]:
         """Make digests of old deliveries that `gathering.old` has found; fires with the lanes to wake."""
         return self._group.call(self.gathering.backlog, (groups, self.now()), sum(map(len, groups)))
@@ -199,6 +207,10 @@ class SqliteStore:
     def keep_ruleset(self, version: int, digest: str, text: str) -> Deferred[None]:
         """Put a text of the rules on record."""
         return self._group.call(operating.keep_ruleset, (version, digest, text, self.now()))
+
+    def call(self, handler: Handler, item: Any, rows: int = 1) -> Deferred[Any]:
+        """Run a handler that keeps nothing in memory; fires with its result."""
+        return self._group.call(handler, item, rows)
 
     # -- questions: they only read, in a thread
 
