@@ -95,6 +95,17 @@ class Outlet:
         """Whether what was claimed for it may go on the wire."""
         return self.slots > 0 and self.breaker.admits(now)
 
+    def drop_parts(self, piece: Piece) -> None:
+        """What follows this part does not leave now."""
+        if self.meter is not None:
+            self.meter.drop(piece.total - piece.seq)
+
+    def refund(self, route: str, flow: str, target: str) -> None:
+        """What was reserved does not leave. On disk it may stay counted: too much is never sent."""
+        charge, new = self.charged.pop((route, flow, target), (None, False))
+        if charge is not None and self.meter is not None:
+            self.meter.undo(charge, new)
+
     def told(self, now: int) -> str:
         """Why it gets nothing, or not all it could; empty when nothing is wrong."""
         return self.reason or self.breaker.told(now)

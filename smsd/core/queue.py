@@ -1,11 +1,11 @@
 """The queue: gateways pull from lanes; order, fairness, pauses and back-pressure live here and nowhere else.
 
 A lane is (route, flow): where to and whose. In memory there is, per lane, only *when* it next has something (never the
-messages), so a million queued messages cost nothing here; what is on the wire is bounded by the gateways' slots. The loop
-over the parts of a message is here too: the next part leaves after the previous one is committed.
+messages), so a million queued messages cost nothing here; what is on the wire is bounded by the gateways' slots. A
+message that finds a free gateway takes the short way: it is committed as already on the wire.
 
 A gateway's way through this module: `outlet()` makes its Outlet; `opened(slots)` lets `pump` claim work from the store;
-`_carry` sends a piece; `_came_back` commits what became of it; then `pump` again. Who may pull from which lane is told by
+`Wire` sends a piece and commits what became of it; then `pump` again. Who may pull from which lane is told by
 `Serving`; when a gateway rests because it failed, by its `Breaker`; because its limits are used up, by its `Meter`.
 """
 
@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from twisted.internet.defer import Deferred, maybeDeferred, succeed
+from twisted.internet.defer import Deferred, succeed
 from twisted.logger import Logger
 from twisted.python.failure import Failure as TwistedFailure
 
@@ -23,16 +23,15 @@ from smsd.core.lanes import Lane, Lanes
 from smsd.core.outlet import Outlet
 from smsd.core.reports import Reports
 from smsd.core.serving import Serving
+from smsd.core.wire import Wire
 from smsd.core.zone import LocalZone
 from smsd.interfaces import Abilities
 from smsd.policy import route as routes
 from smsd.policy.limits import Charge, Limits
-from smsd.policy.step import about_the_route
-from smsd.store.carrying import Probe, Settled, Take, Taken
+from smsd.store.carrying import Probe, Take, Taken
 from smsd.store.sqlite import SqliteStore
-from smsd.values.delivery import Accepted, Failure, Kind, Piece, Scope, State
+from smsd.values.delivery import Piece
 from smsd.values.message import Priority, Text
-from smsd.values.plan import Settlement
 
 # After a store that failed, and until a lane is asked again that had nothing to give just now, in seconds.
 BREATH = 5.0
@@ -55,11 +54,11 @@ class Queue:
         self._outlets: dict[str, Outlet] = {}
         self.serving = Serving(self._outlets)
         self.zone: Any = LocalZone()
-        self._given = 0
+        self.wire = Wire(self, store)
         self._timer: Any = None
         # Asked before a gateway opens; what it gives is waited for.
         self.tidy: Callable[[Outlet], Deferred[None] | None] = lambda outlet: None
-        self._stopping = False
+        self.stopping = False
         self._drained: list[tuple[Callable[[], bool], Deferred[None]]] = []
 
     def now(self) -> int:
@@ -136,7 +135,7 @@ class Queue:
 
     def stand_in(self, outlet: Outlet) -> None:
         """This gateway does not carry any more, or not now: perhaps others have to."""
-        if self.serving.tiered and not self._stopping:
+        if self.serving.tiered and not self.stopping:
             for other in self.outlets():
                 if other is not outlet:
                     self.pump(other)
@@ -157,7 +156,7 @@ class Queue:
 
     def stop(self) -> Deferred[None]:
         """Claim nothing more; fires when nothing is on the wire. The caller sets the time limit."""
-        self._stopping = True
+        self.stopping = True
         if self._timer is not None and self._timer.active():
             self._timer.cancel()
         return self._when(
@@ -167,10 +166,10 @@ class Queue:
     def _when(self, condition: Callable[[], bool]) -> Deferred[None]:
         done: Deferred[None] = Deferred()
         self._drained.append((condition, done))
-        self._check_drained()
+        self.check_drained()
         return done
 
-    def _check_drained(self) -> None:
+    def check_drained(self) -> None:
         if self._drained:
             ready = [done for condition, done in self._drained if condition()]
             self._drained = [entry for entry in self._drained if entry[1] not in ready]
@@ -193,7 +192,7 @@ class Queue:
                 self.know(lane_id, *key)
                 self.wake(lane_id, due, priority, target)
 
-            self._insist(lambda: self._store.lane(lane_id), found)
+            self.insist(lambda: self._store.lane(lane_id), found)
             return
         if lane.held_up and target in self.lanes.on_wire(lane_id):
             return  # it is looked at when this target is back
@@ -219,7 +218,7 @@ class Queue:
 
     def reserve(self, route: str, flow: str, target: str, parts: int = 1) -> str | None:
         """A slot of an open gateway without a backlog that may carry so many SMS, if the target is not on the wire already."""
-        if self._stopping or self.lanes.is_busy(route, flow, target):
+        if self.stopping or self.lanes.is_busy(route, flow, target):
             return None
         now = self.now()
         best: Outlet | None = None
@@ -234,7 +233,7 @@ class Queue:
             charge = Charge(now, parts, target)
             best.charged[route, flow, target] = charge, best.meter.charge(charge)
         best.reserved += 1
-        best.given = self._given = self._given + 1
+        best.given = self.wire.turn()
         self.lanes.occupy(route, flow, target)
         return best.name
 
@@ -244,54 +243,48 @@ class Queue:
         if outlet is not None:
             outlet.reserved -= 1
             if outlet.charged:
-                self._refund(outlet, route, flow, target)
-        self._free_target(route, flow, target)
+                outlet.refund(route, flow, target)
+        self.free_target(route, flow, target)
         if outlet is not None:
             self.pump(outlet)
-        self._check_drained()
+        self.check_drained()
 
     def hand_over(self, piece: Piece) -> None:
         """Carry a piece whose slot was reserved; its commit is done."""
         outlet = self._outlets.get(piece.gateway)
         if outlet is None or outlet.gateway is None:
-            self._return(piece)
+            self.give_back(piece)
             return
         outlet.reserved -= 1
         lane = self.lanes[piece.lane]
-        if self._stopping or not outlet.admits(self.now()):
-            self._refund(outlet, lane.route, lane.flow, str(piece.target))
-            self._return(piece)
+        if self.stopping or not outlet.admits(self.now()):
+            outlet.refund(lane.route, lane.flow, str(piece.target))
+            self.give_back(piece)
             return
         able = outlet.abilities
         in_parts = able.parts and not (able.whole_text and isinstance(piece.content, Text))
         if outlet.meter is not None:
             charge, _ = outlet.charged.pop((lane.route, lane.flow, str(piece.target)))
             outlet.meter.moved(charge, self.now(), piece.total - 1 if in_parts else 0)
-        self._carry(outlet, piece if in_parts else replace(piece, total=1))
+        self.wire.carry(outlet, piece if in_parts else replace(piece, total=1))
 
-    def _refund(self, outlet: Outlet, route: str, flow: str, target: str) -> None:
-        """What was reserved does not leave. On disk it may stay counted: too much is never sent."""
-        charge, new = outlet.charged.pop((route, flow, target), (None, False))
-        if charge is not None and outlet.meter is not None:
-            outlet.meter.undo(charge, new)
-
-    def _return(self, piece: Piece) -> None:
+    def give_back(self, piece: Piece) -> None:
         """The gateway closed between the plan and the commit: back into the lane, untried."""
         lane = self.lanes[piece.lane]
 
         def returned(now_in: int) -> None:
-            self._free_target(lane.route, lane.flow, str(piece.target))
+            self.free_target(lane.route, lane.flow, str(piece.target))
             self.wake(now_in)
-            self._check_drained()
+            self.check_drained()
 
-        self._insist(lambda: self._store.release(piece), returned)
+        self.insist(lambda: self._store.release(piece), returned)
 
     # -- the pull
 
     def pump(self, outlet: Outlet) -> None:
         """Claim work for this outlet, if it has room and there is some."""
         now = self.now()
-        if self._stopping or outlet.taking or outlet.free <= 0 or outlet.gateway is None:
+        if self.stopping or outlet.taking or outlet.free <= 0 or outlet.gateway is None:
             return
         ready = outlet.not_before
         if outlet.meter is not None:
@@ -328,27 +321,27 @@ class Queue:
             for piece, cost in zip(taken.pieces, taken.costs, strict=True):
                 outlet.meter.charge(Charge(now, cost, str(piece.target)), piece.total - piece.seq)
         for piece in taken.pieces:
-            if self._stopping or not outlet.admits(now):
-                self._drop_parts(outlet, piece)
-                self._return(piece)
+            if self.stopping or not outlet.admits(now):
+                outlet.drop_parts(piece)
+                self.give_back(piece)
             else:
-                self._carry(outlet, piece)
+                self.wire.carry(outlet, piece)
         if outlet.meter is not None:
             outlet.passed.update(dict.fromkeys(taken.passed, now + int(BREATH * 1000)))
             if taken.short:
-                self._rest(outlet, outlet.meter.ready_at(taken.short, now))
+                self.rest(outlet, outlet.meter.ready_at(taken.short, now))
             elif not outlet.meter.willing(now):
                 self.stand_in(outlet)
-        self._check_drained()
+        self.check_drained()
         self.pump(outlet)
 
     def _not_taken(self, failure: TwistedFailure, outlet: Outlet) -> None:
         outlet.taking = False
         self.log.error("gateway {name}: the store gave no work: {e!r}", name=outlet.name, e=failure.value)
-        self._rest(outlet, self.now() + int(BREATH * 1000))
-        self._check_drained()
+        self.rest(outlet, self.now() + int(BREATH * 1000))
+        self.check_drained()
 
-    def _rest(self, outlet: Outlet, until: int) -> None:
+    def rest(self, outlet: Outlet, until: int) -> None:
         outlet.not_before = max(outlet.not_before, until)
         self._wait_until(outlet.not_before)
         self.stand_in(outlet)
@@ -359,7 +352,7 @@ class Queue:
             self._wait_until(later)
 
     def _wait_until(self, at: int) -> None:
-        if self._stopping:
+        if self.stopping:
             return
         seconds = max(at / 1000 - self._reactor.seconds(), 0.001)
         if self._timer is not None and self._timer.active():
@@ -373,114 +366,21 @@ class Queue:
             self.pump(outlet)
         self._wait_for_lanes()
 
-    # -- the wire
+    # -- for the wire
 
-    def _carry(self, outlet: Outlet, piece: Piece) -> None:
-        outlet.on_wire[piece.delivery] = piece
-        outlet.given = self._given = self._given + 1
-        outlet.breaker.sent(piece.delivery)
-        started = self.now()
-        gateway = outlet.gateway
-        assert gateway is not None
-        sending = maybeDeferred(gateway.send, piece)
-        sending.addErrback(self._understood, outlet)
-        sending.addCallback(self._came_back, outlet, piece, started)
-
-    def _understood(self, failure: TwistedFailure, outlet: Outlet) -> Failure:
-        """What a gateway failed with; an exception nobody foresaw is temporary, and logged with its traceback."""
-        if isinstance(failure.value, Failure):
-            return failure.value
-        self.log.failure("gateway {name} failed unexpectedly", failure, name=outlet.name)
-        return Failure(
-            Kind.UNKNOWN, f"gateway {outlet.name} failed: {type(failure.value).__name__}", maybe_sent=True
-        )
-
-    def _came_back(self, outcome: Accepted | Failure, outlet: Outlet, piece: Piece, started: int) -> None:
-        now = self.now()
-        more = isinstance(outcome, Accepted) and piece.seq < piece.total
-        others, blamed, tripped = "", False, outlet.breaker.tripped
-        if isinstance(outcome, Failure):
-            self.log.info(
-                "gateway {name}: delivery {delivery} part {seq}/{total}: {kind} ({scope}): {reason}",
-                name=outlet.name, delivery=piece.delivery, seq=piece.seq, total=piece.total,
-                kind=outcome.kind.value, scope=outcome.scope.value, reason=outcome.reason,
-            )  # fmt: skip
-            blamed = outlet.breaker.blames(piece.delivery, outcome)
-            self._troubled(outlet, piece, outcome, now)
-            others = self.serving.others(self.lanes[piece.lane].route, outlet, now)
-        else:
-            outlet.breaker.passed(piece.delivery)
-        route = self.lanes[piece.lane].route
-        settlement = Settlement(
-            piece, outcome, now, now - started, outlet.in_doubt, route=route, others=others, blamed=blamed
-        )
-        if piece.report and outlet.abilities.reports and isinstance(outcome, Accepted):
-            settlement = self.reports.awaited(settlement, outcome)
-        self._insist(
-            lambda: self._store.settle(settlement), lambda done: self._settled(done, outlet, piece, more)
-        )
-        if not more:
-            self._off_wire(outlet, piece)
-        elif tripped:  # and is well: its other slots are free
-            self.pump(outlet)
-
-    def _troubled(self, outlet: Outlet, piece: Piece, failure: Failure, now: int) -> None:
-        """What a failure says of its gateway: it goes too fast, it is in trouble, or it has answered."""
-        if failure.scope is Scope.SPEED:
-            outlet.breaker.passed(piece.delivery)
-            self._rest(outlet, now + int((failure.retry_after or 1.0) * 1000))
-        elif failure.maybe_sent or (failure.scope is Scope.GATEWAY and not about_the_route(failure)):
-            if outlet.breaker.failed(piece.delivery, failure, now):
-                self._rest(outlet, outlet.breaker.until)
-                self.log.warn("gateway {name}: {how}", name=outlet.name, how=outlet.breaker.told(now))
-        else:
-            outlet.breaker.passed(piece.delivery)
-
-    def _drop_parts(self, outlet: Outlet, piece: Piece) -> None:
-        """What follows this part does not leave now."""
-        if outlet.meter is not None:
-            outlet.meter.drop(piece.total - piece.seq)
-
-    def _off_wire(self, outlet: Outlet, piece: Piece) -> None:
-        outlet.on_wire.pop(piece.delivery, None)
-        self._drop_parts(outlet, piece)
-        lane = self.lanes[piece.lane]
-        self._free_target(lane.route, lane.flow, str(piece.target))
-        self.pump(outlet)
-
-    def _free_target(self, route: str, flow: str, target: str) -> None:
+    def free_target(self, route: str, flow: str, target: str) -> None:
         """A target of this lane is not on the wire any more, nor about to be."""
         lane = self.lanes.free(route, flow, target)
         if lane is not None:
             self.wake(lane.id)
 
-    def _settled(self, settled: Settled, outlet: Outlet, piece: Piece, more: bool) -> None:
-        step = settled.step
-        if step is not None and step.state is State.SENDING:
-            following = replace(piece, seq=piece.seq + 1)
-            if self._stopping or not outlet.admits(self.now()):
-                outlet.on_wire.pop(piece.delivery, None)
-                self._drop_parts(outlet, piece)
-                self._return(following)
-            else:
-                if outlet.meter is not None:
-                    outlet.meter.part(Charge(self.now(), 1, str(piece.target)))
-                self._carry(outlet, following)
-        elif more:
-            self._off_wire(outlet, piece)
-        if step is not None and step.state is State.READY:
-            self.wake(settled.lane, step.due, piece.parameters.priority)
-        for lane in settled.woken:
-            self.wake(lane)
-        self._check_drained()
-
-    def _insist(self, call: Callable[[], Deferred[Any]], done: Callable[[Any], None]) -> None:
+    def insist(self, call: Callable[[], Deferred[Any]], done: Callable[[Any], None]) -> None:
         """An outcome must reach the store: try until it does. Until then the delivery stays *sending*, so that a crash
         leaves it in doubt and not unknown."""
 
         def failed(failure: TwistedFailure) -> None:
             self.log.error("the store failed, it is asked again in {s} s: {e!r}", s=BREATH, e=failure.value)
-            self._reactor.callLater(BREATH, self._insist, call, done)
+            self._reactor.callLater(BREATH, self.insist, call, done)
 
         call().addCallbacks(done, failed)
 

@@ -67,6 +67,8 @@ def after_outcome(view: View, outcome: Accepted | Failure, now: int) -> Step:
         return _step(view, State.READY, due=now, reason=reason, attempt=True, elsewhere=True)
     if outcome.scope is not Scope.MESSAGE and not view.blamed and not no_way:
         due = 0 if outcome.keeps_place else now
+        if view.asked and outcome.scope is Scope.GATEWAY:
+            due = now + IN_DOUBT_WAIT  # those that refused it before are not asked again at once
         return _step(view, State.READY, due=due, reason=reason, attempt=True, stick=begun)
     wait = back_off(tries) if outcome.retry_after is None else int(outcome.retry_after * 1000)
     return _step(

@@ -338,7 +338,7 @@ def _view(item: Settlement) -> View:
     return View(
         state=State.SENDING, tries=piece.tries, sent=piece.seq - 1, total=piece.total, expires=piece.expires,
         wants=piece.wants, report=piece.report and item.space != "", maybe_twice=piece.maybe_twice,
-        in_doubt=item.in_doubt, seq=piece.seq, others=item.others, blamed=item.blamed,
+        in_doubt=item.in_doubt, seq=piece.seq, others=item.others, asked="!" in item.route, blamed=item.blamed,
     )  # fmt: skip
 
 

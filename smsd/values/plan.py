@@ -102,7 +102,8 @@ class Acceptance(NamedTuple):
 
 class View(NamedTuple):
     """What a decision about a delivery has to know of it. `others`: gateways of its route that have not been asked: one carries
-    `now`, one may `later`, there is none (""). `blamed`: the trouble that its gateway had with it is its own."""
+    `now`, one may `later`, there is none (""); `asked`: some were, before this one. `blamed`: the trouble that its gateway had
+    with it is its own."""
 
     state: State
     tries: int = 0
@@ -114,6 +115,7 @@ class View(NamedTuple):
     maybe_twice: bool = False
     in_doubt: str = "resend"
     others: str = ""
+    asked: bool = False
     blamed: bool = False
     seq: int = 1
     finished: bool = False
@@ -122,8 +124,8 @@ class View(NamedTuple):
 class Step(NamedTuple):
     """The next state of a delivery. `due` 0 keeps its place, `deadline` None what was planned. `notice` is the event of the
     report its ticket gets ("" for none); `attempt` says that this try goes on record; `stick` binds a partly sent delivery
-    to the gateway that began it, `elsewhere` lets others have it first; `final`: nothing more is awaited. `network` is the network's own word or code, where a report
-    of it led here."""
+    to the gateway that began it, `elsewhere` lets others have it first; `final`: nothing more is awaited. `network` is the
+    network's own word or code, where a report of it led here."""
 
     state: State
     due: int = 0

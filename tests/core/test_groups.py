@@ -230,6 +230,11 @@ class Refusals(GroupCase):
         self.house.advance(61)
         self.assertEqual((self.carried(), self.last()["state"]), ("a3 b0 c0", "sent"))
 
+    def test_what_was_begun_and_has_no_way_on_has_failed(self) -> None:
+        self.gateways["a"].answer = lambda piece: NO_WAY if piece.seq == 2 else Accepted("1")
+        self.send(text="x" * 300)
+        self.assertEqual((self.carried(), self.last()["state"]), ("a2 b0 c0", "failed"))
+
     def test_pinned_stays(self) -> None:
         self.answers(a=BUSY)
         self.send(parameters=Parameters(gateway="a"))

@@ -9,6 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from smsd.interfaces import Abilities
 from smsd.policy.limits import Limits
+from smsd.values.account import Account
 from smsd.values.delivery import Accepted, Failure, Kind, Scope
 from smsd.values.errors import Refused
 from smsd.values.message import IdempotencyKey, Parameters
@@ -178,10 +179,7 @@ class Recipients(LimitCase):
         self.assertEqual([piece.content.text for piece in sim.pieces], ["a", "b", "again", "again"])
 
     def test_a_stranger_that_was_refused_at_the_door_is_none(self) -> None:
-        class Account:
-            name, gateway, monthly_limit, country = "ann", None, 1, None
-
-        self.house.accounts["ann"] = Account()
+        self.house.accounts["ann"] = Account("ann", monthly_limit=1)
         sim = self.limited(per_minute=2, recipients_per_month=2)
         self.house.send("+15550000001", account="ann")
         self.assertRaises(Refused, self.house.send, "+15550000002", account="ann")
