@@ -22,6 +22,7 @@ from smsd.core.accounts.book import Book
 from smsd.core.answering import AnswerOffice
 from smsd.core.backlog import Backlog
 from smsd.core.callbacks import Callbacks
+from smsd.core.clerk import Clerk
 from smsd.core.clocks import Clocks
 from smsd.core.dispatcher import Dispatcher
 from smsd.core.explaining import Explainer
@@ -34,6 +35,7 @@ from smsd.core.provided import provided
 from smsd.core.queue import Queue
 from smsd.core.subscribers import Subscribers
 from smsd.core.timers import Sweeper
+from smsd.core.tokens import Tokens
 from smsd.hookwork import hooks, shown
 from smsd.interfaces import FrontendContext, GatewayContext
 from smsd.keeper import Keeper, Wanted
@@ -78,9 +80,11 @@ class House:
         self.subscribers = Subscribers()
         self.callbacks = Callbacks(self.store, self.queue, self.subscribers, self._resume)
         self.planner.redirect = self._redirect
+        self.clerk = Clerk(self.store, self.planner, self.callbacks, find)
         self.answer_office = AnswerOffice(self.post_office, self.inbound, self.dispatcher)
         self.clocks = Clocks(self.store, self.dispatcher, self._reactor, find, self.rulework.databases.run)
         self.sweeper = Sweeper(self.store, self.queue, self._reactor)
+        self.tokens = Tokens(self.store, self._reactor, lambda name: find(name) is not None)
         self.backlog = Backlog(self.store, self.queue)
 
         def close() -> Any:
@@ -236,6 +240,8 @@ class House:
             reports=self.queue.reports,
             carries=self._carries,
             callbacks=self.callbacks,
+            clerk=self.clerk,
+            tokens=self.tokens,
             **told,
         )
         door = registry.find(registry.DOORS, settings.type).make(settings, context)

@@ -299,6 +299,8 @@ class FrontendContext:
         None  # smsd.core.provided.Provided of the gateways whose providers hand messages in, by id
     )
     callbacks: Any = None  # ICallbacks
+    clerk: Any = None  # smsd.core.clerk.Clerk
+    tokens: Any = None  # smsd.core.tokens.Tokens
     credit: Any = None  # ICredit
     carries: Callable[[str | None], bool] | None = (
         None  # whether this gateway (None: any) carries SMS just now

@@ -88,6 +88,9 @@ class Server(Service):
         self.overrides = overrides
         self._use(overrides.effective())
         await house.book.load()
+        await house.tokens.load()
+        self._then("tokens", house.tokens.stop)
+        control = house.clerk.control = self._control(house)
         recovered = await house.recover()
         if recovered:
             self.log.info("{n} deliveries were on the wire when the last run ended", n=recovered)
@@ -106,7 +109,7 @@ class Server(Service):
             raise InvalidValue("; ".join(troubles))
         self._then("timed messages", house.clocks.stop)
         await house.clocks.start()
-        door = ControlDoor(file.control.path, self._control(house), self._reactor)
+        door = ControlDoor(file.control.path, control, self._reactor)
         door.startService()
         self._then("control", door.stopService)
         self._privileges.drop()
@@ -267,6 +270,7 @@ class Server(Service):
             reload=self.reload,
             timed=house.clocks.listed,
             callbacks=house.callbacks,
+            tokens=house.tokens,
             accounts=house.book,
         )
 

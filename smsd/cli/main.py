@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from smsd import __version__
-from smsd.cli import callbacks, explain, messages, rules, server, template, timed
+from smsd.cli import account, callbacks, explain, messages, rules, server, template, timed, token
 from smsd.cli.client import DONE, NO_SERVER, REFUSED, NoServer, Refusal
 from smsd.config.positions import ConfigError
 
@@ -23,6 +23,7 @@ first steps:
   smsd explain 911813352047513600         why it went where it went
   smsd rules list                         the rules; export and import make files of them
   smsd template clickatell --text Hi      what an HTTP gateway would request
+  smsd token create shop                  let a program use the API
   smsd set expire_minutes 1440            change a setting while the server runs
   smsd simulate phone                     be the phone at the other end of the simulated modem
 
@@ -59,7 +60,9 @@ def parser() -> argparse.ArgumentParser:
     rules.add(commands)
     timed.add(commands)
     template.add(commands)
+    account.add(commands)
     callbacks.add(commands)
+    token.add(commands)
     server.add(commands)
     return top
 

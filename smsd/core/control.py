@@ -22,7 +22,7 @@ MOST = 1000
 
 class Control:
     """Verbs over `store`, `dispatcher` (IDispatcher) and `queue` (`wake(lane)`); `status` and `reload` are the server's, `timed`
-    lists its timed rules, `callbacks` knows events for programs, `accounts` brings verbs of its own."""
+    lists its timed rules, `callbacks` knows events for programs, `accounts` and `tokens` bring verbs of their own."""
 
     def __init__(
         self,
@@ -37,6 +37,7 @@ class Control:
         timed: Callable[[], list[dict[str, Any]]] = list,
         callbacks: Any = None,
         accounts: Any = None,
+        tokens: Any = None,
     ) -> None:
         self._store = store
         self._dispatcher = dispatcher
@@ -63,8 +64,9 @@ class Control:
             "callbacks": self.callbacks,
             "replay": self.replay,
         }
-        if accounts is not None:
-            self._verbs.update(accounts.verbs())
+        for more in (accounts, tokens):
+            if more is not None:
+                self._verbs.update(more.verbs())
 
     async def call(self, verb: str, arguments: Mapping[str, Any]) -> Any:
         """Do a verb; InvalidValue for one that does not exist, or for arguments that make no sense."""
@@ -196,9 +198,13 @@ class Control:
         return int(await self._callbacks.replay_dead(subscriber))
 
     async def _alter(self, verb: str, arguments: Mapping[str, Any]) -> None:
+        await self.alter(verb, _delivery(arguments))
+
+    async def alter(self, verb: str, delivery: int, who: str = "the operator") -> None:
+        """retry or cancel a delivery, in somebody's name."""
         now = self._store.now()
         expires = now + self._overrides.effective().queue.expire_minutes * 60_000
-        for lane in await self._store.control(operating.Verb(verb, _delivery(arguments), now, expires)):
+        for lane in await self._store.control(operating.Verb(verb, delivery, now, expires, who)):
             self._queue.wake(lane, now)
 
 
