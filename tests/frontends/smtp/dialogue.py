@@ -52,9 +52,8 @@ class Dialogue:
         }
         secure = changes.pop("secure", False)
         tls = changes.pop("tls", False)
-        for name in list(changes):
-            if hasattr(self.context, name):
-                self.context = fakes.context(**{name: changes.pop(name)})
+        given = {name: changes.pop(name) for name in list(changes) if hasattr(self.context, name)}
+        self.context = fakes.context(**given)
         self.factory = factory or DoorFactory(Settings(**{**settings, **changes}), self.context)
         if tls:
             self.factory.tls = Tls()  # type: ignore[assignment]
