@@ -1,0 +1,372 @@
+"""The operator's verbs on accounts, over a real store: what they take, refuse, write, show and count."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from twisted.internet.defer import Deferred, gatherResults
+from twisted.trial.unittest import SynchronousTestCase
+
+from smsd.config.settings import (
+    Configuration,
+    ControlSettings,
+    LogSettings,
+    QueueSettings,
+    ServerSettings,
+    StoreSettings,
+)
+from smsd.core.accounts import AccountGroupSettings, AccountSettings, Directory, PolicySettings, hash_password
+from smsd.core.accounts.book import Book, Wish
+from smsd.core.control import Control
+from smsd.core.overrides import Overrides
+from smsd.store.accounts import kept
+from smsd.values.errors import InvalidValue, Reason, Refused
+from tests.house import START, House
+
+HASH, OTHER = hash_password("annpw"), hash_password("other")
+FILE = Configuration(
+    "smsd.yaml", "var", ServerSettings(), StoreSettings(), QueueSettings(), LogSettings(), ControlSettings()
+)
+DAY = 86_400
+
+
+class BookCase(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.house = House()
+        self.addCleanup(lambda: self.house.close())
+        self.begin()
+
+    def begin(self) -> None:
+        self.directory = Directory(self.house.planner.zone)
+        self.directory.use(
+            {
+                "account": [AccountSettings(user="john", password=HASH, gateway="gsm1")],
+                "group": [AccountGroupSettings(id="office", monthly_limit=3)],
+                "policy": [PolicySettings(who="example.org", access=True, group="office")],
+            }
+        )
+        self.house.planner._find_account = self.directory.find
+        self.book = Book(
+            self.house.store, self.directory, self.house.planner.period, lambda: ["gsm1", "gsm2"]
+        )
+        self.house.wait(Deferred.fromCoroutine(self.book.load()))
+        self.control = Control(
+            store=self.house.store, dispatcher=self.house.dispatcher, queue=self.house.queue,
+            overrides=Overrides(self.house.store, FILE, lambda _: None), explainer=None, status=dict,
+            reload=self.house.wait, accounts=self.book,
+        )  # fmt: skip
+
+    def call(self, verb: str, **arguments: Any) -> Any:
+        answer = self.house.wait(Deferred.fromCoroutine(self.control.call(verb, arguments)))
+        json.dumps(answer)
+        return answer
+
+    def refused(self, verb: str, **arguments: Any) -> str:
+        return str(self.assertRaises(InvalidValue, self.call, verb, **arguments))
+
+    def add(self, name: str, kind: str = "account", **settings: Any) -> Any:
+        if kind == "account":
+            settings = {"password": HASH, **settings}
+        return self.call("account_add", name=name, kind=kind, settings=settings)
+
+    def rows(self) -> dict[str, dict[str, Any]]:
+        found = self.house.wait(self.house.store.ask(kept))
+        return {kind: {name: json.loads(text) for name, text in each.items()} for kind, each in found.items()}
+
+
+class Changing(BookCase):
+    def test_add_show_set_remove(self) -> None:
+        told = self.add(
+            "ann", gateway="gsm2", monthly_limit="100", senders="+393331234567, ACME", active="yes"
+        )
+        self.assertEqual(
+            (
+                told["name"],
+                told["source"],
+                told["gateway"],
+                told["monthly_limit"],
+                told["senders"],
+                told["password"],
+            ),
+            ("ann", "store", "gsm2", 100, ["+393331234567", "ACME"], "set"),
+        )
+        self.assertEqual(
+            (told["sent_this_month"], told["sent_last_month"], told["last_sent"], told["closed"]),
+            (0, 0, None, ""),
+        )
+        self.assertEqual(
+            self.rows()["account"]["ann"],
+            {
+                "password": HASH,
+                "gateway": "gsm2",
+                "monthly_limit": 100,
+                "senders": ["+393331234567", "ACME"],
+                "active": True,
+            },
+        )
+        told = self.call(
+            "account_set", name="ann", settings={"gateway": None, "senders": "", "expires": "2027-01-31"}
+        )
+        self.assertEqual((told["gateway"], told["senders"], told["expires"]), (None, [], "2027-01-31"))
+        self.assertEqual(self.call("account", name="ann"), told)
+        self.assertEqual([row["name"] for row in self.call("accounts")], ["ann", "john"])
+        self.call("account_remove", name="ann")
+        self.assertEqual(self.rows(), {})
+        self.assertIn("there is no account 'ann': smsd account list", self.refused("account", name="ann"))
+
+    def test_no_answer_has_a_hash(self) -> None:
+        answers = [
+            self.add("ann"),
+            self.call("accounts"),
+            self.call("account", name="ann"),
+            self.call("account", name="john"),
+        ]
+        answers.append(self.call("account_set", name="ann", settings={"password": OTHER}))
+        self.assertNotIn("argon2", json.dumps(answers))
+        self.assertEqual(self.rows()["account"]["ann"]["password"], OTHER)
+
+    def test_what_is_refused(self) -> None:
+        self.add("ann")
+        self.add("ann@example.net", kind="policy", access="yes")
+        for verb, arguments, expected in (
+            (
+                "account_add",
+                {"name": "ann", "settings": {"password": HASH}},
+                "there is already an account ann",
+            ),
+            (
+                "account_add",
+                {"name": "john", "settings": {"password": HASH}},
+                "john is in the configuration: change it in",
+            ),
+            ("account_set", {"name": "john", "settings": {"gateway": "gsm2"}}, "is in the configuration"),
+            ("account_remove", {"name": "john"}, "is in the configuration"),
+            ("account_set", {"name": "eve", "settings": {"gateway": "gsm2"}}, "there is no account 'eve'"),
+            ("account_remove", {"name": "eve"}, "there is no account 'eve'"),
+            ("account_add", {"name": "eve"}, "an account without password needs networks"),
+            ("account_add", {"name": "eve", "settings": {"password": "secret"}}, "no argon2id hash"),
+            (
+                "account_add",
+                {"name": "a b", "settings": {"password": HASH}},
+                "allowed: without blanks and colons",
+            ),
+            (
+                "account_set",
+                {"name": "ann", "settings": {"gateway": "gsm9"}},
+                "no gateway 'gsm9'; allowed: gsm1, gsm2",
+            ),
+            (
+                "account_set",
+                {"name": "ann", "settings": {"group": "x"}},
+                "no account group 'x'; allowed: office",
+            ),
+            (
+                "account_set",
+                {"name": "ann", "settings": {"colour": "red"}},
+                "no setting 'colour' of an account; allowed: password",
+            ),
+            (
+                "account_set",
+                {"name": "ann", "settings": {"demo": "yes"}},
+                "only the configuration can say that",
+            ),
+            ("account_set", {"name": "ann", "settings": {"expires": "soon"}}, "expires: "),
+            ("account_set", {"name": "ann", "settings": {"phone": "0776"}}, "allowed: +420776047467"),
+            ("account_set", {"name": "ann", "settings": {"senders": "a*b"}}, "'a*b' is no sender"),
+            ("account_set", {"name": "ann", "settings": {"networks": "10.0.0.1/8"}}, "bits set"),
+            ("account_set", {"name": "ann", "settings": {"description": "a\0b"}}, "NUL"),
+            ("account_set", {"name": "ann", "settings": "x"}, "settings: an object"),
+            ("account_set", {"name": "", "settings": {}}, "name: a name is needed"),
+            (
+                "account_add",
+                {"name": "ann@example.net", "settings": {"password": HASH}},
+                "already a policy ann@example.net",
+            ),
+            (
+                "account_add",
+                {"name": "ANN@example.net", "settings": {"password": HASH}},
+                "a name has one meaning",
+            ),
+            (
+                "account_add",
+                {"name": "ann", "kind": "policy", "settings": {"access": "yes"}},
+                "already an account ann",
+            ),
+            ("account_add", {"name": "office", "kind": "group"}, "group office is in the configuration"),
+            ("accounts", {"kind": "users"}, "kind: 'users' is not possible; allowed: account, group, policy"),
+            ("accounts", {"limit": 0}, "limit: 0 is not possible"),
+            ("account_reset", {"name": "ann", "sent": -1}, "sent: -1 is not possible"),
+            ("account_reset", {"name": "example.org", "kind": "policy"}, "policies send nothing"),
+        ):
+            with self.subTest(verb=verb, arguments=arguments):
+                refusal = self.refused(verb, **arguments)
+                self.assertIn(expected, refusal)
+                self.assertNotIn("secret", refusal)
+        self.assertEqual(set(self.rows()["account"]), {"ann"})
+
+    def test_an_empty_password_only_with_networks(self) -> None:
+        self.assertIn("needs networks", self.refused("account_add", name="net", settings={}))
+        self.assertEqual(
+            self.call("account_add", name="net", settings={"networks": "192.0.2.0/24"})["password"], ""
+        )
+        self.assertIn("needs networks", self.refused("account_set", name="net", settings={"networks": None}))
+
+    def test_groups(self) -> None:
+        self.add("sales", kind="group", gateway="gsm1", monthly_limit=5)
+        self.assertEqual(self.add("ann", group="sales")["group_sent_this_month"], 0)
+        self.assertEqual(self.directory.find("ann").gateway, "gsm1")
+        self.assertIn(
+            "account ann belongs to the group sales",
+            self.refused("account_remove", name="sales", kind="group"),
+        )
+        self.call("account_set", name="ann", settings={"group": None})
+        self.call("account_remove", name="sales", kind="group")
+        self.assertEqual([row["name"] for row in self.call("accounts", kind="group")], ["office"])
+
+    def test_policies(self) -> None:
+        told = self.add("Bob@Example.Org", kind="policy", access="no")
+        self.assertEqual((told["name"], told["access"], told["source"]), ("bob@example.org", False, "store"))
+        self.assertIsNone(self.directory.find("bob@example.org"))
+        told = self.call("account", name="Eve@example.org")
+        self.assertEqual(
+            (told["name"], told["source"], told["group"], told["group_sent_this_month"]),
+            ("eve@example.org", "policy", "office", 0),
+        )
+        self.assertIn("there is no account", self.refused("account", name="bob@example.org"))
+
+    def test_all_or_nothing(self) -> None:
+        def change(*wishes: Wish) -> Any:
+            return self.house.wait(Deferred.fromCoroutine(self.book.change(wishes)))
+
+        new = {"password": HASH, "group": "staff"}
+        wishes = [Wish("account", f"user{n}", new, True) for n in range(50)] + [
+            Wish("group", "staff", {}, True)
+        ]
+        self.assertRaises(InvalidValue, change, *wishes, Wish("account", "user7", new, True))
+        self.assertRaises(InvalidValue, change, *wishes, Wish("account", "last", {"password": "clear"}, True))
+        self.assertEqual((self.rows(), self.directory.find("user1")), ({}, None))
+        change(*wishes)
+        self.assertEqual(len(self.rows()["account"]), 50)
+        self.assertEqual(self.directory.find("user49").group, "staff")
+        self.assertRaises(InvalidValue, change, Wish("group", "staff", None))
+        change(*(Wish("account", f"user{n}", None) for n in range(50)), Wish("group", "staff", None))
+        self.assertEqual(self.rows(), {})
+
+    def test_of_two_at_once_the_second_sees_the_first(self) -> None:
+        both = [
+            Deferred.fromCoroutine(self.book.add({"name": "ann", "settings": {"password": HASH}}))
+            for _ in range(2)
+        ]
+        both[1].addErrback(lambda failure: failure.trap(InvalidValue))
+        results = self.house.wait(gatherResults(both))
+        self.assertEqual((results[0]["name"], results[1]), ("ann", InvalidValue))
+
+    def test_they_are_there_after_a_crash(self) -> None:
+        self.add("ann", monthly_limit=2)
+        self.house = self.house.crash()
+        self.begin()
+        self.assertEqual(self.call("account", name="ann")["monthly_limit"], 2)
+
+    def test_pages(self) -> None:
+        for n in range(5):
+            self.add(f"u{n}")
+        self.assertEqual([row["name"] for row in self.call("accounts", limit=2)], ["john", "u0"])
+        self.assertEqual([row["name"] for row in self.call("accounts", limit=2, after="u2")], ["u3", "u4"])
+
+    def test_a_name_in_both_stops_the_start(self) -> None:
+        self.add("ann")
+        self.directory.use({"account": [AccountSettings(user="ann", password=HASH)]})
+        refusal = self.assertRaises(InvalidValue, self.house.wait, Deferred.fromCoroutine(self.book.load()))
+        self.assertIn("account 'ann' is in the configuration and in the store", str(refusal))
+
+
+class Counting(BookCase):
+    """This month, last month, last sent (feature U1)."""
+
+    def sent(self, name: str = "ann", kind: str = "account") -> tuple[int, int, int | None]:
+        told = self.call("account", name=name, kind=kind)
+        return told["sent_this_month"], told["sent_last_month"], told["last_sent"]
+
+    def test_the_month_turns_by_itself(self) -> None:
+        self.add("ann")
+        self.house.send(account="ann")
+        self.house.send(account="ann", numbers=["+15550000001", "+15550000002"])
+        first = self.house.store.now()
+        self.assertEqual(self.sent(), (3, 0, first))
+        self.house.advance(31 * DAY)
+        self.assertEqual(self.sent(), (0, 3, first))
+        self.house.send(account="ann")
+        second = self.house.store.now()
+        self.assertEqual(self.sent(), (1, 3, second))
+        self.house.advance(70 * DAY)
+        self.assertEqual(self.sent(), (0, 0, second))
+
+    def test_set_by_hand(self) -> None:
+        self.add("ann", monthly_limit=2)
+        self.house.send(account="ann")
+        self.house.send(account="ann")
+        self.assertIs(self.assertRaises(Refused, self.house.send, account="ann").reason, Reason.OVER_LIMIT)
+        told = self.call("account_reset", name="ann", sent=0)
+        self.assertEqual((told["sent_this_month"], told["last_sent"]), (0, self.house.store.now()))
+        self.house.send(account="ann")
+        self.call("account_reset", name="ann", sent=1, sent_before=40, last_sent=12345)
+        self.assertEqual(self.sent(), (1, 40, 12345))
+        self.house.send(account="ann")
+        self.assertEqual(self.sent(), (2, 40, self.house.store.now()))
+        self.call("account_reset", name="ann", last_sent=0)
+        self.assertEqual(self.sent(), (2, 40, None))
+
+    def test_also_an_account_of_the_configuration(self) -> None:
+        self.house.send(account="john")
+        self.call("account_reset", name="john", sent=9)
+        self.assertEqual(self.sent("john")[0], 9)
+
+    def test_of_a_group(self) -> None:
+        self.add("ann", group="office")
+        self.add("bob", group="office", monthly_limit=1)
+        self.house.send(account="ann")
+        self.house.send(account="bob")
+        refusal = self.assertRaises(Refused, self.house.send, account="bob")
+        self.assertIn("account bob may send 1", refusal.text)
+        self.house.send(account="eve@example.org")
+        for name in ("ann", "bob", "eve@example.org"):
+            self.assertEqual(self.sent(name)[0], 1)
+            refusal = self.assertRaises(Refused, self.house.send, account=name)
+            self.assertIs(refusal.reason, Reason.OVER_LIMIT)
+        self.assertIn("the group office may send 3 messages a month and has sent 3", refusal.text)
+        self.assertEqual(self.sent("office", "group")[0], 3)
+        self.assertEqual(self.call("account", name="ann")["group_sent_this_month"], 3)
+        self.call("account_reset", name="office", kind="group", sent=0)
+        self.house.send(account="ann")
+        self.assertEqual((self.sent("office", "group")[0], self.sent("ann")[0]), (1, 2))
+
+    def test_who_is_refused_by_one_counter_is_counted_by_none(self) -> None:
+        self.add("ann", group="office", monthly_limit=2)
+        self.assertRaises(
+            Refused, self.house.send, account="ann", numbers=[f"+1555000000{n}" for n in range(3)]
+        )
+        self.assertRaises(
+            Refused, self.house.send, account="ann", numbers=[f"+1555000000{n}" for n in range(4)]
+        )
+        self.assertEqual((self.sent("ann")[0], self.sent("office", "group")[0]), (0, 0))
+
+    def test_who_is_switched_off_while_logged_in(self) -> None:
+        self.add("ann", expires="2027-01-15")
+        self.house.send(account="ann")
+        self.house.clock.advance(START - self.house.clock.seconds() + DAY)
+        self.assertIn("expired", self.assertRaises(Refused, self.house.send, account="ann").text)
+        self.call("account_set", name="ann", settings={"expires": None, "active": False})
+        self.assertIn("switched off", self.assertRaises(Refused, self.house.send, account="ann").text)
+        self.call("account_remove", name="ann")
+        self.assertIn("removed", self.assertRaises(Refused, self.house.send, account="ann").text)
+
+
+class Many(BookCase):
+    def test_reading_them_makes_none_of_them(self) -> None:
+        wishes = [Wish("account", f"user{n}", {"networks": ["192.0.2.0/24"]}, True) for n in range(2000)]
+        self.house.wait(Deferred.fromCoroutine(self.book.change(wishes)))
+        self.begin()
+        self.assertEqual(len(self.directory._made), 0)
+        self.assertEqual(self.directory.find("user1999").name, "user1999")
+        self.assertEqual(len(self.directory._made), 1)
