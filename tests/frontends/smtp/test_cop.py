@@ -11,6 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 from smsd.config.load import load_text
 from smsd.config.positions import ConfigError
 from smsd.core.accounts import Accounts, AccountSettings
+from smsd.core.control import Control
 from smsd.frontends.smtp import Settings, make
 from smsd.store import operating
 from smsd.values.address import Address
@@ -281,6 +282,27 @@ class AtHome(SynchronousTestCase):
         for _ in range(2):
             self.assertEqual(codes(self.sent(session, *MAIL.decode().split("\r\n"))), ["250"])
         self.assertEqual(self.counted()["smtp"]["messages"], 1)
+
+    def test_status_shows_it(self) -> None:
+        doors = [
+            {"id": "smtp", "counted": True},
+            {"id": "other", "counted": True},
+            {"id": "http", "counted": False},
+        ]
+        control = Control(
+            explainer=None, store=self.house.store, dispatcher=self.house.dispatcher, queue=self.house.queue,
+            overrides=Any, status=lambda: {"doors": [dict(door) for door in doors]}, reload=Any,
+        )  # type: ignore[arg-type]  # fmt: skip
+        self.sent(self.talk(), "one", to=("+15551234567", "+15557654321"))
+        told = self.house.wait(Deferred.fromCoroutine(control.call("status", {})))
+        self.assertEqual(
+            told["doors"],
+            [
+                {"id": "smtp", "counted": True, "messages": 2, "last": self.house.store.now()},
+                {"id": "other", "counted": True, "messages": 0, "last": 0},
+                {"id": "http", "counted": False},
+            ],
+        )
 
     def test_other_doors_are_not_counted(self) -> None:
         self.house.store.accepting.doors = frozenset()
