@@ -9,6 +9,7 @@ from zope.interface.verify import verifyObject
 
 from smsd.core.answering import AnswerOffice
 from smsd.interfaces import IPostbox, IPostOffice, MailIn, Session
+from smsd.values.account import Account
 from smsd.values.errors import Reason, Refused
 from tests.core.arriving import PHONE, ArrivingCase
 
@@ -77,7 +78,7 @@ class Mails(ArrivingCase):
             "head": head.encode(),
             "scope": "smtp:127.0.0.1",
         }
-        self.house.accounts["demo"] = Account()
+        self.house.accounts["demo"] = Account("demo")
         posted = self.house.wait(self.box.deliver(MailIn(**{**values, **changes})))
         self.house.settle()
         return posted
@@ -129,8 +130,3 @@ class Mails(ArrivingCase):
         head = f"In-Reply-To: {self.ours}"
         self.assertEqual(self.refused(head, sender="").reason, Reason.NOT_ALLOWED)
         self.assertEqual(self.refused(head, sms="").reason, Reason.EMPTY)
-
-
-class Account:
-    name, gateway, monthly_limit, country = "demo", None, 0, None
-    phone = email = None

@@ -61,7 +61,7 @@ class Post:
             name="sms.example.org", domains=["sms.example.org"], postmaster="root@example.org", country="US"
         )
         gateways = (SimpleNamespace(id="gsm1"), SimpleNamespace(id="mail"))
-        self.office.use(SimpleNamespace(server=server, gateways=gateways, **found))
+        self.office.use(SimpleNamespace(server=server, gateways=gateways, groups=(), **found))
 
     def box(self, local: str) -> Any:
         """A box of ours."""
