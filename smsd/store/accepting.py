@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
+from smsd.store.credit import Credit
 from smsd.store.lanes import Lanes
 from smsd.store.limiting import Limiting
 from smsd.store.replies import Replies
@@ -48,6 +49,7 @@ class Accepting:
         self._session = session
         self._replies = replies
         self.care: Care | None = None
+        self.credit = Credit()
         self.doors: frozenset[str] = frozenset()  # those whose messages are counted for good
 
     def forget_lanes(self) -> None:
@@ -59,17 +61,21 @@ class Accepting:
         results: list[Committed | Exception | None] = [None] * len(items)
         known = self._known(cursor, items)
         counted = self._counts(cursor, items)
+        credit = self.credit.available(cursor, items)
         writing: list[tuple[int, Acceptance]] = []
         for index, accepted in enumerate(items):
             key = accepted.submission.key
             if key is not None and (key.scope, key.key) in known:
                 results[index] = _repeat(known[key.scope, key.key], key.fingerprint)
                 continue
-            over = _over_limit(accepted, counted)
+            over = self.credit.refuse(accepted, credit) if credit else None
+            over = over or _over_limit(accepted, counted)
             if over is not None:
                 results[index] = over
                 continue
             writing.append((index, accepted))
+            if credit:
+                self.credit.reserve(cursor, [accepted], credit)
             if key is not None:
                 known[key.scope, key.key] = (key.fingerprint, accepted)
         for (index, _), committed in zip(writing, self.write(cursor, [a for _, a in writing]), strict=True):
@@ -78,11 +84,13 @@ class Accepting:
         return [result for result in results if result is not None]
 
     def charge(self, cursor: sqlite3.Cursor, accepted: Acceptance) -> Refused | None:
-        """Count what an account pays for that another handler is going to `write`; Refused when its month does not cover it, and
-        then nothing is counted."""
-        over = _over_limit(accepted, self._counts(cursor, [accepted]))
+        """Count what an account pays for that another handler is going to `write`; Refused when its month or its credit does not
+        cover it, and then nothing is counted."""
+        credit = self.credit.available(cursor, [accepted])
+        over = self.credit.refuse(accepted, credit) or _over_limit(accepted, self._counts(cursor, [accepted]))
         if over is None:
             _count(cursor, [accepted], self.doors)
+            self.credit.reserve(cursor, [accepted], credit)
         return over
 
     def write(self, cursor: sqlite3.Cursor, items: Sequence[Acceptance]) -> list[Committed]:
@@ -102,6 +110,8 @@ class Accepting:
                     lanes[planned.delivery] = lane
                     if planned.gather and self.care is not None:
                         planned, window = self.care(cursor, one, planned)
+                        if planned.state is State.CANCELLED:
+                            self.credit.given_up(cursor, [planned.delivery], one.now)
                         if window is not None:
                             waiting.append((window, planned.delivery))
                     deliveries.append(delivery_row(one, planned, lane, self._session))

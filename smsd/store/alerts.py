@@ -142,7 +142,7 @@ class Alerts:
         first = cursor.execute(LOAD + "where d.id=?", (row["delivery"],)).fetchone()
         asked = json.loads(row["asked"])
         kept_back = {
-            target for target, delivery, _ in asked[1:] if _call_back(cursor, delivery, peer, now)
+            target for target, delivery, _ in asked[1:] if self._call_back(cursor, delivery, peer, now)
         } - {asked[0][0]}  # fmt: skip
         woken: list[int] = []
         for target in dict.fromkeys(target for target, _, _ in asked):
@@ -150,6 +150,17 @@ class Alerts:
                 note = _submission(first, Address.parse(target), policy.taken(_content(first), peer))
                 woken += self._write(cursor, note, row["message"])[1]
         return woken
+
+    def _call_back(self, cursor: sqlite3.Cursor, delivery: int, by: str, now: int) -> bool:
+        """Cancel a message that has not begun to leave; whether it was so."""
+        cursor.execute(
+            "update delivery set state=?, deadline=0, finished=?, reason=? where id=? and state=0 and sent=0 and maybe_twice=0",
+            (int(State.CANCELLED), now, f"{by} has answered", delivery),
+        )
+        done = cursor.rowcount > 0
+        if done:
+            self._accepting.credit.given_up(cursor, [delivery], now)
+        return done
 
     def _write(
         self, cursor: sqlite3.Cursor, submission: Submission | None, parent: int
@@ -247,12 +258,3 @@ def _close(cursor: sqlite3.Cursor, row: sqlite3.Row, state: int, now: int, by: s
     )
     for name in _names(json.loads(row["asked"])):
         cursor.execute("delete from alert_waiting where number=? and alert=?", (name, row["id"]))
-
-
-def _call_back(cursor: sqlite3.Cursor, delivery: int, by: str, now: int) -> bool:
-    """Cancel a message that has not begun to leave; whether it was so."""
-    cursor.execute(
-        "update delivery set state=?, deadline=0, finished=?, reason=? where id=? and state=0 and sent=0 and maybe_twice=0",
-        (int(State.CANCELLED), now, f"{by} has answered", delivery),
-    )
-    return cursor.rowcount > 0

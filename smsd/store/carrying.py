@@ -93,6 +93,7 @@ class Carrying:
         self._lanes = lanes
         self._session = session
         self._accepting = accepting
+        self._credit = accepting.credit
         self._replies = replies
         self.ledger = Ledger(self.write_step, self._tell)
         self.plan: Callable[[Submission, int], Acceptance | None] | None = None
@@ -181,6 +182,8 @@ class Carrying:
         self._record(cursor, ours)
         if self._limiting.meters:
             self._limiting.settled(cursor, ours)
+        if self._credit.posted:
+            self._credit.settled(cursor, ours)
         results = []
         for item, step in steps:
             delivery = item.piece.delivery
@@ -274,6 +277,8 @@ class Carrying:
             (int(step.state), step.sent, step.tries, step.due or row["due"], 0 if step.final else step.deadline,
              int(step.maybe_twice), step.reason, lane, now if step.final else None, row["id"]),
         )  # fmt: skip
+        if self._credit.posted:
+            self._credit.stepped(cursor, row, step, now)
 
     def _tell(self, cursor: sqlite3.Cursor, delivery: int, step: Step, now: int) -> list[int]:
         if not step.notice:

@@ -55,6 +55,7 @@ class Digests:
             return None
         (committed,) = self._accepting.write(cursor, [accepted])
         (digest,) = committed.lanes
+        self._accepting.credit.merged(cursor, [one["id"] for one in members], accepted)
         cursor.executemany(
             "update delivery set state=?, merged=?, gathering=null, deadline=0, finished=?, reason=? where id=?",
             [(int(State.MERGED), digest, now, f"in the digest {digest}", one["id"]) for one in members],

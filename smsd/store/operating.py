@@ -13,6 +13,7 @@ from smsd.policy.rules.called import called
 from smsd.policy.step import after_operator
 from smsd.store import aftermath, alerts
 from smsd.store.carrying import Carrying
+from smsd.store.credit import Credit
 from smsd.store.rows import CALL, DELIVERIES_OF, LOAD, OCTETS, REPORT, TEXT, content_of, view_of
 from smsd.values.delivery import State
 from smsd.values.errors import InvalidValue
@@ -33,8 +34,9 @@ class Verb:
 class Operating:
     """The handler of verbs."""
 
-    def __init__(self, carrying: Carrying) -> None:
+    def __init__(self, carrying: Carrying, credit: Credit) -> None:
         self._carrying = carrying
+        self._credit = credit
 
     def control(self, cursor: sqlite3.Cursor, items: Sequence[Verb]) -> list[tuple[int, ...] | InvalidValue]:
         """Handler: the lanes to wake per verb, or why it cannot be done."""
@@ -50,6 +52,8 @@ class Operating:
         if step is None:
             state = State(row["state"]).name.lower()
             return InvalidValue(f"delivery {item.delivery} is {state}: too late to {item.verb} it")
+        if item.verb == "retry" and (why := self._credit.again(cursor, row, item.now)):
+            return InvalidValue(f"delivery {item.delivery} cannot be sent again: {why}")
         self._carrying.write_step(cursor, row, step, item.now)
         if step.state is State.READY:
             if (

@@ -22,7 +22,7 @@ from twisted.logger import Logger
 from twisted.python.threadpool import ThreadPool
 
 from smsd.policy.rules.letter import Facts
-from smsd.store import accounts, events, operating
+from smsd.store import accounts, credit, events, operating
 from smsd.store.accepting import Accepting, Committed
 from smsd.store.alerts import Alerts
 from smsd.store.carrying import Carrying, Settled, Take, Taken
@@ -108,13 +108,16 @@ class SqliteStore:
         self.limiting = Limiting()
         self.limiting.read(self._writer, self.now())
         self.accepting = Accepting(lanes, self.session, self.replies, self.limiting)
+        self.accepting.credit.read(self._writer)
         self.carrying = Carrying(lanes, self.session, self.accepting, self.replies, self.limiting)
         self.alerts = alerts = Alerts(self.accepting, self._follow)
         self.gathering = Gathering(Digests(self.accepting, self._follow), alerts, self.replies)
         self.accepting.care = self.gathering.care
         self.receiving = Receiving(self.accepting, self.replies, alerts)
-        self._operating = operating.Operating(self.carrying)
-        self._sweeping = Sweeping(self.carrying, self.receiving, self.replies, self.gathering)
+        self._operating = operating.Operating(self.carrying, self.accepting.credit)
+        self._sweeping = Sweeping(
+            self.carrying, self.receiving, self.replies, self.gathering, self.accepting.credit
+        )
         self._group = GroupCommit(self._writer, self._reactor, undone=lanes.forget)
 
     def close(self) -> Deferred[None]:
@@ -183,6 +186,10 @@ class SqliteStore:
     def control(self, verb: operating.Verb) -> Deferred[tuple[int, ...]]:
         """retry or cancel; fires with the lanes to wake, fails with InvalidValue."""
         return self._group.call(self._operating.control, verb)
+
+    def top_up(self, item: credit.TopUp) -> Deferred[credit.Balance]:
+        """Change a balance by hand; fires with it afterwards, fails with InvalidValue."""
+        return self._group.call(credit.top_up, item)
 
     def confirm(self, confirmed: events.Confirmed) -> Deferred[int]:
         """Write that a program has fetched events; fires with how many waited until then."""

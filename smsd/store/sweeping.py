@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from smsd.policy.step import MINUTE, after_deadline
 from smsd.store.carrying import Carrying
+from smsd.store.credit import Credit
 from smsd.store.gathering import Gathering
 from smsd.store.ids import first_at
 from smsd.store.receiving import Receiving
@@ -43,12 +44,18 @@ class Sweeping:
     """The tick handler: a bounded number of rows each time, so that a million expiring messages stop nothing."""
 
     def __init__(
-        self, carrying: Carrying, receiving: Receiving, replies: Replies, gathering: Gathering
+        self,
+        carrying: Carrying,
+        receiving: Receiving,
+        replies: Replies,
+        gathering: Gathering,
+        credit: Credit,
     ) -> None:
         self._carrying = carrying
         self._receiving = receiving
         self._replies = replies
         self._gathering = gathering
+        self._credit = credit
         self._purged = 0  # the last message that the purge has looked at
         self._last_key: tuple[str, str] = ("", "")
 
@@ -74,7 +81,7 @@ class Sweeping:
         gathered = self._gathering.sweep(cursor, item.now, item.now - item.keep)
         woken += gathered.woken
         purged, more = self._purge(cursor, item)
-        purged += _empty_trash(cursor, item.now)
+        purged += _empty_trash(cursor, item.now, self._credit)
         self._forget_keys(cursor, item.now)
         self._replies.forget(cursor, item.now)
         _forget_references(cursor, item.now)
@@ -90,7 +97,7 @@ class Sweeping:
             "select id from message where id > ? and id < ? order by id limit ?",
             (self._purged, first_at(until), AT_ONCE),
         ).fetchall()
-        purged = _purged(cursor, [message for (message,) in stretch], until)
+        purged = _purged(cursor, [message for (message,) in stretch], until, self._credit)
         whole = len(stretch) == AT_ONCE
         self._purged = stretch[-1][0] if whole else 0
         return purged, whole and bool(purged)
@@ -117,7 +124,7 @@ def _forget_references(cursor: sqlite3.Cursor, now: int) -> None:
         cursor.execute("delete from reference where expires <= ?", (until,))
 
 
-def _purged(cursor: sqlite3.Cursor, messages: Sequence[int], until: int) -> int:
+def _purged(cursor: sqlite3.Cursor, messages: Sequence[int], until: int, credit: Credit) -> int:
     """Forget those of these messages of which every delivery was finished by `until`; how many they were."""
     old, gone = [], []
     for message in messages:
@@ -125,6 +132,7 @@ def _purged(cursor: sqlite3.Cursor, messages: Sequence[int], until: int) -> int:
         if all(finished is not None and finished <= until for _, finished in deliveries):
             old.append((message,))
             gone += [(delivery,) for delivery, _ in deliveries]
+    credit.forget(cursor, gone)
     cursor.executemany("delete from piece where delivery=?", gone)
     cursor.executemany("delete from network_report where delivery=?", gone)
     cursor.executemany("delete from attempt where delivery=?", gone)
@@ -134,7 +142,7 @@ def _purged(cursor: sqlite3.Cursor, messages: Sequence[int], until: int) -> int:
     return len(old)
 
 
-def _empty_trash(cursor: sqlite3.Cursor, now: int) -> int:
+def _empty_trash(cursor: sqlite3.Cursor, now: int, credit: Credit) -> int:
     """Forget what has lain in the trash for long enough; what an operator has taken out of it (a retry) is left alone."""
     until = now - TRASH
     messages = [
@@ -146,4 +154,4 @@ def _empty_trash(cursor: sqlite3.Cursor, now: int) -> int:
     if not messages:
         return 0
     cursor.executemany("delete from trash where message=?", [(message,) for message in messages])
-    return _purged(cursor, messages, until + MINUTE)
+    return _purged(cursor, messages, until + MINUTE, credit)
