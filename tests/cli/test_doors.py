@@ -26,7 +26,7 @@ class Doors(SynchronousTestCase):
         }  # fmt: skip
         out = io.StringIO()
         with (
-            mock.patch.object(server, "call", lambda options, verb: status),
+            mock.patch.object(server, "call", return_value=status),
             contextlib.redirect_stdout(out),
         ):
             main.main(["status"])

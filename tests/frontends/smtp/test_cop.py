@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import ValidationError
 from twisted.internet import reactor
+from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from smsd.config.load import load_text

@@ -1,4 +1,4 @@
-"""Whatever arrives at the doors of SMSPortal and COP: an answer each time, in whatever pieces; whoever was told 250 is committed."""
+"""Whatever arrives at the doors of SMSPortal and COP: an answer each time, in whatever pieces; who was told 250 is committed."""
 
 from __future__ import annotations
 
