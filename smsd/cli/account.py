@@ -94,6 +94,11 @@ def _name(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
     return parser
 
 
+def is_setting(word: str) -> bool:
+    """Whether a word of the command line is a setting with its value."""
+    return "=" in word and not word.startswith("-")
+
+
 def _list(options: argparse.Namespace) -> int:
     rows = call(options, "accounts", kind=options.kind, after=options.after, limit=options.limit)
     if as_json(options, rows):

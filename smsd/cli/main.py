@@ -74,6 +74,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options, rest = top.parse_known_args(given)
     if options.command == "simulate":
         options.rest += rest
+    elif options.command == "account" and "settings" in options and all(map(account.is_setting, rest)):
+        options.settings += rest  # those behind an option
     elif rest:
         top.error(f"not understood: {' '.join(rest)}")
     if options.command is None:
