@@ -16,6 +16,7 @@ from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.task import Clock
 from zope.interface import Interface, implementer
 
+from smsd.core.accounts import Vouched
 from smsd.core.credentials import Login
 from smsd.interfaces import FrontendContext, IAccount, IDispatcher, IInbound, MessageIn, PartIn, Session
 from smsd.values.errors import Reason, Refused
@@ -138,22 +139,26 @@ class FakeAccounts:
         self.logins: list[tuple[str, str, str]] = []
         self.refusal: Exception | None = None
         self.holding = False
-        self._waiting: list[tuple[Deferred[Any], Login]] = []
+        self._waiting: list[tuple[Deferred[Any], Login | Vouched]] = []
 
-    def login(self, credentials: Login, mind: object, *interfaces: type[Interface]) -> Deferred[Any]:
+    def login(
+        self, credentials: Login | Vouched, mind: object, *interfaces: type[Interface]
+    ) -> Deferred[Any]:
         """The same promise as Portal.login."""
         assert interfaces == (IAccount,), interfaces
-        self.logins.append((credentials.username, credentials.password, credentials.peer))
+        password = getattr(credentials, "password", "(vouched)")
+        self.logins.append((credentials.username, password, credentials.peer))
         if not self.holding:
             return self._answer(credentials)
         answer: Deferred[Any] = Deferred()
         self._waiting.append((answer, credentials))
         return answer
 
-    def _answer(self, credentials: Login) -> Deferred[Any]:
+    def _answer(self, credentials: Login | Vouched) -> Deferred[Any]:
         if self.refusal is not None:
             return fail(self.refusal)
-        if self.passwords.get(credentials.username) != credentials.password:
+        vouched = isinstance(credentials, Vouched) and credentials.username in self.passwords
+        if not vouched and self.passwords.get(credentials.username) != getattr(credentials, "password", 0):
             return fail(UnauthorizedLogin("unknown user or wrong password"))
         avatar = self.avatars.get(credentials.username, FakeAccount(credentials.username))
         return succeed((IAccount, avatar, lambda: None))

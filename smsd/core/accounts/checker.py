@@ -74,6 +74,11 @@ class _QuickPortal(Portal):
         super().__init__(accounts, [accounts])
         self._accounts = accounts
 
+    @property
+    def by_policy(self) -> bool:
+        """Whether policies say which users of mail may send; if not, a trusted peer may answer for whom it likes."""
+        return self._accounts.directory.by_policy
+
     def login(self, credentials: Any, mind: Any, *interfaces: Any) -> Deferred[Any]:
         """See twisted.cred.portal.Portal."""
         if IAccount not in interfaces or not isinstance(credentials, (Login, Vouched)):

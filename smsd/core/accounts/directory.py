@@ -155,6 +155,11 @@ class Directory:
             return Account(name, active=False, off="this account has been removed: ask the administrator")
         return None
 
+    @property
+    def by_policy(self) -> bool:
+        """Whether there are policies."""
+        return bool(self._file["policy"] or self._kept["policy"])
+
     def settings(self, kind: str, name: str) -> Any:
         """The settings with this name, None when there are none."""
         found = self._file[kind].get(name)
@@ -234,7 +239,7 @@ class Directory:
 
     def _user(self, name: str) -> Entry | None:
         """A mail user whom a policy lets send."""
-        if not self._file["policy"] and not self._kept["policy"]:
+        if not self.by_policy:
             return None
         address = address_of(name)
         if address is None:

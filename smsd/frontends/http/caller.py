@@ -63,7 +63,11 @@ def identify(request: DoorRequest, wishes: Wishes, portal: Any, *, trusted: bool
         if _lured(request):
             raise Refused(Reason.NOT_ALLOWED, "another web site sent you here: send user and pass yourself")
         if trusted and wishes.authenticated:
-            return None if user is None else _account(portal, Vouched(user, request.peer))
+            if user is not None:
+                return _account(portal, Vouched(user, request.peer))
+            if getattr(portal, "by_policy", False):
+                raise Refused(Reason.NOT_AUTHENTICATED, "say whose message it is: user=ann@example.org")
+            return None
         if user is None:
             basic = _basic(request)
             if basic is not None:

@@ -32,7 +32,7 @@ from smsd.frontends.calls import CallLog
 from smsd.frontends.smtp.addresses import Realm
 from smsd.frontends.smtp.commands import Mail
 from smsd.frontends.smtp.dialects import DIALECTS
-from smsd.frontends.smtp.login import log_in, vouch
+from smsd.frontends.smtp.login import answered_for, log_in, vouch
 from smsd.frontends.smtp.protocol import SMSProtocol
 from smsd.frontends.smtp.settings import Settings, TLSFiles
 from smsd.frontends.smtp.transaction import Transaction
@@ -176,6 +176,10 @@ class DoorFactory(SMTPFactory):
         if not uri and len(names) > 1 and "%" in name:
             names = [each for each in names if each == name or "@" in each]
         return log_in(self._portal, names, password, peer)
+
+    def answered_for(self, name: str, peer: str) -> Deferred[Any]:
+        """See `login.answered_for`."""
+        return answered_for(self._portal, name, peer)
 
     def in_thread(self, function: Callable[..., T], *arguments: Any) -> Deferred[T]:
         """Run what would hold up the reactor."""

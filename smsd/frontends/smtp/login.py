@@ -59,3 +59,19 @@ def vouch(portal: Portal, name: str, peer: str) -> Deferred[Any]:
         )
 
     return login.addCallbacks(lambda result: result[1], refused)
+
+
+def answered_for(portal: Portal, name: str, peer: str) -> Deferred[Any]:
+    """Fires with (IAccount avatar, logout) of the user whom a trusted peer answers for (`authenticated=1`), None when nobody is
+    called so and no policy says who may send; fails with Refused."""
+    login = portal.login(Vouched(name, peer), None, IAccount)
+
+    def refused(failure: Failure) -> None:
+        failure.trap(UnauthorizedLogin, Refused)
+        error = failure.value
+        if isinstance(error, Refused) and error.reason is not Reason.BAD_CREDENTIALS:
+            raise error
+        if getattr(portal, "by_policy", False):
+            raise Refused(Reason.NOT_ALLOWED, "no policy lets this sender send: ask the administrator")
+
+    return login.addCallbacks(lambda result: (result[1], result[2]), refused)

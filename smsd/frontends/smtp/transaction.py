@@ -66,14 +66,13 @@ class Transaction:
         target = self.door.dialect.target(rcpt.path, self.door.realm, self.here)
         wishes = target.wishes
         session = self.session
+        if session.account is None and session.trusted and wishes.authenticated and not wishes.password:
+            vouched = self.door.answered_for(target.login or self.maker.sender, session.peer)
+            return vouched.addCallback(self._as_user, target, rcpt)
         if session.account is None and target.login is not None:
             login = self.door.log_in(target.login, wishes.password or "", session.peer, uri=True)
             return login.addCallback(self._as_account, target, rcpt)
-        if (
-            session.account is None
-            and self.door.require_auth
-            and not (wishes.authenticated and session.trusted)
-        ):
+        if session.account is None and self.door.require_auth:
             raise Refused(
                 Reason.NOT_AUTHENTICATED,
                 "authentication required: log in (AUTH), or write ?user=…&pass=… into the address",
@@ -94,6 +93,16 @@ class Transaction:
 
         admitted: Deferred[None] = box.admit(self.session, self.maker.sender, not self.door.require_auth)
         return admitted.addCallback(let_in)
+
+    def _as_user(
+        self, result: tuple[object, Callable[[], None]] | None, target: addresses.Target, rcpt: Rcpt
+    ) -> Deferred[tuple[str, ...]]:
+        """Of a client who may answer for its users."""
+        if result is not None:
+            return self._as_account(result, target, rcpt)
+        if target.login is not None:
+            raise Refused(Reason.BAD_CREDENTIALS, "there is no such user")
+        return self._vet(self.session, target, rcpt)
 
     def _as_account(
         self, result: tuple[object, Callable[[], None]], target: addresses.Target, rcpt: Rcpt
