@@ -111,11 +111,12 @@ class Carrying:
         probed: dict[Probe, bool] = {}  # and whether it could have given more slots work
         budget = None if item.meter is None else item.meter.budget(item.now)
         passed: set[Probe] = set()
+        shunned: set[Probe] = set()
         for probe in item.probes:
             room = item.slots - len(claimed)
             if not room:
                 break
-            found = _claim(cursor, probe, room, item, targets, budget)
+            found = _claim(cursor, probe, room, item, targets, budget, shunned)
             probed[probe] = len(found) < room
             claimed += found
             if budget is not None:
@@ -130,6 +131,7 @@ class Carrying:
         pieces = self._begin(cursor, claimed, item)
         next_due = {probe: _next_due(cursor, probe) for probe in probed}
         held_up = {p for p, due in next_due.items() if probed[p] and due is not None and due <= item.now}
+        held_up -= shunned
         if budget is None:
             return Taken(pieces, next_due, frozenset(held_up))
         costs = tuple(budget.costs)
@@ -358,6 +360,7 @@ def _claim(
     item: Take,
     targets: set[tuple[int, str]],
     budget: Budget | None,
+    shunned: set[Probe],
 ) -> list[int]:
     """The next deliveries that may go on the wire, at most `room`, whose targets are not among `targets`; now they are."""
     lane, priority = probe
@@ -370,6 +373,7 @@ def _claim(
     ):
         if target not in busy and (lane, target) not in targets and expires > item.now:
             if shun and delivery in shun:
+                shunned.add(probe)
                 continue
             fits = FITS if budget is None else budget.take(target, missing)
             if fits is WAIT:

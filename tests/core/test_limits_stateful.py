@@ -103,6 +103,7 @@ class Story:
     def __init__(self) -> None:
         self.sent = Sent()
         self.accepted: set[int] = set()
+        self.crashed = 0
         self.live(House(), set("abc"))
 
     def live(self, house: House, opened: set[str]) -> None:
@@ -143,6 +144,8 @@ class Story:
     def willing(self, name: str) -> bool:
         """Open, not resting, and may write to anybody."""
         outlet, now = self.house.outlet(name), self.house.queue.now()
+        if now < self.crashed + 62_000:
+            return False  # a crash may leave counted what did not leave any more
         if not outlet.slots or outlet.breaker.tripped or outlet.not_before > now or outlet.taking:
             return False
         # What is about to leave counts already.
@@ -194,6 +197,7 @@ class Story:
 
     def crash(self, opened: set[str]) -> None:
         before, self.house = self.house, None
+        self.crashed = before.queue.now() + 1000
         self.live(before.crash(), opened)
 
     # -- what has to hold
