@@ -1,0 +1,1 @@
+Programs written for SMSPortal's SMTP interface work unchanged at a listener with ``dialect: smsportal``: its texts, the login that shows the credit, bare senders and numbers, texts without a mail header.
