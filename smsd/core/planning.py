@@ -14,7 +14,9 @@ from typing import Protocol
 from smsd.codec import segment, udh
 from smsd.codec.dcs import Alphabet, Dcs
 from smsd.codec.number import normalise
+from smsd.core import fitting
 from smsd.core.subscribers import flow as whose
+from smsd.policy import charge as charges
 from smsd.policy import route as routes
 from smsd.policy import senders
 from smsd.policy.alert import DOOR as ALERT
@@ -25,7 +27,7 @@ from smsd.values.address import Address
 from smsd.values.delivery import State
 from smsd.values.errors import InvalidValue, Reason, Refused
 from smsd.values.message import Binary, Content, Declined, Parameters, Recipient, Submission, Text, Wants
-from smsd.values.plan import Acceptance, Limit, Planned
+from smsd.values.plan import Acceptance, Charge, Limit, Planned
 
 ENCODINGS = {Alphabet.GSM7: "GSM-7", Alphabet.OCTETS: "8-bit", Alphabet.UCS2: "UCS-2"}
 KEY_LIFE = 24 * 60 * MINUTE
@@ -90,6 +92,7 @@ class Planner:
         self._carriers: dict[tuple[str, tuple[str, ...], str | None], Carriers] = {}
         self._normalised: tuple[Address | None, str | None, Address] = (None, None, Address("sms", "0"))
         self.policies = Policies()
+        self.tariffs = charges.Tariffs()
         self.redirect: Callable[[Submission, Recipient], Recipient] | None = None
 
     def plan(
@@ -114,9 +117,10 @@ class Planner:
         one = _OneMessage(self, submission, account, now, trace)
         order = tuple(one.recipient(recipient, reserve) for recipient in submission.recipients)
         limit = None if account is None else self.limit(account, now)
-        return Acceptance(
+        made = Acceptance(
             submission.number or self._ids.next(), submission, order, now, limit, now + KEY_LIFE, parent
         )
+        return self.charged(made, account) if account is not None and account.prepaid else made
 
     def unrouted(self, submission: Submission) -> Acceptance:
         """A plan for what no gateway can carry (yet): one delivery per recipient in the lane of its kind, cut so that every
@@ -125,7 +129,24 @@ class Planner:
         account = self._find_account(submission.account) if submission.account else None
         one = _OneMessage(self, submission, account, now)
         order = tuple(one.waiting(recipient) for recipient in submission.recipients)
-        return Acceptance(submission.number or self._ids.next(), submission, order, now, None, now + KEY_LIFE)
+        made = Acceptance(submission.number or self._ids.next(), submission, order, now, None, now + KEY_LIFE)
+        return self.charged(made, account) if account is not None and account.prepaid else made
+
+    def charged(self, acceptance: Acceptance, account: Account) -> Acceptance:
+        """The same, paid by an account that pays before it sends."""
+        costs = charges.costs(self.tariffs.of(account), acceptance.planned)
+        return acceptance._replace(
+            charge=Charge(
+                account.payer or account.name, account.name, costs, self.tariffs.late, self.tariffs.currency
+            )
+        )
+
+    def check_price(self, target: Address, account: Account) -> None:
+        """Refused when an account that pays before it sends would not know how much."""
+        if target.scheme == "sms" and self.tariffs.of(account).price(target.target) is None:
+            raise Refused(
+                Reason.NOT_ALLOWED, f"there is no price for {target.target}: ask the administrator to set one"
+            )
 
     def number(self) -> int:
         """The id of a message that is going to be planned, for who has to know it before."""
@@ -140,6 +161,8 @@ class Planner:
         account = self._find_account(account_name) if account_name else None
         target = self.target(recipient, account)
         _check_sender(recipient, account)
+        if account is not None and account.prepaid:
+            self.check_price(target, account)
         wanted = routes.needs(target.scheme, content, recipient.parameters)
         self.carriers(target.scheme, wanted, pinned(recipient.parameters, account, target.scheme))
 
@@ -295,11 +318,12 @@ class _OneMessage:
         planner, policies, submission = self._planner, self._planner.policies, self._submission
         parameters = recipient.parameters
         content = submission.content if recipient.content is None else recipient.content
+        account = self._account
+        if account is not None and account.prepaid and submission.door != ALERT:
+            planner.check_price(target, account)
         if carriers is None:
             wanted = routes.needs(target.scheme, content, parameters)
-            carriers = planner.carriers(
-                target.scheme, wanted, pinned(parameters, self._account, target.scheme)
-            )
+            carriers = planner.carriers(target.scheme, wanted, pinned(parameters, account, target.scheme))
         route = carriers.route
         flow = whose(submission, target) if target.scheme == "hook" else submission.account or submission.door
         expires = self._now + (parameters.expire_minutes or policies.expire_minutes) * MINUTE
@@ -310,27 +334,38 @@ class _OneMessage:
             deadline = min(expires, self._now + policies.warn_minutes * MINUTE)
         notes: tuple[str, ...] = ()
         code, parts, reference, encoding, report = 0, 1, 0, "", False
+        own, trace = recipient.content, self._trace or recipient.trace
         if target.scheme == "sms":
             if isinstance(content, Text) and not content.text:
                 raise Refused(Reason.EMPTY, "nothing is left of the text")
+            if account is not None and account.text != "as_is" and parameters.coding is None:
+                changed, replaced = fitting.fitted(content, account.text, carriers.national)
+                if replaced:
+                    content = own = changed
+                    notes = (f"tidied: {replaced}",)
+                    trace = fitting.with_step(trace, f"the account's texts are tidied: {replaced}")
             made = self._segment(content, parameters, carriers)
             code, parts, encoding = made.code, made.total, ENCODINGS[made.alphabet]
             reference = planner.next_reference() if parts > 1 else 0
             report = bool(wants & _DELIVERY) or _asked(policies.reports, wants)
+            if account is not None and account.prepaid and planner.tariffs.late:
+                report = True
             if made.truncated or parameters.sender:
-                notes = _notes(made, parameters, carriers)
+                notes += _notes(made, parameters, carriers)
         gateway = planner._slots.reserve(route, flow, str(target), parts) if reserve else None
         return Planned(
             delivery=planner._ids.next(), target=target, typed=typed, route=route, flow=flow,
             state=State.SENDING if gateway else State.READY, due=self._now, deadline=deadline, expires=expires,
             wants=asked, report=report, code=code, parts=parts, reference=reference, encoding=encoding,
             parameters=parameters, original=recipient.original, gateway=gateway, notes=notes,
-            content=recipient.content, headers=recipient.headers, trace=self._trace or recipient.trace,
-            gather=recipient.gather,
+            content=own, headers=recipient.headers, trace=trace, gather=recipient.gather,
         )  # fmt: skip
 
     def _segment(self, content: Content, parameters: Parameters, carriers: Carriers) -> segment.Segmentation:
-        national, width = carriers.national, carriers.width
+        national, width, max_parts = carriers.national, carriers.width, parameters.max_parts
+        most = self._account.max_parts_refuse if self._account is not None else 0
+        if most:
+            most, max_parts = min(most, max_parts or most), None
         key = (content, parameters.max_parts, parameters.coding, national, width)
         known = self._segmented.get(key)
         if known is not None:
@@ -340,7 +375,7 @@ class _OneMessage:
                 made = segment.plan_binary(content.data, udh=content.header, width=width)
             elif isinstance(content, Text):
                 made = segment.plan_text(
-                    content.text, national=national, width=width, max_parts=parameters.max_parts,
+                    content.text, national=national, width=width, max_parts=max_parts,
                     alphabet=_forced(parameters.coding), elements=content.header,
                 )  # fmt: skip
                 if content.header and made.total > 1 and udh.concat(udh.read(content.header)) is not None:
@@ -356,6 +391,12 @@ class _OneMessage:
             raise Refused(
                 Reason.BAD_REQUEST, f"the text does not fit the coding asked for: {error}"
             ) from None
+        if most and made.total > most:
+            why = f", because of {made.culprit!r} it goes as Unicode" if made.culprit else ""
+            raise Refused(
+                Reason.TOO_LONG,
+                f"the text needs {made.total} SMS{why}, and at most {most} are sent: make it shorter",
+            )
         self._segmented[key] = made
         return made
 
@@ -425,6 +466,7 @@ def held(acceptance: Acceptance, reason: str, state: State = State.HELD) -> Acce
     """The same acceptance with its deliveries not on their way, for the reason given."""
     final = state >= State.DELIVERED
     return acceptance._replace(
+        charge=None if final else acceptance.charge,
         order=tuple(
             entry._replace(state=state, gateway=None, reason=reason, deadline=0 if final else entry.deadline)
             if isinstance(entry, Planned)

@@ -194,9 +194,12 @@ class Arriving:
             for planned in plan.planned:
                 if planned.parameters.sender is not None:
                     check_sender(planned.parameters.sender, account)
+                if account.prepaid:
+                    self._planner.check_price(planned.target, account)
         except Refused as refusal:
             return refusal
-        return desk.charge(plan._replace(limit=self._planner.limit(account, now)))
+        plan = plan._replace(limit=self._planner.limit(account, now))
+        return desk.charge(self._planner.charged(plan, account) if account.prepaid else plan)
 
     def _may_respond(self, known: Known, text: str, desk: Desk) -> bool:
         """A phone (no code, no name) gets the same answer of a rule once an hour, and not too many different ones."""
