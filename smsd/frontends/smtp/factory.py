@@ -108,7 +108,7 @@ class DoorFactory(SMTPFactory):
         self.dispatcher = context.dispatcher
         self.post_office = context.post_office if self.dialect.boxes else None
         self.callbacks = context.callbacks
-        self.credit = getattr(context, "credit", None)  # ICredit
+        self.credit = context.credit
         self.require_auth = settings.require_auth and bool(self.dialect.mechanisms)
         self.longest = self.dialect.longest if settings.max_characters is None else settings.max_characters
         self.percent_logins = context.percent_logins

@@ -10,14 +10,19 @@ from pydantic import ValidationError
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.trial.unittest import SynchronousTestCase, TestCase
+from zope.interface import implementer
+from zope.interface.verify import verifyObject
 
 from smsd.frontends.smtp import Settings, make
+from smsd.interfaces import ICredit
+from smsd.values.account import Account
 from smsd.values.address import Address
 from smsd.values.errors import Reason, Refused
 from smsd.values.message import Text, Wants
 from tests.frontends import fakes
 from tests.frontends.smtp.dialogue import Dialogue, codes
 from tests.frontends.smtp.typist import connect
+from tests.house import House
 
 LISTENER = {
     "id": "portal", "type": "smtp", "dialect": "smsportal", "listen": ["tcp:0:interface=127.0.0.1"],
@@ -26,9 +31,10 @@ LISTENER = {
 DATA = '354 Enter Text Message, end with <CRLF>"."<CRLF>\r\n'
 
 
+@implementer(ICredit)
 @dataclass
 class Credit:
-    """ICredit: what an account has left."""
+    """What an account has left."""
 
     left: Any
 
@@ -77,8 +83,9 @@ class Document(TestCase):
 
     async def start(self) -> Any:
         accounts = fakes.FakeAccounts({"myuserid": "mypassword"})
-        door = make(Settings(**LISTENER), fakes.context(reactor=reactor, portal=accounts))
-        door.factory.credit = Credit("12.50")
+        door = make(
+            Settings(**LISTENER), fakes.context(reactor=reactor, portal=accounts, credit=Credit("12.50"))
+        )
         await door.startService()
         self.addCleanup(door.stopService)
         return door
@@ -124,10 +131,12 @@ class Login(SynchronousTestCase):
     """AUTH LOGIN, and what it shows."""
 
     def answer(self, credit: Any) -> str:
-        session = talk()
-        session.factory.credit = credit
+        session = talk(credit=credit)
         session.send("EHLO x", "AUTH LOGIN", base64.b64encode(b"john"))
         return session.send(base64.b64encode(b"johnpw"))
+
+    def test_interface(self) -> None:
+        self.assertTrue(verifyObject(ICredit, Credit("")))
 
     def test_accounts_that_are_not_prepaid(self) -> None:
         expected = "235 [not prepaid] ID ACCOUNT: [john] STATUS: [active]\r\n"
@@ -398,6 +407,21 @@ class Messages(SynchronousTestCase):
             self.assertEqual(session.send(command), "250 Requested okay, completed\r\n")
         self.assertEqual(session.send("Foo"), "500 command not recognized\r\n")
         self.assertEqual(codes(session.send("HELP")), ["214"])
+
+
+class AtHome(SynchronousTestCase):
+    """With the real core."""
+
+    def test_senders_that_an_account_may_not_use(self) -> None:
+        house = House()
+        self.addCleanup(house.close)
+        house.open()
+        house.accounts["john"] = Account("john", senders=("Shop*", "+39333*"))
+        for sender, expected in (("Shop24", "250"), ("+393331", "250"), ("Bank", "550")):
+            session = logged_in(dispatcher=house.dispatcher, reactor=house.clock)
+            session.send(f"MAIL FROM:{sender}")
+            answer = session.send("RCPT TO:+391234567890")
+            self.assertEqual(codes(answer), [expected], (sender, answer))
 
 
 class Configured(SynchronousTestCase):
