@@ -21,16 +21,20 @@ from smsd.core.accounts import Accounts
 from smsd.core.accounts.book import Book
 from smsd.core.answering import AnswerOffice
 from smsd.core.backlog import Backlog
+from smsd.core.billing import Billing
 from smsd.core.callbacks import Callbacks
 from smsd.core.clerk import Clerk
 from smsd.core.clocks import Clocks
+from smsd.core.credit import Credit
 from smsd.core.dispatcher import Dispatcher
 from smsd.core.explaining import Explainer
 from smsd.core.inbound import Arrivals, Inbound
+from smsd.core.jobs import Jobs
 from smsd.core.judging import Judge
 from smsd.core.memory import Memory
 from smsd.core.planning import Planner, Policies
 from smsd.core.postoffice.office import PostOffice
+from smsd.core.pricing import Pricing
 from smsd.core.provided import provided
 from smsd.core.queue import Queue
 from smsd.core.subscribers import Subscribers
@@ -39,6 +43,7 @@ from smsd.core.tokens import Tokens
 from smsd.hookwork import hooks, shown
 from smsd.interfaces import FrontendContext, GatewayContext
 from smsd.keeper import Keeper, Wanted
+from smsd.policy.charge import Tariffs
 from smsd.policy.limits import Limits
 from smsd.ports import Ports, check
 from smsd.rulework import Rulework
@@ -79,6 +84,9 @@ class House:
         self.post_office = PostOffice(self.dispatcher, self.accounts, self._reactor, self.store.now)
         self.subscribers = Subscribers()
         self.callbacks = Callbacks(self.store, self.queue, self.subscribers, self._resume)
+        self.credit = Credit(self.store, find, self._tariffs)
+        self.pricing = Pricing(self.planner)
+        self.billing = Billing(self.credit, self.pricing, self._tariffs)
         self.planner.redirect = self._redirect
         self.clerk = Clerk(self.store, self.planner, self.callbacks, find)
         self.answer_office = AnswerOffice(self.post_office, self.inbound, self.dispatcher)
@@ -86,6 +94,7 @@ class House:
         self.sweeper = Sweeper(self.store, self.queue, self._reactor)
         self.tokens = Tokens(self.store, self._reactor, lambda name: find(name) is not None)
         self.backlog = Backlog(self.store, self.queue)
+        self.jobs = Jobs(self.store, self.dispatcher, self.queue, self.planner, self._reactor, find)
 
         def close() -> Any:
             self.accounts.stop()
@@ -100,13 +109,17 @@ class House:
     async def start_queue(self) -> Callable[[], Any]:
         """Begin to carry; gives what stops it."""
         await self.backlog.gather()
+        await self.jobs.load()
         await self.queue.start()
         self.sweeper.start()
+        self.jobs.begin()
 
-        def stop() -> Deferred[None]:
-            return self.sweeper.stop().addCallback(lambda _: self.queue.stop())
+        async def stop() -> None:
+            await self.jobs.stop()
+            await self.sweeper.stop()
+            await self.queue.stop()
 
-        return stop
+        return lambda: Deferred.fromCoroutine(stop())
 
     def use(self, configuration: Configuration) -> None:
         """Take the numbers, mailboxes and accounts of a configuration; needs the store open."""
@@ -114,7 +127,9 @@ class House:
         self.planner.policies = Policies(
             queue.expire_minutes, queue.warn_minutes, server.country, queue.reports
         )
-        self.sweeper.keep_days = queue.keep_days
+        if configuration.prices is not None:
+            self.planner.tariffs = configuration.prices.tariffs()
+        self.sweeper.keep_days = self.jobs.keep_days = queue.keep_days
         self.store.accepting.doors = frozenset(
             listener.id for listener in configuration.listeners if listener.counted
         )
@@ -240,6 +255,7 @@ class House:
             reports=self.queue.reports,
             carries=self._carries,
             callbacks=self.callbacks,
+            credit=self.credit,
             clerk=self.clerk,
             tokens=self.tokens,
             **told,
@@ -259,6 +275,9 @@ class House:
             if gateway in (None, outlet.name)
             or (gateway in self.queue.groups and outlet.name in self.queue.groups[gateway].members())
         )
+
+    def _tariffs(self) -> Tariffs:
+        return self.planner.tariffs
 
     def _retire(self, door: Any) -> None:
         self._views.pop(door).retire()

@@ -271,7 +271,9 @@ class Server(Service):
             timed=house.clocks.listed,
             callbacks=house.callbacks,
             tokens=house.tokens,
+            jobs=house.jobs,
             accounts=house.book,
+            billing=house.billing,
         )
 
     def status(self) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from smsd import __version__
-from smsd.cli import account, callbacks, explain, messages, rules, server, template, timed, token
+from smsd.cli import account, callbacks, credit, explain, messages, rules, server, template, timed, token
 from smsd.cli.client import DONE, NO_SERVER, REFUSED, NoServer, Refusal
 from smsd.config.positions import ConfigError
 
@@ -22,6 +22,8 @@ first steps:
   smsd queue show 911813352047513600      everything about one delivery
   smsd explain 911813352047513600         why it went where it went
   smsd rules list                         the rules; export and import make files of them
+  smsd price --to +15551234567 --text Hi  what a text would become and cost
+  smsd credit show                        what prepaid accounts have left
   smsd template clickatell --text Hi      what an HTTP gateway would request
   smsd token create shop                  let a program use the API
   smsd set expire_minutes 1440            change a setting while the server runs
@@ -60,6 +62,7 @@ def parser() -> argparse.ArgumentParser:
     rules.add(commands)
     timed.add(commands)
     template.add(commands)
+    credit.add(commands)
     account.add(commands)
     callbacks.add(commands)
     token.add(commands)

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 
 from smsd import registry
-from smsd.config import checks, groups, rules, subscribers, timed, userrules
+from smsd.config import checks, groups, prices, rules, subscribers, timed, userrules
 from smsd.config.positions import ConfigError, Document, KeyPath, read, read_file
 from smsd.config.settings import Configuration, DatabaseSettings, FileSettings, ServerSettings
 from smsd.config.validate import Surroundings, section
@@ -75,6 +75,7 @@ def _build(
     warnings += _post_office().across(document, file.server, found)
     timed.across(document, found)
     warnings += subscribers.across(document, file.callbacks, found)
+    paid = section(prices.PricesSettings, document.data.get("prices") or {}, ("prices",), document, around)
     written = rules.read(document, around, instead)
     names = [database.name for _, database in found["databases"]]
     gateways = [gateway for _, gateway in found["gateways"]]
@@ -97,6 +98,7 @@ def _build(
         replies=file.replies,
         effects=file.effects,
         callbacks=file.callbacks,
+        prices=paid,
         warnings=(*warnings, *written.warnings, *doubts),
     )
 
@@ -118,7 +120,7 @@ def _own_sections(document: Document, around: Surroundings) -> FileSettings:
             continue
         if key not in fields:
             document.report((key,), "unknown section", f"allowed: {', '.join(fields)}", at_key=True)
-    for key in fields.keys() - set(LISTS):
+    for key in fields.keys() - {*LISTS, "prices"}:
         model: Any = fields[key].annotation
         value = document.data.get(key)
         checked = section(model, {} if value is None else value, (key,), document, around)

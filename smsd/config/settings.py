@@ -282,6 +282,7 @@ class FileSettings(Section):
     replies: RepliesSettings = RepliesSettings()
     effects: EffectsSettings = EffectsSettings()
     callbacks: CallbackSettings = CallbackSettings()
+    prices: dict[str, Any] = {}
     listeners: list[dict[str, Any]] = []
     gateways: list[dict[str, Any]] = []
     groups: list[dict[str, Any]] = []
@@ -332,5 +333,6 @@ class Configuration:
     replies: RepliesSettings = field(default_factory=RepliesSettings)
     effects: EffectsSettings = field(default_factory=EffectsSettings)
     callbacks: CallbackSettings = field(default_factory=CallbackSettings)
+    prices: Any = None  # smsd.config.prices.PricesSettings
     subscribers: tuple[Any, ...] = ()
     warnings: tuple[str, ...] = ()

@@ -22,7 +22,8 @@ MOST = 1000
 
 class Control:
     """Verbs over `store`, `dispatcher` (IDispatcher) and `queue` (`wake(lane)`); `status` and `reload` are the server's, `timed`
-    lists its timed rules, `callbacks` knows events for programs, `accounts` and `tokens` bring verbs of their own."""
+    lists its timed rules, `callbacks` knows events for programs, `accounts`, `tokens`, `jobs` and `billing` bring verbs of their
+    own."""
 
     def __init__(
         self,
@@ -38,6 +39,8 @@ class Control:
         callbacks: Any = None,
         accounts: Any = None,
         tokens: Any = None,
+        billing: Any = None,
+        jobs: Any = None,
     ) -> None:
         self._store = store
         self._dispatcher = dispatcher
@@ -64,7 +67,7 @@ class Control:
             "callbacks": self.callbacks,
             "replay": self.replay,
         }
-        for more in (accounts, tokens):
+        for more in (accounts, tokens, jobs, billing):
             if more is not None:
                 self._verbs.update(more.verbs())
 
