@@ -209,6 +209,7 @@ class Directory:
             senders=tuple(settings.senders),
             text=settings.text,
             prepaid=settings.prepaid,
+            max_parts_refuse=settings.max_parts_refuse,
             zone=self.zone,
         )
         return Entry(
@@ -234,6 +235,8 @@ class Directory:
             gateway=account.gateway or group.gateway,
             expires=min(expires) if expires else None,
             group_limit=group.monthly_limit,
+            prepaid=account.prepaid or group.prepaid,
+            payer=f"group:{group.id}" if group.prepaid else "",
             off=off,
         )
 
@@ -274,6 +277,7 @@ class Directory:
             senders=tuple(said("senders", ())),
             text=said("text", "as_is"),
             prepaid=said("prepaid", False),
+            max_parts_refuse=said("max_parts_refuse", 0),
             zone=self.zone,
         )
         password = own.password.get_secret_value() if own is not None else ""

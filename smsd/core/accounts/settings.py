@@ -58,6 +58,9 @@ class AccountSettings(Section):
     )
     text: Text = "as_is"
     prepaid: bool = Field(default=False, description="yes or no; whether it pays before it sends")
+    max_parts_refuse: int = Field(
+        default=0, ge=0, le=255, description="0 to 255; a text of more SMS is refused (0: any)"
+    )
     outgoing_rules: list[Any] = Field(
         default=[], description="the user's own rules for what the account sends"
     )
@@ -103,6 +106,9 @@ class AccountGroupSettings(Section):
     monthly_limit: int = Field(
         default=0, ge=0, description="messages per month of all members together; 0 is no limit"
     )
+    prepaid: bool = Field(
+        default=False, description="yes or no; whether all members pay before they send, from one balance"
+    )
 
 
 class PolicySettings(Section):
@@ -131,6 +137,9 @@ class PolicySettings(Section):
     )
     text: Text | None = None
     prepaid: bool | None = Field(default=None, description="yes or no; whether they pay before they send")
+    max_parts_refuse: int | None = Field(
+        default=None, ge=0, le=255, description="0 to 255; a text of more SMS is refused (0: any)"
+    )
 
     @field_validator("who")
     @classmethod
