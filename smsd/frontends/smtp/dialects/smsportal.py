@@ -70,9 +70,7 @@ def target(mailbox: Mailbox, realm: Realm, here: str = "") -> Target:
         international = "+" + typed[2:]
     else:
         international = "+" + typed
-        if not numbers.possible(
-            international
-        ):  # a national number, most likely: it would go to another country
+        if not numbers.possible(international):  # a national number, which would go to another country
             raise _no_number()
     return Target(international, smsuri.Wishes(Parameters(max_parts=realm.max_parts)), typed=typed)
 
