@@ -50,6 +50,9 @@ from smsd.rulework import Rulework
 from smsd.store.sqlite import SqliteStore
 from smsd.values.message import Recipient, Submission
 
+PATIENCE = 0.003
+"""Seconds that the fate of a piece waits for other work to share its commit with: an accept of a busy door comes sooner."""
+
 
 class House:
     """Everything that runs, for one configuration after the other."""
@@ -57,7 +60,7 @@ class House:
     def __init__(self, configuration: Configuration, reactor: Any) -> None:
         self._reactor = reactor
         self._views: dict[str, Any] = {}
-        self.store = SqliteStore(configuration.store.path, reactor)
+        self.store = SqliteStore(configuration.store.path, reactor, patience=PATIENCE)
         self.queue = Queue(self.store, reactor)
         self.ports = Ports(reactor)
         self.accounts = Accounts((), reactor, configuration.server.percent_logins)

@@ -83,8 +83,10 @@ class Wire:
         )
         if piece.report and outlet.abilities.reports and isinstance(outcome, Accepted):
             settlement = self._queue.reports.awaited(settlement, outcome)
+        patient = isinstance(outcome, Accepted) and not more
         self._queue.insist(
-            lambda: self._store.settle(settlement), lambda done: self._settled(done, outlet, piece, more)
+            lambda: self._store.settle(settlement, patient),
+            lambda done: self._settled(done, outlet, piece, more),
         )
         if not more:
             self._off_wire(outlet, piece)

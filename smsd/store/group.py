@@ -5,6 +5,10 @@ its own, so a busy interpreter cannot starve it and the reactor never waits for 
 commit that holds it. A group that fails is rolled back, and each of its calls becomes a group of its own, so one bad call
 harms no other. When no transaction can be begun at all, it is nobody's fault and everybody's answer.
 
+A *patient* call (what became of a piece: nobody waits for it) does not begin a group of its own at once. It rides with the next
+call that is in a hurry, or leaves when its patience ends; where messages come one after the other, that is one commit each
+instead of two.
+
 Theory of operation: `call()` appends to `_waiting`; when no group is under way one starts at the end of the current reactor
 turn. A handler gets all items of its kind in the group at once (`handler(cursor, items) -> results`), so that a group costs a
 constant number of statements; a result that is an Exception fails its own call only.
@@ -33,17 +37,19 @@ class StoreClosed(Exception):
 
 class Call(NamedTuple):
     """What waits for a group. `rows`: about how many it writes. `ahead`: the next group's statements may run before its
-    answer is given, because nothing that they ask for depends on it."""
+    answer is given, because nothing that they ask for depends on it. `patient`: it may wait for company."""
 
     handler: Handler
     item: Any
     rows: int
     ahead: bool
+    patient: bool
     done: Deferred[Any]
 
 
 class GroupCommit:
-    """Runs handlers in groups over one connection (isolation_level None, check_same_thread False)."""
+    """Runs handlers in groups over one connection (isolation_level None, check_same_thread False). `patience` is how long patient
+    calls wait at most, in seconds; 0: none is patient."""
 
     log = Logger()
 
@@ -54,6 +60,7 @@ class GroupCommit:
         *,
         commit: Callable[[], None] | None = None,
         undone: Callable[[], None] = lambda: None,
+        patience: float = 0.0,
     ) -> None:
         self._connection = connection
         self._cursor = connection.cursor()
@@ -61,6 +68,9 @@ class GroupCommit:
         self._commit = commit or connection.commit
         self._undone = undone  # told after a rollback, so that caches can forget
         self._waiting: deque[Call] = deque()
+        self._patience = patience
+        self._patient = 0  # how many of those that wait are
+        self._company: Any = None
         # From a group that failed: each is a group of its own, before all others.
         self._alone: deque[Call] = deque()
         self._busy = False
@@ -71,15 +81,37 @@ class GroupCommit:
         self._thread = threading.Thread(target=self._committer, name="smsd-commit", daemon=True)
         self._thread.start()
 
-    def call(self, handler: Handler, item: Any, rows: int = 1, *, ahead: bool = False) -> Deferred[Any]:
+    def call(
+        self, handler: Handler, item: Any, rows: int = 1, *, ahead: bool = False, patient: bool = False
+    ) -> Deferred[Any]:
         """Run `handler` for `item` in the next group; fires with its result after the commit."""
         deferred: Deferred[Any] = Deferred()
         if self._closed:
             deferred.errback(StoreClosed("the store is closed"))
             return deferred
-        self._waiting.append(Call(handler, item, rows, ahead, deferred))
-        self._schedule()
+        patient = patient and self._patience > 0
+        self._waiting.append(Call(handler, item, rows, ahead, patient, deferred))
+        if patient:
+            self._patient += 1
+            self._wait()
+        else:
+            self._schedule()
         return deferred
+
+    def _wait(self) -> None:
+        """For company; a group that is under way looks at what waits when it ends."""
+        if not self._busy and not self._scheduled and self._company is None:
+            self._company = self._reactor.callLater(self._patience, self._waited)
+
+    def _waited(self) -> None:
+        self._company = None
+        if self._patient:
+            self._schedule()
+
+    @property
+    def _hurried(self) -> bool:
+        """Whether something waits that is not patient."""
+        return len(self._waiting) > self._patient or bool(self._alone)
 
     def close(self) -> Deferred[None]:
         """Take no more calls, finish those that wait, end the thread; fires when the last commit is done."""
@@ -125,8 +157,10 @@ class GroupCommit:
         group: list[Call] = []
         rows = 0
         while self._waiting and (not group or rows + self._waiting[0].rows <= MOST):
-            group.append(self._waiting.popleft())
-            rows += group[-1].rows
+            call = self._waiting.popleft()
+            group.append(call)
+            rows += call.rows
+            self._patient -= call.patient
         return group
 
     def _begin(self) -> None:
@@ -177,7 +211,7 @@ class GroupCommit:
             self._failed([call for call, _ in done], error)
             return
         self._busy = False
-        if (self._waiting or self._alone) and all(call.ahead for call, _ in done):
+        if self._hurried and all(call.ahead for call, _ in done):
             self._start()  # the disk is busy with the next group while the answers of this one are written
         self._answer(done)
 
@@ -186,8 +220,10 @@ class GroupCommit:
         self._answer(done)
 
     def _answer(self, done: list[tuple[Call, Any]]) -> None:
-        if self._waiting or self._alone or self._idle:
+        if self._hurried or self._idle:
             self._schedule()
+        elif self._patient:
+            self._wait()
         for call, result in done:
             if isinstance(result, Exception):
                 call.done.errback(result)

@@ -30,6 +30,7 @@ from smsd.store.digests import Digests
 from smsd.store.gathering import Gathering
 from smsd.store.group import GroupCommit, Handler
 from smsd.store.ids import Ids
+from smsd.store.jobs import Begun, Change, Expanded, Expansion, Jobs, Read
 from smsd.store.lanes import Lanes
 from smsd.store.ledger import Reported
 from smsd.store.limiting import Limiting
@@ -57,8 +58,9 @@ class SqliteStore:
 
     log = Logger()
 
-    def __init__(self, path: str, reactor: Any, *, synchronous: str = "FULL") -> None:
+    def __init__(self, path: str, reactor: Any, *, synchronous: str = "FULL", patience: float = 0.0) -> None:
         self.path = path
+        self._patience = patience
         self._reactor = reactor
         self._synchronous = synchronous
         self._lock: Any = None
@@ -115,10 +117,11 @@ class SqliteStore:
         self.accepting.care = self.gathering.care
         self.receiving = Receiving(self.accepting, self.replies, alerts)
         self._operating = operating.Operating(self.carrying, self.accepting.credit)
+        self._jobs = Jobs(self.accepting)
         self._sweeping = Sweeping(
             self.carrying, self.receiving, self.replies, self.gathering, self.accepting.credit
         )
-        self._group = GroupCommit(self._writer, self._reactor, undone=lanes.forget)
+        self._group = GroupCommit(self._writer, self._reactor, undone=lanes.forget, patience=self._patience)
 
     def close(self) -> Deferred[None]:
         """Fires when the last commit is on disk and the lock is given back."""
@@ -159,9 +162,9 @@ class SqliteStore:
         """Give back a claimed delivery whose piece never reached its gateway; fires with the lane it waits in."""
         return self._group.call(self.carrying.release, piece)
 
-    def settle(self, settlement: Settlement) -> Deferred[Settled]:
-        """Write what became of a piece."""
-        return self._group.call(self.carrying.settle, settlement)
+    def settle(self, settlement: Settlement, patient: bool = False) -> Deferred[Settled]:
+        """Write what became of a piece; `patient` when nothing waits for it (see `smsd.store.group`)."""
+        return self._group.call(self.carrying.settle, settlement, patient=patient)
 
     def reported(self, reported: Reported) -> Deferred[tuple[int, ...] | None]:
         """Write a network's report; fires with the lanes to wake, None when nobody knows what it is about (yet)."""
@@ -195,8 +198,8 @@ class SqliteStore:
         """Write that a program has fetched events; fires with how many waited until then."""
         return self._group.call(events.confirm, confirmed)
 
-    def change_accounts(self, changes: tuple[accounts.Change, ...]) -> Deferred[None]:
-        """Write accounts, account groups and policies, all or none; fails with InvalidValue."""
+    def change_accounts(self, changes: tuple[accounts.Change | accounts.Tally, ...]) -> Deferred[None]:
+        """Write accounts, account groups and policies, and what they have sent, all or none; fails with InvalidValue."""
         return self._group.call(accounts.change, changes, len(changes))
 
     def tally(self, tally: accounts.Tally) -> Deferred[None]:
@@ -210,6 +213,26 @@ class SqliteStore:
     def remember(self, scope: str, key: str, value: str | None) -> Deferred[None]:
         """Keep (or, with None, forget) a small fact."""
         return self._group.call(operating.remember, (scope, key, value, self.now()))
+
+    def begin_job(self, begun: Begun) -> Deferred[int]:
+        """A new job; fires with its id."""
+        return self._group.call(self._jobs.begin, begun)
+
+    def read_job(self, read: Read) -> Deferred[bool]:
+        """Keep rows of a job that is being checked; fires with False when it is not any more."""
+        return self._group.call(self._jobs.read, read)
+
+    def expand_job(self, expansion: Expansion) -> Deferred[Expanded]:
+        """Make messages of the next rows of a job."""
+        return self._group.call(self._jobs.expand, expansion, max(len(expansion.rows), 1))
+
+    def change_job(self, change: Change) -> Deferred[bool]:
+        """Put a job into another state; fires with False when it is in none from which that can be done."""
+        return self._group.call(self._jobs.change, change)
+
+    def forget_job(self, job: int) -> Deferred[None]:
+        """Drop a job."""
+        return self._group.call(self._jobs.forget, job)
 
     def keep_ruleset(self, version: int, digest: str, text: str) -> Deferred[None]:
         """Put a text of the rules on record."""

@@ -80,6 +80,53 @@ class GroupTests(SynchronousTestCase):
             self.clock.wait(gatherResults([first, *later]))
             self.assertEqual(order, expected)
 
+    def patient(self) -> GroupCommit:
+        group = GroupCommit(self.connection, self.clock, commit=self.commit, patience=0.5)
+        self.addCleanup(lambda: self.clock.wait(group.close()))
+        return group
+
+    def test_a_patient_call_rides_with_the_next(self) -> None:
+        group = self.patient()
+        waiting = group.call(self.insert, 1, patient=True)
+        self.clock.advance(0.4)
+        self.assertEqual((self.groups, self.commits), ([], 0))
+        hurried = group.call(self.insert, 2)
+        self.assertEqual(self.clock.wait(gatherResults([waiting, hurried])), [1, 2])
+        self.assertEqual((self.groups, self.commits), ([2], 1))
+
+    def test_a_patient_call_waits_no_longer_than_its_patience(self) -> None:
+        group = self.patient()
+        calls = [group.call(self.insert, n, patient=True) for n in (1, 2)]
+        self.clock.advance(0.5)
+        self.assertEqual(self.clock.wait(gatherResults(calls)), [1, 2])
+        self.assertEqual((self.groups, self.stored()), ([2], [1, 2]))
+
+    def test_what_came_during_a_commit_stays_patient(self) -> None:
+        group = self.patient()
+        first = group.call(self.insert, 1)
+        first.addCallback(lambda _: None)
+        self.clock.advance(0)  # its commit is under way
+        waiting = group.call(self.insert, 2, patient=True)
+        self.clock.wait(first)
+        self.clock.advance(0.4)
+        self.assertEqual(self.groups, [1])
+        self.clock.advance(0.1)
+        self.clock.wait(waiting)
+        self.assertEqual((self.groups, self.stored()), ([1, 1], [1, 2]))
+
+    def test_patient_calls_do_not_lose_their_turn(self) -> None:
+        group = self.patient()
+        calls = [group.call(self.insert, n, patient=n % 3 > 0) for n in range(MOST + 20)]
+        self.clock.wait(gatherResults(calls))
+        self.assertEqual(self.groups, [MOST, 20])
+
+    def test_closing_waits_for_no_patience(self) -> None:
+        group = self.patient()
+        waiting = group.call(self.insert, 1, patient=True)
+        closed = group.close()
+        self.clock.wait(gatherResults([waiting, closed]))
+        self.assertEqual(self.stored(), [1])
+
     def test_a_bad_call_fails_alone(self) -> None:
         calls = [self.group.call(self.insert, n) for n in (1, 2, 2, 3)]
         self.clock.wait(gatherResults([calls[0], calls[1], calls[3]]))
