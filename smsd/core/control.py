@@ -67,9 +67,9 @@ class Control:
             "callbacks": self.callbacks,
             "replay": self.replay,
         }
-        for more in (accounts, tokens, jobs, billing):
-            if more is not None:
-                self._verbs.update(more.verbs())
+        for bringer in (accounts, tokens, jobs, billing, *more):
+            if bringer is not None:
+                self._verbs.update(bringer.verbs())
 
     async def call(self, verb: str, arguments: Mapping[str, Any]) -> Any:
         """Do a verb; InvalidValue for one that does not exist, or for arguments that make no sense."""

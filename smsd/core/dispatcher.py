@@ -80,17 +80,37 @@ class Dispatcher:
         except Refused as refusal:
             return fail(refusal)
 
+    def prepare(self, submission: Submission) -> Deferred[Acceptance]:
+        """Judge and plan, for a handler of the store that commits it together with something else (a job's position): no slot is
+        reserved. Then `handed` gets what it has written."""
+        try:
+            if not self._judge.at_work:
+                return succeed(self._planner.plan(submission, reserve=False))
+            ruled = self._judge.outgoing(submission)
+            if isinstance(ruled, Deferred):
+                return ruled.addCallback(self._planned, False)
+            return succeed(self._planned(ruled, False))
+        except Refused as refusal:
+            return fail(refusal)
+
+    def handed(self, committed: Committed, acceptance: Acceptance) -> None:
+        """What was prepared is committed: it may leave."""
+        self._committed(committed, acceptance)
+
     def _ruled(self, ruled: Ruled) -> Deferred[Receipt]:
         """Plan and commit what the rules made of a submission, with what they send besides."""
-        acceptance = self._planner.plan(ruled.submission, trace=ruled.trace)
+        return self.commit(self._planned(ruled))
+
+    def _planned(self, ruled: Ruled, reserve: bool = True) -> Acceptance:
+        acceptance = self._planner.plan(ruled.submission, reserve=reserve, trace=ruled.trace)
         if not any(ruled.besides):
-            return self.commit(acceptance)
+            return acceptance
         try:
             children = tuple(self._besides(ruled, acceptance))
         except BaseException:
             self._give_back(acceptance)
             raise
-        return self.commit(acceptance._replace(children=children) if children else acceptance)
+        return acceptance._replace(children=children) if children else acceptance
 
     def _besides(self, ruled: Ruled, acceptance: Acceptance) -> Iterator[Acceptance]:
         """What rules send because of each recipient that is taken, once for a number that is named twice. What no gateway

@@ -38,6 +38,7 @@ class Lanes:
         self._by_key: dict[tuple[str, str], Lane] = {}
         self.ready: dict[int, Lane] = {}  # those with something due, now or later; last served last
         self.busy: dict[tuple[str, str], set[str]] = {}
+        self.paused: set[str] = set()  # flows that send nothing for now
 
     def know(self, lane: int, route: str, flow: str) -> None:
         """This lane exists."""
@@ -63,11 +64,13 @@ class Lanes:
 
     def routes(self) -> set[str]:
         """The routes that have something, now or later."""
-        return {lane.route for lane in self.ready.values()}
+        return {lane.route for lane in self.ready.values() if lane.flow not in self.paused}
 
     def work(self, serves: Callable[[str], bool], now: int) -> Iterator[tuple[Lane, int]]:
         """What is due in the routes that are served: lanes, the one served longest ago first, and priorities."""
         for lane in self.ready.values():
+            if lane.flow in self.paused:
+                continue
             for priority, due in enumerate(lane.dues):
                 if due is not None and due <= now and serves(lane.route):
                     yield lane, priority

@@ -202,6 +202,15 @@ class Queue:
                 outlet.passed.clear()
             self.pump(outlet)
 
+    def pause(self, flow: str) -> None:
+        """What this flow has is not claimed any more until `resume`; what is on the wire goes on."""
+        self.lanes.paused.add(flow)
+
+    def resume(self, flow: str) -> None:
+        """It is again."""
+        self.lanes.paused.discard(flow)
+        self._look()
+
     def waiting_for(self, outlet: Outlet) -> set[str]:
         """The routes that have work and that nobody serves until this outlet opens."""
         return {

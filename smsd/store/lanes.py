@@ -15,7 +15,12 @@ class Lanes:
         """The lane's id, made in this transaction if it is new."""
         lane = self._ids.get((route, flow))
         if lane is None:
-            cursor.execute("insert or ignore into lane(route, flow) values(?, ?)", (route, flow))
+            below = flow.startswith("job:")  # see migration 0011
+            cursor.execute(
+                "insert or ignore into lane(id, route, flow)"
+                " values(iif(?, (select min(coalesce(min(id), 0), 0) - 1 from lane), null), ?, ?)",
+                (below, route, flow),
+            )
             lane = int(
                 cursor.execute("select id from lane where route=? and flow=?", (route, flow)).fetchone()[0]
             )
