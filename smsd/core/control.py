@@ -67,9 +67,13 @@ class Control:
             "callbacks": self.callbacks,
             "replay": self.replay,
         }
-        for bringer in (accounts, tokens, jobs, billing, *more):
-            if bringer is not None:
-                self._verbs.update(bringer.verbs())
+        for more in (accounts, tokens, jobs, billing):
+            if more is not None:
+                self._verbs.update(more.verbs())
+
+    def add(self, verbs: Mapping[str, Callable[[Mapping[str, Any]], Awaitable[Any]]]) -> None:
+        """Take verbs that somebody else brings."""
+        self._verbs.update(verbs)
 
     async def call(self, verb: str, arguments: Mapping[str, Any]) -> Any:
         """Do a verb; InvalidValue for one that does not exist, or for arguments that make no sense."""
