@@ -10,13 +10,14 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from smsd.codec import gsm7, segment
 from smsd.codec.number import normalise
 from smsd.core.callbacks import make_cursor, read_cursor
-from smsd.core.planning import ENCODINGS, KEY_LIFE, Planner
+from smsd.core.planning import KEY_LIFE, Planner
+from smsd.core.pricing import Pricing, Quote
 from smsd.store import owned, requests
 from smsd.store.ids import first_at
 from smsd.store.sqlite import SqliteStore
+from smsd.values import money
 from smsd.values.address import Address
 from smsd.values.delivery import State
 from smsd.values.errors import InvalidValue, Reason, Refused
@@ -25,7 +26,6 @@ from smsd.values.message import (
     Content,
     Declined,
     IdempotencyKey,
-    Parameters,
     Recipient,
     Submission,
     Text,
@@ -75,10 +75,10 @@ class Clerk:
             raise InvalidValue("msgid: say whose with account")
         country = getattr(self._find_account(account), "country", None) if account else None
         to = normalise(wish.to, country or self._planner.policies.country).value if wish.to else ""
+        states = tuple(_STATE[state] for state in wish.states)
         wanted = owned.Wanted(
-            account, tuple(_STATE[state] for state in wish.states), to, wish.msgid,
-            first_at(wish.since) if wish.since else 0, first_at(wish.until) if wish.until else 0, wish.before, wish.limit,
-        )  # fmt: skip
+            account, states, to, wish.msgid, _id(wish.since), _id(wish.until), wish.before, wish.limit
+        )
         found, further = await self._store.ask(owned.find, wanted)
         return [_named(row) for row in found], further
 
@@ -140,30 +140,38 @@ class Clerk:
 
     # -- before sending
 
-    def measure(
-        self, account: str, numbers: list[str], content: Content, parameters: Parameters
-    ) -> dict[str, Any]:
-        """How a message would be cut, and what makes it so; for each number how many SMS, or why none."""
-        to = tuple(Recipient(Address("sms", number), number, parameters) for number in numbers)
-        submission = Submission(
-            "price", Address("account", account or "operator"), to, content, account=account or None
-        )
-        order = self._planner.plan(submission, reserve=False).order
+    def price(self, account: str, to: tuple[Recipient, ...], content: Content) -> dict[str, Any]:
+        """How a message would be cut, what makes it so, and what it would cost; for each recipient, or why none."""
+        if not isinstance(content, Text):
+            return self._octets(account, to, content)
+        pricing = Pricing(self._planner)
+        quotes = [pricing.quote(one.address.target, content.text, account, one.parameters) for one in to]
+        priced = [quote.amount for quote in quotes if quote.amount is not None]
+        told: dict[str, Any] = {
+            "recipients": [_quoted(one, quote) for one, quote in zip(to, quotes, strict=True)],
+            "parts": sum(quote.parts for quote in quotes),
+            "price": money.shown(sum(priced)) if priced else None,
+            "currency": quotes[0].currency or None,
+            "culprits": [one._asdict() for one in quotes[0].offenders[:MOST_CULPRITS]],
+        }
+        taken = next((quote for quote in quotes if not quote.refused), None)
+        if taken is not None:
+            names = ("text", "encoding", "units", "left", "plain_parts", "notes")
+            told |= {name: getattr(taken, name) for name in names}
+        return told
+
+    def _octets(self, account: str, to: tuple[Recipient, ...], content: Content) -> dict[str, Any]:
+        """The same without a price, for octets."""
+        origin = Address("account", account or "operator")
+        submission = Submission("trial", origin, to, content, account=account or None)
         recipients: list[dict[str, Any]] = []
-        for number, entry in zip(numbers, order, strict=True):
+        for entry in self._planner.plan(submission, reserve=False).order:
             if isinstance(entry, Declined):
-                recipients.append({"number": number, "parts": 0, "refusal": entry.refusal})
+                recipients.append({"number": entry.typed, "parts": 0, "refusal": entry.refusal})
             else:
                 target, encoding = entry.target.target, entry.encoding
                 recipients.append({"number": target, "parts": entry.parts, "encoding": encoding})
-        told: dict[str, Any] = {"recipients": recipients, "parts": sum(one["parts"] for one in recipients)}
-        if isinstance(content, Text) and content.text:
-            made = segment.plan_text(content.text, max_parts=parameters.max_parts)
-            told |= {
-                "encoding": ENCODINGS[made.alphabet], "units": made.units, "left": made.left, "truncated": made.truncated,
-                "culprits": culprits(content.text),
-            }  # fmt: skip
-        return told
+        return {"recipients": recipients, "parts": sum(one["parts"] for one in recipients)}
 
     # -- accounts, gateways
 
@@ -215,24 +223,22 @@ class Clerk:
         return found
 
 
-def culprits(text: str) -> list[dict[str, Any]]:
-    """The characters that the GSM alphabet has not got, so that the text costs more; each once, with where it stands first."""
-    found = []
-    for character in dict.fromkeys(text):
-        try:
-            gsm7.septets(character)
-        except gsm7.Unencodable:
-            found.append(
-                {
-                    "character": character,
-                    "code": f"U+{ord(character):04X}",
-                    "at": text.index(character),
-                    "times": text.count(character),
-                }
-            )
-            if len(found) == MOST_CULPRITS:
-                break
-    return found
+def _quoted(recipient: Recipient, quote: Quote) -> dict[str, Any]:
+    if quote.refused:
+        refusal = Refused(quote.reason or Reason.BAD_REQUEST, quote.refused)
+        return {"number": recipient.typed, "parts": 0, "refusal": refusal}
+    return {
+        "number": quote.number,
+        "parts": quote.parts,
+        "encoding": quote.encoding,
+        "price": None if quote.amount is None else money.shown(quote.amount),
+        "destination": quote.destination or None,
+    }
+
+
+def _id(milliseconds: int) -> int:
+    """The first id of a time, 0 for none."""
+    return min(first_at(milliseconds), owned.LAST) if milliseconds else 0
 
 
 def _named(row: dict[str, Any]) -> dict[str, Any]:

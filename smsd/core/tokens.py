@@ -1,4 +1,4 @@
-"""Tokens: what programs show at the API instead of a password. Made for an account and for some purposes, shown once, kept as hashes.
+"""Tokens: what programs show at the API instead of a password. Made for an account and a purpose, shown once, kept as hashes.
 
 A token has 256 bits of chance, so its SHA-256 is as good as a slow hash, and guessing is hopeless. All of them are known in memory:
 asking costs nothing, and one that is revoked is refused from that moment on. When one was last used is written within a minute.

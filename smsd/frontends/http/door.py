@@ -24,7 +24,7 @@ from zope.interface import implementer
 from smsd.config.settings import FrontendSettings
 from smsd.core.networks import Networks, read_network
 from smsd.frontends.calls import CallLog
-from smsd.frontends.http import answer
+from smsd.frontends.http import answer, api
 from smsd.frontends.http.deliver import Deliver
 from smsd.frontends.http.events import Events
 from smsd.frontends.http.front import Front
@@ -58,6 +58,8 @@ class Settings(FrontendSettings):
     kannel_smsc: dict[str, str] = Field(
         default={}, description='which gateway an smsc means: {smsc-id: gateway}; "" is any, "*" each other smsc'
     )
+
+    api: bool = Field(default=False, description="yes or no; yes: the JSON API answers under /api/v1")
 
     @field_validator("trusted_networks")
     @classmethod
@@ -101,6 +103,7 @@ class HttpDoor(Service):
         self._log = Logger()
         self.calls = CallLog(self._log, context.reactor, settings.id)
         self._pages = {path: make_page(self) for path, make_page in PAGES.items()} | pages(self)
+        self._api = api.Api(self) if settings.api else None
         self._ports: list[Any] = []
         self.factory = DoorFactory(context.reactor, settings, self.serve)
 
@@ -154,6 +157,9 @@ class HttpDoor(Service):
     def serve(self, request: DoorRequest) -> None:
         """A complete request: find its page, and catch what falls off the edge."""
         page = self._pages.get(request.path)
+        if page is None and self._api is not None and request.path.startswith(api.PREFIX):
+            self._api.handle(request).addErrback(self._fell, request)
+            return
         if page is None:
             page = self._pages.get(unquote_to_bytes(_SCHEME_AND_HOST.sub(b"", request.path)))
             if page is None:
@@ -174,6 +180,9 @@ class HttpDoor(Service):
     def _fell(self, failure: Failure, request: DoorRequest) -> None:
         mark = secrets.token_hex(4)
         self._log.failure("{door}: error {mark} while serving", failure, door=self.name, mark=mark)
+        if self._api is not None and request.path.startswith(api.PREFIX):
+            request.answer(api.failed(mark))
+            return
         as_json = "json" in (request.header(b"accept") or "").lower()
         request.answer(answer.failed(mark, as_json=as_json))
 

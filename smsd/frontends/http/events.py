@@ -13,6 +13,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
 
 from smsd.codec.smsuri import Wishes
+from smsd.codec.webhooks import Event
 from smsd.frontends.http import answer
 from smsd.frontends.http.answer import JSON, Answer
 from smsd.frontends.http.caller import identify
@@ -66,19 +67,28 @@ class Events:
     async def _events(
         self, request: DoorRequest, account: str, given: dict[str, str], limit: int, wait: int
     ) -> tuple[Answer, str]:
-        callbacks, reactor = self._door.context.callbacks, self._door.context.reactor
-        if callbacks is None:
-            raise Refused(Reason.NOT_ALLOWED, "there are no events to fetch here")
         named, after = given.get("subscriber") or None, given.get("after", "")
-        end = reactor.seconds() + wait
-        found, cursor = await callbacks.fetch(account, named, after, limit)
-        # What it has confirmed stays confirmed; only what is new is looked for.
-        while not found and reactor.seconds() + LOOK <= end and self._door.running and not request.gone:
-            await deferLater(reactor, LOOK)
-            found, cursor = await callbacks.fetch(account, named, "", limit)
+        found, cursor = await fetch(self._door, request, account, named, after, limit, wait)
         content = {"events": [{"id": event.id, **event.shown} for event in found], "cursor": cursor}
         body = json.dumps(content, ensure_ascii=False).encode("utf-8", "replace") + b"\n"
         return Answer(200, body, JSON), f"{len(found)} events"
+
+
+async def fetch(
+    door: HttpDoor, request: DoorRequest, account: str, named: str | None, after: str, limit: int, wait: int
+) -> tuple[list[Event], str]:
+    """The next events of an account, after those that the cursor `after` confirms, and the cursor that confirms these. Waits up to
+    `wait` seconds for the first."""
+    callbacks, reactor = door.context.callbacks, door.context.reactor
+    if callbacks is None:
+        raise Refused(Reason.NOT_ALLOWED, "there are no events to fetch here")
+    end = reactor.seconds() + wait
+    found, cursor = await callbacks.fetch(account, named, after, limit)
+    # What it has confirmed stays confirmed; only what is new is looked for.
+    while not found and reactor.seconds() + LOOK <= end and door.running and not request.gone:
+        await deferLater(reactor, LOOK)
+        found, cursor = await callbacks.fetch(account, named, "", limit)
+    return found, cursor
 
 
 def _read(request: DoorRequest) -> dict[str, str]:

@@ -1,0 +1,570 @@
+"""What requests say and answers tell, as pydantic models: they check requests, and the description is made of them, so the two are
+always the same. Names in answers may become more; unknown names in requests are errors.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+
+from smsd.codec.smsuri import LONGEST_EXPIRY, MOST_PARTS
+from smsd.config.subscribers import EVENTS
+from smsd.core.clerk import STATES
+
+MOST_MESSAGES = 500
+"""Messages of one request."""
+MOST_NUMBERS = 500
+LONGEST_TEXT = 40_000
+"""Characters; 255 parts hold 39015 of the GSM alphabet."""
+MOST_PAGE = 500
+MOST_ACCOUNTS = 1000
+
+_TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)")
+_WHOLE = re.compile(r"0|[1-9][0-9]{0,18}")
+_NO_NUL = r"^[^\x00]*$"
+_LINE = r"^[^\x00-\x1f\x7f]+$"
+ID = r"^[1-9][0-9]{0,18}$"
+
+
+def _time(value: Any) -> Any:
+    """RFC 3339 in a text; pydantic would take much more for a time."""
+    if isinstance(value, datetime):
+        return value
+    if not isinstance(value, str) or not _TIME.fullmatch(value):
+        raise ValueError("this is no time: write 2026-12-31T08:00:00Z")
+    try:
+        read = datetime.fromisoformat(_iso(value))
+        if read.utcoffset() is None or not 1970 < read.year < 9999:
+            raise ValueError
+    except (ValueError, OverflowError):
+        raise ValueError("there is no such time: write one after 1970 like 2026-12-31T08:00:00Z") from None
+    return read
+
+
+def _iso(text: str) -> str:
+    """As Python 3.10 reads it: with three or six digits behind the second, and +00:00 for Z."""
+    text = text.upper().replace("Z", "+00:00")
+    found = re.fullmatch(r"(.{19})\.(\d+)(.{6})", text)
+    return text if found is None else f"{found[1]}.{found[2][:6].ljust(6, '0')}{found[3]}"
+
+
+def _whole(value: Any) -> Any:
+    """A whole number in a query."""
+    if isinstance(value, int):
+        return value
+    if isinstance(value, str) and _WHOLE.fullmatch(value):
+        return int(value)
+    raise ValueError("this is no whole number")
+
+
+Time = Annotated[datetime, BeforeValidator(_time), WithJsonSchema({"type": "string", "format": "date-time"})]
+Id = Annotated[str, Field(pattern=ID)]
+Number = Annotated[str, Field(min_length=1, max_length=128, pattern=_LINE)]
+State = Literal["queued", "sending", "sent", "scheduled", "held", "gathered", "delivered", "failed", "expired", "cancelled",
+                "rejected", "merged"]  # fmt: skip
+Event = Literal["sent", "buffered", "delayed", "delivered", "failed", "expired", "cancelled", "received"]
+assert set(STATES) == set(State.__args__)  # type: ignore[attr-defined]
+assert set(EVENTS) == set(Event.__args__)  # type: ignore[attr-defined]
+
+
+class Asked(BaseModel):
+    """What comes: nothing else, and nothing of another type."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Queried(BaseModel):
+    """What comes in a query, where everything is text."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Told(BaseModel):
+    """What goes."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+
+# -- what comes
+
+
+class Content(Asked):
+    """A text, or octets."""
+
+    text: str | None = Field(
+        default=None, min_length=1, max_length=LONGEST_TEXT, pattern=_NO_NUL, description="what the SMS says"
+    )
+    data: str | None = Field(
+        default=None, min_length=4, max_length=48_000, pattern=r"^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$",
+        description="octets instead of a text, in base64 (RFC 4648)",
+    )  # fmt: skip
+    udh: str | None = Field(
+        default=None, min_length=4, max_length=188, pattern=r"^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$",
+        description="with data: the information elements of its header in base64, without the length octet",
+    )  # fmt: skip
+
+    @model_validator(mode="after")
+    def _one(self) -> Content:
+        if (self.text is None) == (self.data is None):
+            raise ValueError("write text or data, one of them")
+        if self.udh is not None and self.data is None:
+            raise ValueError("udh goes with data: a text gets its header from smsd")
+        return self
+
+
+_ONE_CONTENT: dict[str, Any] = {
+    "oneOf": [
+        {"required": ["text"], "properties": {"data": {"type": "null"}, "udh": {"type": "null"}, "text": {"type": "string"}}},
+        {"required": ["data"], "properties": {"text": {"type": "null"}, "data": {"type": "string"}}},
+    ]
+}  # fmt: skip
+
+
+class Wishes(Content):
+    """What is the same for sending and for asking what it would cost."""
+
+    to: Number | Annotated[list[Number], Field(min_length=1, max_length=MOST_NUMBERS)] = Field(
+        description="a number such as +15551234567, or a list of them; +15551234567@gsm1 names the gateway"
+    )
+    gateway: str | None = Field(
+        default=None, min_length=1, max_length=64, pattern=_LINE, description="the id of a gateway or group"
+    )
+    sender: str | None = Field(
+        default=None, min_length=1, max_length=64, pattern=_LINE,
+        description="the sender's number or name, where the gateway can set it and the account may",
+    )  # fmt: skip
+    max_parts: int | None = Field(
+        default=None, ge=1, le=MOST_PARTS, description="at most so many SMS; the rest is cut off"
+    )
+    dcs: int | None = Field(default=None, ge=0, le=255, description="TP-DCS")
+
+
+class MessageRequest(Wishes):
+    """A message to one number or to many."""
+
+    model_config = ConfigDict(json_schema_extra=_ONE_CONTENT)
+
+    sender_required: bool = Field(
+        default=False, description="true: only by a gateway that can set the sender"
+    )
+    priority: Literal["urgent", "normal", "bulk"] = Field(
+        default="normal", description="urgent overtakes all others"
+    )
+    expire_minutes: int | None = Field(
+        default=None, ge=1, le=LONGEST_EXPIRY, description="given up after so many minutes (after send_at)"
+    )
+    send_at: Time | None = Field(
+        default=None, description="not before this time (RFC 3339), at most a year ahead"
+    )
+    pid: int = Field(default=0, ge=0, le=255, description="TP-PID")
+    msgid: str | None = Field(
+        default=None, min_length=1, max_length=255, pattern=r"^[ -~]+$",
+        description="your own id: told with reports, found by GET /messages?msgid=",
+    )  # fmt: skip
+    callback: str | None = Field(
+        default=None, min_length=1, max_length=2000, pattern=_LINE,
+        description="who hears what becomes of it: a subscriber of the account, or a URL",
+    )  # fmt: skip
+    callback_events: list[Event] | None = Field(
+        default=None, min_length=1, max_length=8, description="what of it"
+    )
+    reply: str | None = Field(
+        default=None, min_length=3, max_length=320, pattern=r"^[^\s@#<>,;\x00]{1,64}@[^\s@#<>,;\x00]{1,255}$",
+        description="a mail address that gets the answer and the report of failure",
+    )  # fmt: skip
+
+
+class PriceRequest(Wishes):
+    """A message whose price is wanted."""
+
+    model_config = ConfigDict(json_schema_extra=_ONE_CONTENT)
+
+
+class TrialRequest(Asked):
+    """A message that is tried and not sent."""
+
+    to: Number = Field(description="who would get it")
+    text: str = Field(max_length=LONGEST_TEXT, pattern=_NO_NUL)
+    sender: str | None = Field(
+        default=None, min_length=1, max_length=320, pattern=_LINE, description="a mail address that writes"
+    )
+    subject: str | None = Field(default=None, max_length=1000, pattern=_NO_NUL)
+
+
+class Found(Queried):
+    """Which messages."""
+
+    state: list[State] = Field(default=[], description="in one of these states; may be repeated")
+    to: str | None = Field(default=None, min_length=1, max_length=128, description="to exactly this number")
+    msgid: str | None = Field(default=None, min_length=1, max_length=255, description="with this msgid")
+    since: Time | None = Field(default=None, description="handed in at this time or later (RFC 3339)")
+    until: Time | None = Field(default=None, description="handed in before this time")
+    account: str | None = Field(
+        default=None, min_length=1, max_length=128, description="whose; others' with the scope admin only"
+    )
+    cursor: str | None = Field(default=None, pattern=ID, description="the `next` of the page before")
+    limit: Annotated[int, BeforeValidator(_whole)] = Field(
+        default=50, ge=1, le=MOST_PAGE, description="deliveries of one page"
+    )
+
+
+class Incoming(Queried):
+    """Which of the messages that phones wrote."""
+
+    after: str = Field(
+        default="", max_length=16_000, description="the cursor of the answer before; the oldest without one"
+    )
+    account: str | None = Field(
+        default=None, min_length=1, max_length=128, description="whose; others' with the scope admin only"
+    )
+    limit: Annotated[int, BeforeValidator(_whole)] = Field(
+        default=50, ge=1, le=MOST_PAGE, description="messages of one answer"
+    )
+
+
+class Waiting(Queried):
+    """Which events."""
+
+    after: str = Field(
+        default="",
+        max_length=16_000,
+        description="the cursor of the answer before: what came with it is confirmed",
+    )
+    limit: Annotated[int, BeforeValidator(_whole)] = Field(default=100, ge=1, le=500, description="events")
+    wait: Annotated[int, BeforeValidator(_whole)] = Field(
+        default=0, ge=0, le=60, description="seconds to wait until there is something"
+    )
+    subscriber: str | None = Field(
+        default=None, min_length=1, max_length=64, description="which, where the account has several"
+    )
+
+
+class Accounts(Queried):
+    """Which accounts."""
+
+    after: str = Field(default="", max_length=128, description="the last name of the page before")
+    limit: Annotated[int, BeforeValidator(_whole)] = Field(default=100, ge=1, le=MOST_ACCOUNTS)
+
+
+class Nothing(Queried):
+    """Nothing may be asked."""
+
+
+# -- what goes
+
+
+class Mistake(Told):
+    """One thing that is wrong with a request."""
+
+    pointer: str | None = Field(default=None, description="where in the body (RFC 6901)")
+    parameter: str | None = Field(default=None, description="in which part of the query")
+    header: str | None = Field(default=None, description="in which header")
+    detail: str = Field(description="what is wrong, and what to do")
+
+
+class Problem(Told):
+    """What went wrong (RFC 9457)."""
+
+    type: str = Field(description="urn:smsd:problem: and a word for programs")
+    title: str
+    status: int
+    detail: str = Field(description="what was wrong and what to do, for people")
+    errors: list[Mistake] | None = None
+
+
+class Fate(Told):
+    """What became of one recipient."""
+
+    status: Literal["accepted", "refused"]
+    number: str
+    delivery: str | None = Field(default=None, description="its id")
+    parts: int | None = Field(default=None, description="SMS")
+    encoding: str | None = None
+    notes: list[str] | None = Field(default=None, description="what was changed: cut, sender not set …")
+    problem: Problem | None = Field(default=None, description="why it was refused")
+
+
+class Accepted(Told):
+    """A message that is committed: it survives everything from now on."""
+
+    id: str
+    recipients: list[Fate]
+    msgid: str | None = None
+    replayed: bool = Field(default=False, description="true: accepted before under the same key")
+
+
+class OneOfMany(Told):
+    """What became of one message of a list."""
+
+    status: int = Field(description="as if it had come alone")
+    message: Accepted | None = None
+    problem: Problem | None = None
+
+
+class Many(Told):
+    """What became of each message, in the order of the request."""
+
+    messages: list[OneOfMany]
+
+
+class Delivery(Told):
+    """One message on its way to one number."""
+
+    id: str
+    message: str
+    to: str
+    state: State
+    reason: str | None
+    text: str | None = None
+    data: str | None = Field(default=None, description="octets in base64")
+    parts: int
+    parts_sent: int
+    gateway: str | None
+    tries: int
+    perhaps_twice: bool = Field(description="nobody knows whether the network got it twice")
+    submitted: str
+    due: str | None = Field(description="when it is tried next")
+    expires: str | None
+    finished: str | None
+    msgid: str | None
+    account: str | None
+
+
+class PartSent(Told):
+    """One SMS of a delivery."""
+
+    part: int
+    gateway: str | None
+    reference: str | None = Field(description="what the network calls it")
+    at: str | None
+    reported: str | None
+
+
+class NetworkSaid(Told):
+    """One report of a network."""
+
+    part: int | None
+    status: str | None
+    words: str | None = Field(description="the network's own")
+    at: str | None
+
+
+class Try(Told):
+    """One try that did not work."""
+
+    at: str
+    gateway: str | None
+    reason: str | None
+
+
+class DeliveryWhole(Delivery):
+    """A delivery with everything that happened to it."""
+
+    sent: list[PartSent]
+    reports: list[NetworkSaid]
+    failed_tries: list[Try]
+
+
+class Message(Told):
+    """A message with its deliveries."""
+
+    id: str
+    account: str | None
+    submitted: str
+    msgid: str | None
+    text: str | None = None
+    data: str | None = None
+    deliveries: list[DeliveryWhole]
+
+
+class Page(Told):
+    """Deliveries, newest first."""
+
+    deliveries: list[Delivery]
+    next: str | None = Field(
+        description="the cursor of the next page, null at the end; a page may hold less than `limit`, or nothing, and go on"
+    )
+
+
+class Step(Told):
+    """Something that happened."""
+
+    at: str
+    what: str
+
+
+class Explained(Told):
+    """How a delivery came to where it is."""
+
+    delivery: str
+    state: State
+    why: str
+    steps: list[Step]
+    rules: list[str] | None = Field(default=None, description="what rules said (scope admin)")
+
+
+class Explanation(Told):
+    """Of each delivery of a message."""
+
+    deliveries: list[Explained]
+
+
+class Trial(Told):
+    """What would become of a message."""
+
+    fate: str
+    why: str
+    to: str | None = None
+    parts: int | None = None
+    encoding: str | None = None
+    text: str | None = None
+    notes: list[str] = []
+    route: str | None = Field(default=None, description="scope admin")
+    rules: list[str] | None = Field(default=None, description="scope admin")
+    sends: list[dict[str, str]] | None = Field(
+        default=None, description="what rules would send besides (scope admin)"
+    )
+
+
+class Culprit(Told):
+    """A character that the GSM alphabet has not got."""
+
+    char: str
+    name: str
+    at: int = Field(description="where it is first, from 0")
+    times: int
+    plain: str | None = Field(description="what could be written for it")
+
+
+class PriceOfOne(Told):
+    """Of one recipient."""
+
+    number: str
+    parts: int
+    encoding: str | None = None
+    price: str | None = Field(default=None, description="of all its parts")
+    destination: str | None = None
+    problem: Problem | None = None
+
+
+class Price(Told):
+    """What a message would cost."""
+
+    recipients: list[PriceOfOne]
+    parts: int = Field(description="SMS for all recipients")
+    price: str | None = Field(default=None, description="for all recipients; null where nothing is charged")
+    currency: str | None = None
+    encoding: str | None = None
+    units: int | None = Field(default=None, description="septets or UTF-16 units of the text")
+    left: int | None = Field(default=None, description="units free in the last SMS")
+    text: str | None = Field(default=None, description="what would be sent")
+    notes: list[str] = []
+    plain_parts: int | None = Field(default=None, description="SMS if the culprits were written plainly")
+    culprits: list[Culprit] = Field(
+        default=[], description="what makes it UCS-2, so that an SMS holds 70 characters and not 160"
+    )
+
+
+class Account(Told):
+    """An account as its owner sees it."""
+
+    name: str
+    active: bool
+    closed: str | None = Field(description="why it cannot be used, if it cannot")
+    expires: str | None
+    group: str | None
+    gateway: str | None
+    email: str | None
+    phone: str | None
+    country: str | None
+    senders: list[str]
+    text: str
+    prepaid: bool
+    balance: str | None = Field(description="what a prepaid account may still spend")
+    monthly_limit: int = Field(description="0: none")
+    sent_this_month: int
+    sent_last_month: int
+    last_sent: str | None
+
+
+class AccountList(Told):
+    """By name."""
+
+    accounts: list[Account]
+    next: str | None = Field(description="the `after` of the next page, null at the end")
+
+
+class InReplyTo(Told):
+    """What a phone answered."""
+
+    delivery: str
+    msgid: str | None
+
+
+class Received(Told):
+    """What a phone wrote."""
+
+    id: str
+    from_: str = Field(alias="from", description="the phone's number")
+    to: str | None = Field(description="the number that was written to, if known")
+    gateway: str | None
+    received: str
+    written: str | None = Field(description="when, as the network says")
+    text: str | None = None
+    data: str | None = None
+    udh: str | None = None
+    in_reply_to: InReplyTo | None
+
+
+class ReceivedPage(Told):
+    """Oldest first."""
+
+    messages: list[Received]
+    cursor: str = Field(description="goes into `after` next time")
+
+
+class EventTold(Told):
+    """An event, as callbacks tell it."""
+
+    id: str
+    type: str
+    timestamp: str
+    data: dict[str, Any]
+
+
+class EventPage(Told):
+    """Oldest first."""
+
+    events: list[EventTold]
+    cursor: str = Field(description="confirms them when it goes into `after`")
+
+
+class Gateway(Told):
+    """A gateway as the operator sees it."""
+
+    id: str
+    type: str
+    status: str
+    slots: int
+    on_wire: int
+    closed: str
+    trouble: str
+
+
+class Queue(Told):
+    """How many deliveries wait."""
+
+    route: str
+    state: State
+    deliveries: int
+
+
+class Gateways(Told):
+    """All of them, and what waits."""
+
+    version: str
+    gateways: list[Gateway]
+    queue: list[Queue]

@@ -1,0 +1,107 @@
+"""The table of operations: what there is, who may, what is read and what is told. Requests and the description go by it alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel
+
+from smsd.frontends.http.api import models
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One of them. `name` is that of the method that does it; `path` may have `{id}` in it. `body` is the model of one; `many`:
+    a list of them may come too. `answers` are models by status; `refusals` are statuses that only this one has. Without
+    `scopes` nobody has to log in."""
+
+    name: str
+    method: str
+    path: str
+    summary: str
+    scopes: tuple[str, ...]
+    answers: dict[int, tuple[type[BaseModel], ...]]
+    query: type[models.Queried] = models.Nothing
+    body: type[models.Asked] | None = None
+    many: bool = False
+    keyed: bool = False
+    refusals: tuple[int, ...] = ()
+    notes: str = ""
+
+
+M = models
+OPERATIONS = (
+    Operation(
+        "send", "POST", "/messages", "Hand in a message, or a list of messages", ("send",),
+        {200: (M.Many,), 201: (M.Accepted,)}, body=M.MessageRequest, many=True, keyed=True, refusals=(402, 404, 409, 413, 415, 508),
+        notes="One message is answered 201 when at least one of its numbers was accepted: it is committed then, and survives "
+        "everything. A list is answered 200 with the fate of each message; a list with a mistake in it is not taken at all.",
+    ),
+    Operation(
+        "find", "GET", "/messages", "Find what was sent", ("read",), {200: (M.Page,)}, query=M.Found,
+    ),
+    Operation(
+        "look_up", "GET", "/messages/{id}", "What became of a message", ("read",), {200: (M.Message,)}, refusals=(404,),
+        notes="`id` is that of the message, or of one of its deliveries: then it is about that one alone.",
+    ),
+    Operation(
+        "cancel", "DELETE", "/messages/{id}", "Do not send it", ("send",), {200: (M.Message,)}, refusals=(404, 409),
+        notes="Stops what still waits; 409 when that is nothing.",
+    ),
+    Operation(
+        "explain", "GET", "/messages/{id}/explain", "Why it went where it went", ("read",), {200: (M.Explanation,)},
+        refusals=(404,),
+    ),
+    Operation(
+        "try_out", "POST", "/explain", "What would become of a message; nothing is sent", ("read",), {200: (M.Trial,)},
+        body=M.TrialRequest, refusals=(413, 415),
+    ),
+    Operation(
+        "price", "POST", "/price", "What a message would cost; nothing is sent", ("send",), {200: (M.Price,)},
+        body=M.PriceRequest, refusals=(404, 413, 415),
+    ),
+    Operation("account", "GET", "/account", "The account: limits, counters, balance", (), {200: (M.Account,)}),
+    Operation(
+        "accounts", "GET", "/accounts", "All accounts", ("admin",), {200: (M.AccountList,)}, query=M.Accounts,
+    ),
+    Operation(
+        "incoming", "GET", "/incoming", "What phones wrote", ("incoming",), {200: (M.ReceivedPage,)}, query=M.Incoming,
+        notes="Oldest first; reading takes nothing away.",
+    ),
+    Operation(
+        "events", "GET", "/events", "What became of messages, and what phones answered, as it happens", ("read", "incoming"),
+        {200: (M.EventPage,)}, query=M.Waiting,
+        notes="For accounts with a subscriber that fetches (`pull: yes`). The cursor of an answer confirms what came with it.",
+    ),
+    Operation("gateways", "GET", "/gateways", "The gateways, and what waits", ("admin",), {200: (M.Gateways,)}),
+)  # fmt: skip
+DESCRIPTION = "/openapi.json"
+"""Where the description is; nobody has to log in for it."""
+
+by_path: dict[str, dict[str, Operation]] = {}
+for _one in OPERATIONS:
+    by_path.setdefault(_one.path, {})[_one.method] = _one
+
+
+def find(path: str) -> tuple[dict[str, Operation], str] | None:
+    """The operations of a path by their method, and the id in it ("" for none); None for a path that is none."""
+    known = by_path.get(path)
+    if known is not None and "{id}" not in path:
+        return known, ""
+    _, first, *rest = [*path.split("/"), ""][: path.count("/") + 1] or ["", ""]
+    if first == "messages" and rest and _is_id(rest[0]):
+        template = "/".join(["", "messages", "{id}", *rest[1:]])
+        if template in by_path:
+            return by_path[template], rest[0]
+    return None
+
+
+def _is_id(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) <= 19 and text[0] != "0"
+
+
+def allowed(known: dict[str, Any]) -> bytes:
+    """The methods for an Allow header."""
+    names = [*known, *(["HEAD"] if "GET" in known else [])]
+    return ", ".join(names).encode("ascii")

@@ -1,0 +1,156 @@
+"""One request: which operation it is, who calls, what is in it; and its answer. What nobody expected is the door's edge's."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, unquote_to_bytes
+
+from pydantic import TypeAdapter, ValidationError
+from twisted.internet.defer import Deferred
+
+from smsd.frontends.http.answer import JSON, Answer
+from smsd.frontends.http.api import caller as callers
+from smsd.frontends.http.api import openapi, operations, problems
+from smsd.frontends.http.api.models import MOST_MESSAGES, Mistake, Queried
+from smsd.frontends.http.api.operations import Operation
+from smsd.frontends.http.api.verbs import Verbs
+from smsd.frontends.http.wire import DoorRequest
+from smsd.values.errors import InvalidValue, Reason, Refused
+
+if TYPE_CHECKING:
+    from smsd.frontends.http.door import HttpDoor
+
+PREFIX = b"/api/v1"
+MOST_FIELDS = 100
+
+
+class Api:
+    """Everything under `PREFIX`, for one door."""
+
+    def __init__(self, door: HttpDoor) -> None:
+        self._door = door
+        self._bodies: dict[str, tuple[TypeAdapter[Any], TypeAdapter[Any] | None]] = {
+            one.name: (TypeAdapter(one.body), TypeAdapter(list[one.body]) if one.many else None)  # type: ignore[name-defined]
+            for one in operations.OPERATIONS
+            if one.body is not None
+        }
+        self._description = b""
+
+    def handle(self, request: DoorRequest) -> Deferred[Any]:
+        """Answers when the returned Deferred fires; it fails with what nobody expected."""
+        return Deferred.fromCoroutine(self._handle(request))
+
+    async def _handle(self, request: DoorRequest) -> None:
+        path = unquote_to_bytes(request.path[len(PREFIX) :]).decode("utf-8", "replace")
+        method = request.method.decode("ascii", "replace")
+        account = ""
+        name = "?"
+        try:
+            found = self._find(request, path, method)
+            if isinstance(found, Answer):
+                request.answer(found)
+                return
+            operation, number = found
+            name = operation.name
+            caller = await callers.find(request, self._door.context, operation.scopes)
+            account = caller.name
+            verbs = Verbs(self._door, request, caller)
+            given: dict[str, Any] = {"number": int(number)} if number else {}
+            query = self._query(request, operation)
+            if query is not None:
+                given["query"] = query
+            if operation.body is not None:
+                given["body"] = self._body(request, operation)
+            said, fate = await getattr(verbs, operation.name)(**given)
+        except InvalidValue as error:
+            said, fate = problems.refused(Refused(Reason.BAD_REQUEST, str(error))), "BAD_REQUEST"
+        except Refused as refusal:
+            said, fate = problems.refused(refusal), refusal.reason.name
+        self._door.calls.add(f"{request.peer} api {name} {said.status}: {fate}", account=account or None)
+        request.answer(said)
+
+    def _find(self, request: DoorRequest, path: str, method: str) -> tuple[Operation, str] | Answer:
+        method = "GET" if method == "HEAD" else method
+        if path == operations.DESCRIPTION:
+            known: dict[str, Any] = {"GET": None}
+            if method == "GET":
+                self._description = self._description or problems.octets(openapi.description())
+                return Answer(200, self._description, JSON)
+        else:
+            found = operations.find(path)
+            if found is None:
+                raise problems.NotThere("nothing is here: /api/v1/openapi.json tells what there is")
+            known, number = found
+            if method in known:
+                return known[method], number
+        refusal = Refused(Reason.BAD_REQUEST, f"this path takes {' or '.join(known)}")
+        return problems.refused(refusal, 405, [b"Allow: " + operations.allowed(known)])
+
+    def _query(self, request: DoorRequest, operation: Operation) -> Queried | None:
+        model = operation.query
+        try:
+            pairs = parse_qsl(
+                request.query.decode("ascii"),
+                keep_blank_values=True,
+                errors="strict",
+                max_num_fields=MOST_FIELDS,
+            )
+        except UnicodeDecodeError:
+            raise InvalidValue("the query is not percent-encoded UTF-8: encode it") from None
+        except ValueError:
+            raise InvalidValue(f"more than {MOST_FIELDS} parameters in the query: write fewer") from None
+        given: dict[str, Any] = {}
+        mistakes = []
+        for name, value in pairs:
+            field = model.model_fields.get(name)
+            if field is not None and field.default == []:
+                given.setdefault(name, []).append(value)
+            elif name in given:
+                mistakes.append(Mistake(parameter=name[:100], detail="this is given twice: give it once"))
+            else:
+                given[name] = value
+        try:
+            made = model.model_validate(given)
+        except ValidationError as error:
+            mistakes += problems.query_mistakes(error)
+        if mistakes:
+            raise problems.Wrong(mistakes)
+        return made if model.model_fields else None
+
+    def _body(self, request: DoorRequest, operation: Operation) -> Any:
+        kind = request.header(b"content-type") or ""
+        media, _, options = kind.partition(";")
+        charset = options.partition("charset=")[2].strip(' "').lower()
+        if media.strip().lower() != "application/json" or charset not in ("", "utf-8", "utf8"):
+            raise problems.UnreadType(
+                f"Content-Type {kind[:60]!r} is not taken: send application/json in UTF-8"
+            )
+        encoding = request.header(b"content-encoding")
+        if encoding is not None and encoding.strip().lower() != "identity":
+            raise problems.UnreadType(
+                f"Content-Encoding {encoding[:20]!r} is not taken: send the body as it is"
+            )
+        one, many = self._bodies[operation.name]
+        reader = one
+        if many is not None and request.body.lstrip()[:1] == b"[":
+            reader = many
+        try:
+            made: Any = reader.validate_json(request.body)
+        except ValidationError as error:
+            raise _wrong(error, request.body) from None
+        if isinstance(made, list) and not 0 < len(made) <= MOST_MESSAGES:
+            raise problems.Wrong([Mistake(pointer="#", detail=f"a list has 1 to {MOST_MESSAGES} messages")])
+        return made
+
+
+def _wrong(error: ValidationError, body: bytes) -> Refused:
+    first = error.errors(include_url=False)[0]
+    if first["type"] == "json_invalid":
+        why = str(first["ctx"]["error"]) if "ctx" in first else "it cannot be read"
+        return problems.Wrong([Mistake(pointer="#", detail=f"the body is no JSON in UTF-8: {why[:200]}")])
+    try:
+        given = json.loads(body)
+    except (ValueError, RecursionError):
+        given = None
+    return problems.Wrong(problems.body_mistakes(error, given))

@@ -1,0 +1,145 @@
+"""What each operation does: ask the clerk or the dispatcher, and say it in the words of the models. Methods are called as the table
+names them, and give the answer with a word for the log."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from smsd.core.clerk import Wish
+from smsd.frontends.http.answer import JSON, Answer
+from smsd.frontends.http.api import models, problems, showing
+from smsd.frontends.http.api.caller import Caller
+from smsd.frontends.http.api.sending import Sending, content, numbers, parameters
+from smsd.frontends.http.events import fetch
+from smsd.frontends.http.wire import DoorRequest
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from smsd.frontends.http.door import HttpDoor
+
+Said = tuple[Answer, str]
+
+
+class Verbs:
+    """Those of one request."""
+
+    def __init__(self, door: HttpDoor, request: DoorRequest, caller: Caller) -> None:
+        self._door = door
+        self._request = request
+        self._caller = caller
+        self._clerk = door.context.clerk
+
+    async def send(self, body: models.MessageRequest | list[models.MessageRequest]) -> Said:
+        """POST /messages"""
+        self._caller.own()
+        sending = Sending(self._door, self._request, self._caller)
+        return await (sending.many(body) if isinstance(body, list) else sending.one(body))
+
+    async def find(self, query: models.Found) -> Said:
+        """GET /messages"""
+        to = query.to
+        if to is not None and to[:1] == " ":
+            to = "+" + to.strip()  # a plus that was not encoded
+        wish = Wish(
+            tuple(query.state), to or "", query.msgid or "", _ms(query.since), _ms(query.until), int(query.cursor or 0), query.limit
+        )  # fmt: skip
+        found, further = await self._clerk.find(self._caller.whose(query.account), wish)
+        page = models.Page(
+            deliveries=[showing.delivery(row) for row in found], next=str(further) if further else None
+        )
+        return _said(page), f"{len(found)} deliveries"
+
+    async def look_up(self, number: int) -> Said:
+        """GET /messages/{id}"""
+        told = await self._clerk.message(self._caller.whose(None), _id(number))
+        return _said(showing.message(_there(told, number))), "shown"
+
+    async def cancel(self, number: int) -> Said:
+        """DELETE /messages/{id}"""
+        who = f"account {self._caller.name}" if self._caller.account is not None else "an administrator"
+        told = await self._clerk.cancel(self._caller.whose(None), _id(number), who)
+        return _said(showing.message(_there(told, number))), f"message {number} cancelled"
+
+    async def explain(self, number: int) -> Said:
+        """GET /messages/{id}/explain"""
+        told = await self._clerk.explain(self._caller.whose(None), _id(number))
+        found = [showing.explained(one) for one in _there(told, number)]
+        return _said(models.Explanation(deliveries=found)), "explained"
+
+    async def try_out(self, body: models.TrialRequest) -> Said:
+        """POST /explain"""
+        given = {"from": body.sender or "", "to": body.to, "text": body.text, "subject": body.subject or ""}
+        told = await self._clerk.trial(self._caller.name, given, self._caller.everything)
+        return _said(models.Trial(**told)), told["fate"]
+
+    async def price(self, body: models.PriceRequest) -> Said:
+        """POST /price"""
+        typed = [
+            self._door.recipient(number, parameters(body, self._door.settings.max_parts))
+            for number in numbers(body)
+        ]
+        told = self._clerk.price(self._caller.name, typed, content(body))
+        told["recipients"] = [showing.price_of_one(one) for one in told["recipients"]]
+        return _said(models.Price(**told)), f"{told['parts']} SMS"
+
+    async def account(self) -> Said:
+        """GET /account"""
+        told = await self._clerk.account(self._caller.own())
+        return _said(showing.account(told, await self._balance(told["name"]))), "shown"
+
+    async def accounts(self, query: models.Accounts) -> Said:
+        """GET /accounts"""
+        found = await self._clerk.accounts(query.after, query.limit)
+        shown = [showing.account(told, await self._balance(told["name"])) for told in found]
+        further = shown[-1].name if len(shown) == query.limit else None
+        return _said(models.AccountList(accounts=shown, next=further)), f"{len(shown)} accounts"
+
+    async def _balance(self, name: str) -> str | None:
+        credit = self._door.context.credit
+        return None if credit is None else await credit.shown(name)
+
+    async def incoming(self, query: models.Incoming) -> Said:
+        """GET /incoming"""
+        whose = self._caller.whose(query.account)
+        found, cursor = await self._clerk.incoming(whose, query.after, query.limit)
+        page = models.ReceivedPage(messages=[showing.received(row) for row in found], cursor=cursor)
+        return _said(page), f"{len(found)} messages"
+
+    async def events(self, query: models.Waiting) -> Said:
+        """GET /events"""
+        found, cursor = await fetch(
+            self._door,
+            self._request,
+            self._caller.own(),
+            query.subscriber,
+            query.after,
+            query.limit,
+            query.wait,
+        )
+        told = [models.EventTold(id=event.id, **event.shown) for event in found]
+        return _said(models.EventPage(events=told, cursor=cursor)), f"{len(found)} events"
+
+    async def gateways(self) -> Said:
+        """GET /gateways"""
+        return _said(showing.gateways(await self._clerk.status())), "shown"
+
+
+def _said(said: Any) -> Answer:
+    return Answer(200, problems.octets(said.model_dump(mode="json", by_alias=True)), JSON)
+
+
+def _ms(time: datetime | None) -> int:
+    return 0 if time is None else int(time.timestamp() * 1000)
+
+
+def _id(number: int) -> int:
+    if number >= 1 << 63:
+        raise problems.NotThere(f"there is no message {number}")
+    return number
+
+
+def _there(told: Any, number: int) -> Any:
+    if told is None:
+        raise problems.NotThere(f"there is no message {number}, or it is not yours")
+    return told
