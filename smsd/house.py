@@ -19,6 +19,7 @@ from smsd.config.places import find_data
 from smsd.config.settings import Configuration
 from smsd.core.accounts import Accounts
 from smsd.core.accounts.book import Book
+from smsd.core.accounts.importing import Importer
 from smsd.core.answering import AnswerOffice
 from smsd.core.backlog import Backlog
 from smsd.core.billing import Billing
@@ -79,6 +80,7 @@ class House:
         self.planner = Planner(self.store.ids, self.store.now, self.queue, find)
         self.planner.zone = self.accounts.directory.zone
         self.book = Book(self.store, self.accounts.directory, self.planner.period, self._carrying)
+        self.importer = Importer(self.book, self.planner.period, self.store.now)
         self.judge = Judge(self.planner, self.store.now, find)
         self.dispatcher = Dispatcher(self.store, self.planner, self.queue, self.judge)
         self.inbound = Inbound(self.store, self.planner, self.queue)

@@ -91,6 +91,7 @@ class Server(Service):
         await house.tokens.load()
         self._then("tokens", house.tokens.stop)
         control = house.clerk.control = self._control(house)
+        control.add(house.importer.verbs())
         recovered = await house.recover()
         if recovered:
             self.log.info("{n} deliveries were on the wire when the last run ended", n=recovered)

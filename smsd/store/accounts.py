@@ -40,12 +40,13 @@ class Tally:
     last: int | None = None
 
 
-def change(cursor: sqlite3.Cursor, items: Sequence[tuple[Change, ...]]) -> list[InvalidValue | None]:
+def change(cursor: sqlite3.Cursor, items: Sequence[tuple[Change | Tally, ...]]) -> list[InvalidValue | None]:
     """Handler: all changes of an item, or none of them and why."""
     return [_change(cursor, changes) for changes in items]
 
 
-def _change(cursor: sqlite3.Cursor, changes: tuple[Change, ...]) -> InvalidValue | None:
+def _change(cursor: sqlite3.Cursor, item: tuple[Change | Tally, ...]) -> InvalidValue | None:
+    changes = [one for one in item if isinstance(one, Change)]
     seen: dict[tuple[str, str], bool] = {}
     for one in changes:
         key = (one.kind, one.name)
@@ -67,6 +68,7 @@ def _change(cursor: sqlite3.Cursor, changes: tuple[Change, ...]) -> InvalidValue
                 " on conflict(kind, name) do update set settings=excluded.settings, changed=excluded.changed",
                 (one.kind, one.name, one.settings, one.now, one.now),
             )
+    tally(cursor, [one for one in item if isinstance(one, Tally)])
     return None
 
 

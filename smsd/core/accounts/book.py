@@ -110,6 +110,14 @@ class Book:
             told["group_sent_this_month"] = of_group["sent_this_month"]
         return told
 
+    def gateways(self) -> list[str]:
+        """The ids that an account may be bound to."""
+        return list(self._gateways())
+
+    def shown(self, kind: str, name: str) -> dict[str, Any] | None:
+        """Its settings as `show` tells them, without counters; None when there is none in the configuration or the store."""
+        return self._told(kind, name) if self._directory.source(kind, name) else None
+
     def _told(self, kind: str, name: str) -> dict[str, Any]:
         source = self._directory.source(kind, name)
         settings = self._directory.settings(kind, name)
@@ -142,7 +150,7 @@ class Book:
     async def _count(self, kind: str, told: list[dict[str, Any]]) -> None:
         if kind == "policy" or not told:
             return
-        counters = {one["name"]: _counter(kind, one["name"]) for one in told}
+        counters = {one["name"]: counter_of(kind, one["name"]) for one in told}
         period = self._period(self._store.now())
         counted = await self._store.ask(rows.counted, list(counters.values()), period, before(period))
         for one in told:
@@ -170,7 +178,7 @@ class Book:
             raise InvalidValue("policies send nothing: name a user")
         given = {name: _number(arguments, name) for name in ("sent", "sent_before", "last_sent")}
         period = self._period(self._store.now())
-        counter = _counter(told["kind"], told["name"])
+        counter = counter_of(told["kind"], told["name"])
         await self._store.tally(
             rows.Tally(
                 counter, period, before(period), given["sent"], given["sent_before"], given["last_sent"]
@@ -187,16 +195,27 @@ class Book:
         await self.change([Wish(kind, name, settings, new)])
         return await self.show({"kind": kind, "name": name})
 
-    async def change(self, wishes: Sequence[Wish]) -> None:
-        """All of them, or none: InvalidValue says what is wrong with the first that cannot be. They hold from the commit on."""
+    async def change(self, wishes: Sequence[Wish], tallies: Sequence[rows.Tally] = ()) -> None:
+        """All of them, with these counters, or none: InvalidValue says what is wrong with the first that cannot be. They hold from
+        the commit on."""
         await self._lock.acquire()
         try:
             changes = self.checked(wishes)
-            await self._store.change_accounts(changes)
-            for one in changes:
-                self._directory.put(one.kind, one.name, one.settings)
+            await self._store.change_accounts((*changes, *tallies))
+            self._directory.put_all((one.kind, one.name, one.settings) for one in changes)
         finally:
             self._lock.release()
+
+    def mistakes(self, wishes: Sequence[Wish]) -> dict[int, str]:
+        """What is wrong with new ones that come together, by their place."""
+        coming = {(one.kind, one.name) for one in wishes}
+        found = {}
+        for number, wish in enumerate(wishes):
+            try:
+                self._written(wish, coming)
+            except InvalidValue as error:
+                found[number] = str(error)
+        return found
 
     def checked(self, wishes: Sequence[Wish]) -> tuple[rows.Change, ...]:
         """What would be written; InvalidValue when one of them cannot be."""
@@ -286,7 +305,8 @@ def before(period: str) -> str:
     return f"{year - 1:04}-12" if month == 1 else f"{year:04}-{month - 1:02}"
 
 
-def _counter(kind: str, name: str) -> str:
+def counter_of(kind: str, name: str) -> str:
+    """What its messages are counted under."""
     return group_counter(name) if kind == "group" else name
 
 

@@ -82,17 +82,22 @@ class Directory:
 
     def put(self, kind: str, name: str, settings: str | None) -> None:
         """One of the store's has changed; None: it is gone."""
-        if settings is None:
-            self._kept[kind].pop(name, None)
-        else:
-            self._kept[kind][name] = settings
-        if kind != "account":
-            self._made.clear()
-        self._made.pop(name, None)
+        self.put_all([(kind, name, settings)])
+
+    def put_all(self, changes: Iterable[tuple[str, str, str | None]]) -> None:
+        """Several of the store's have changed: kind, name, settings."""
+        for kind, name, settings in changes:
+            if settings is None:
+                self._kept[kind].pop(name, None)
+            else:
+                self._kept[kind][name] = settings
+            if kind == "account":
+                self._note(name, settings is None)
+            else:
+                self._made.clear()
+            self._made.pop(name, None)
         self._users.clear()
-        if kind == "account":
-            self._note(name, settings is None)
-            self._fold()
+        self._fold()
 
     def _change(self, sections: dict[str, dict[str, Any]], new: dict[str, dict[str, Any]]) -> None:
         before = sections["account"].keys() - new["account"].keys()
