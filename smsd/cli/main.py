@@ -8,7 +8,20 @@ from collections.abc import Sequence
 from typing import Any
 
 from smsd import __version__
-from smsd.cli import account, callbacks, credit, explain, messages, rules, server, template, timed, token
+from smsd.cli import (
+    account,
+    callbacks,
+    credit,
+    explain,
+    icewarp,
+    jobs,
+    messages,
+    rules,
+    server,
+    template,
+    timed,
+    token,
+)
 from smsd.cli.client import DONE, NO_SERVER, REFUSED, NoServer, Refusal
 from smsd.config.positions import ConfigError
 
@@ -17,6 +30,7 @@ first steps:
   twistd -n smsd -c etc/smsd.yaml         start the server in the foreground (it tells what to try)
   smsd check etc/smsd.yaml                look for mistakes in a configuration
   smsd send +15551234567 Hello            send a message
+  smsd send --file list.csv               send a list: checked first, then watched (smsd job)
   smsd status                             how the gateways are, and what waits
   smsd log                                what was sent, and what became of it
   smsd queue show 911813352047513600      everything about one delivery
@@ -26,6 +40,7 @@ first steps:
   smsd credit show                        what prepaid accounts have left
   smsd template clickatell --text Hi      what an HTTP gateway would request
   smsd token create shop                  let a program use the API
+  smsd import icewarp DIR                 take over the accounts of an IceWarp server
   smsd set expire_minutes 1440            change a setting while the server runs
   smsd simulate phone                     be the phone at the other end of the simulated modem
 
@@ -58,6 +73,7 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"smsd {__version__}")
     commands = top.add_subparsers(dest="command", metavar="COMMAND", parser_class=_Parser)
     messages.add(commands)
+    jobs.add(commands)
     explain.add(commands)
     rules.add(commands)
     timed.add(commands)
@@ -65,6 +81,7 @@ def parser() -> argparse.ArgumentParser:
     credit.add(commands)
     account.add(commands)
     callbacks.add(commands)
+    icewarp.add(commands)
     token.add(commands)
     server.add(commands)
     return top

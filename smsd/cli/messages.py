@@ -6,8 +6,9 @@ import argparse
 import sys
 from typing import Any
 
+from smsd.cli import lists
 from smsd.cli.aftermath import after
-from smsd.cli.client import DONE, REFUSED, call
+from smsd.cli.client import DONE, REFUSED, Refusal, call
 from smsd.cli.output import as_json, moment, printable, shortened, table, until
 
 
@@ -32,9 +33,10 @@ def _add_send(commands: Any) -> None:
         "  smsd send +15551234567 Hello there\n"
         "  smsd send +15551234567,+15557654321 To both of you\n"
         "  df -h | smsd send +15551234567\n"
-        "  smsd send --gateway gsm1 --urgent +15551234567 'The cellar is under water'",
+        "  smsd send --gateway gsm1 --urgent +15551234567 'The cellar is under water'\n"
+        "  smsd send --file customers.csv --text 'Dear {name}, we close at {time}.'",
     )
-    send.add_argument("to", metavar="NUMBER[,NUMBER…]", help="who gets it")
+    send.add_argument("to", metavar="NUMBER[,NUMBER…]", nargs="?", help="who gets it")
     send.add_argument("words", nargs="*", metavar="TEXT", help="the text; without one, the standard input")
     send.add_argument("--gateway", metavar="ID", help="through this one")
     send.add_argument("--sender", help="the sender's name or number, where the gateway can set it")
@@ -45,6 +47,10 @@ def _add_send(commands: Any) -> None:
         "--urgent", dest="priority", action="store_const", const="urgent", help="before all others"
     )
     speed.add_argument("--bulk", dest="priority", action="store_const", const="bulk", help="after all others")
+    speed.add_argument(
+        "--normal", dest="priority", action="store_const", const="normal", help="a list like other messages"
+    )
+    lists.add(send)
     send.set_defaults(run=_send)
 
 
@@ -84,7 +90,13 @@ def _filters(parser: argparse.ArgumentParser) -> None:
 
 
 def _send(options: argparse.Namespace) -> int:
-    text = " ".join(options.words) or sys.stdin.read().rstrip("\n")
+    if options.file is not None:
+        if options.to is not None:
+            raise Refusal("the numbers are in the file: leave out the number, and write --text for a text")
+        return lists.send_file(options)
+    if options.to is None:
+        raise Refusal("who gets it? Write a number, or --file with a list")
+    text = options.text or " ".join(options.words) or sys.stdin.read().rstrip("\n")
     receipt = call(
         options,
         "send",
