@@ -1,0 +1,1 @@
+Accounts can be kept in the store and changed with "smsd account" while the server runs; they have lists of senders they may use, groups with a limit of their own, counters of this and last month that can be set by hand, and users of a mail server may send by policies of their domain.
