@@ -21,7 +21,8 @@ from twisted.protocols.basic import LineOnlyReceiver
 
 from smsd.values.errors import InvalidValue, Refused
 
-LONGEST = 1 << 20
+LONGEST = 1 << 23
+"""Octets of a question: an import of some ten thousand accounts."""
 
 
 class ControlProtocol(LineOnlyReceiver):
@@ -75,7 +76,7 @@ class ControlProtocol(LineOnlyReceiver):
         self.transport.loseConnection()
 
     def lineLengthExceeded(self, line: bytes) -> None:
-        """No question is a megabyte long."""
+        """No question is that long."""
         assert self.transport is not None
         self.transport.loseConnection()
 
