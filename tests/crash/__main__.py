@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from tests.crash import money
 from tests.crash.clients import People, crowd
 from tests.crash.killing import Reaper, tracing
 from tests.crash.ledger import Ledger
@@ -73,14 +74,17 @@ class Trial:
                 ),
                 mail_gateway(self._mailbox.port),
             ],
+            extra=money.EXTRA,
         )
+        money.fund(self._server)
         return self._server
 
     def _run(self) -> list[str]:
         server, ledger, rng = self._build(), self._ledger, self._rng
         clients = crowd(ledger, server, rng, http_clients=4, mail_clients=2, pause=0.06)
         people = People(ledger, self._modems, rng, pause=0.4) if self._modems else None
-        reaper = Reaper(server, rng, self._say)
+        prepaid = self._variant == "modem"
+        reaper = Reaper(server, rng, self._say, (lambda: money.wrong(server)) if prepaid else list)
         for client in clients:
             client.start()
         if people is not None:
@@ -137,6 +141,9 @@ class Trial:
             back = incoming(self._ledger, server, self._mailbox.letters())
             violations += back.violations
             print("  incoming  " + ", ".join(f"{name} {n}" for name, n in back.figures.items()))
+            figures, wrong = money.paid(server)
+            violations += wrong
+            print("  books     " + ", ".join(f"{name} {n}" for name, n in figures.items()))
         startups = sorted(reaper.startups)
         if startups:
             print(

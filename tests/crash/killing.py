@@ -26,10 +26,17 @@ def tracing() -> bool:
 
 
 class Reaper:
-    """Starts the server and ends it, `kills` times by SIGKILL. `say` prints progress."""
+    """Starts the server and ends it, `kills` times by SIGKILL. `say` prints progress, `look` says what is wrong in the store that
+    it leaves."""
 
-    def __init__(self, server: Server, rng: random.Random, say: Callable[[str], None]) -> None:
-        self._server, self._rng, self._say = server, rng, say
+    def __init__(
+        self,
+        server: Server,
+        rng: random.Random,
+        say: Callable[[str], None],
+        look: Callable[[], list[str]] = list,
+    ) -> None:
+        self._server, self._rng, self._say, self._look = server, rng, say, look
         self.kills: Counter[str] = Counter()
         self.problems: list[str] = []
         self.startups: list[float] = []
@@ -42,6 +49,7 @@ class Reaper:
             if way == "commit" and not tracing():
                 way = "running"
             getattr(self, f"_{way}")()
+            self.problems += self._look()
             self.kills[way] += 1
             self._say(f"{done + (way != 'terminated'):4}/{kills} killed {way:10} {progress()}")
 
