@@ -87,6 +87,7 @@ class House:
         self.rulework = Rulework(self.store, self.judge, self.inbound, self._reactor, self._folder)
         self.explainer = Explainer(self.store, self.planner, self.judge, self._trial)
         self.post_office = PostOffice(self.dispatcher, self.accounts, self._reactor, self.store.now)
+        self.book.changed = self.post_office.forget
         self.subscribers = Subscribers()
         self.callbacks = Callbacks(self.store, self.queue, self.subscribers, self._resume)
         self.credit = Credit(self.store, find, self._tariffs)
@@ -260,6 +261,7 @@ class House:
             reports=self.queue.reports,
             carries=self._carries,
             callbacks=self.callbacks,
+            jobs=self.jobs,
             credit=self.credit,
             clerk=self.clerk,
             tokens=self.tokens,

@@ -268,6 +268,13 @@ class Changing(BookCase):
         self.begin()
         self.assertEqual(self.call("account", name="ann")["monthly_limit"], 2)
 
+    def test_who_remembers_something_of_accounts_is_told(self) -> None:
+        told: list[int] = []
+        self.book.changed = lambda: told.append(len(self.rows()["account"]))
+        self.add("ann")
+        self.refused("account_add", name="ann", settings={"password": HASH})
+        self.assertEqual(told, [1])
+
     def test_pages(self) -> None:
         for n in range(5):
             self.add(f"u{n}")

@@ -46,7 +46,8 @@ class Wish:
 
 
 class Book:
-    """`period` gives the month of a moment (ms), `gateways` the ids that an account may be bound to."""
+    """`period` gives the month of a moment (ms), `gateways` the ids that an account may be bound to; `changed` is called after
+    every change."""
 
     def __init__(
         self,
@@ -60,6 +61,7 @@ class Book:
         self._period = period
         self._gateways = gateways
         self._lock = DeferredLock()
+        self.changed: Callable[[], None] = lambda: None
 
     async def load(self) -> None:
         """Take what the store has; InvalidValue when that does not go with the configuration."""
@@ -203,6 +205,7 @@ class Book:
             changes = self.checked(wishes)
             await self._store.change_accounts((*changes, *tallies))
             self._directory.put_all((one.kind, one.name, one.settings) for one in changes)
+            self.changed()
         finally:
             self._lock.release()
 

@@ -60,6 +60,10 @@ class PostOffice:
             found = self._programs.get((local, ""))
         return recipient if found is None else found.instead(submission, recipient)
 
+    def forget(self) -> None:
+        """Accounts have changed: credentials of members that were wrong may be right now."""
+        self._paying.forget()
+
     def use(self, configuration: Any) -> None:
         """Take the notifications, lists and programs of a configuration; mail that is under way keeps the old ones."""
         self._paying.forget()
