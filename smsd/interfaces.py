@@ -302,6 +302,7 @@ class FrontendContext:
     clerk: Any = None  # smsd.core.clerk.Clerk
     tokens: Any = None  # smsd.core.tokens.Tokens
     credit: Any = None  # ICredit
+    jobs: Any = None  # smsd.core.jobs.Jobs
     carries: Callable[[str | None], bool] | None = (
         None  # whether this gateway (None: any) carries SMS just now
     )

@@ -28,6 +28,7 @@ from smsd.frontends.http import answer, api
 from smsd.frontends.http.deliver import Deliver
 from smsd.frontends.http.events import Events
 from smsd.frontends.http.front import Front
+from smsd.frontends.http.jobs import JobsPage
 from smsd.frontends.http.kannel import PATH as SENDSMS
 from smsd.frontends.http.kannel import Kannel
 from smsd.frontends.http.providers import pages
@@ -45,6 +46,9 @@ class Settings(FrontendSettings):
     require_auth: bool = Field(default=True, description="false: whoever reaches this door may send")
     max_body: int = Field(
         default=1_000_000, ge=1_000, le=100_000_000, description="octets; more is answered 413"
+    )
+    max_upload: int | None = Field(
+        default=None, ge=1_000, le=100_000_000, description="octets of a file for /sms/jobs; max_body when not set"
     )
     max_recipients: int = Field(default=500, ge=1, le=500, description="numbers in one request")
     max_connections: int = Field(default=1_000, ge=1, le=50_000)
@@ -84,6 +88,7 @@ PAGES: dict[bytes, Callable[[HttpDoor], Page]] = {
     b"/sms/": Sms,
     b"/sms/deliver.html": Deliver,
     b"/sms/events": Events,
+    b"/sms/jobs": JobsPage,
     SENDSMS: Kannel,
 }
 

@@ -116,11 +116,33 @@ def read_json(body: bytes) -> Pairs:
 
 _BOUNDARY = re.compile(r'boundary\s*=\s*(?:"([^"\\]{1,70})"|([^\s;"]{1,70}))', re.IGNORECASE)
 _PART_NAME = re.compile(rb'(?i)\s*form-data\s*;(?:.*;)?\s*name\s*=\s*(?:"([^"]*)"|([^\s;"]+))')
+_FILE_NAME = re.compile(rb'(?i);\s*filename="([^"]*)"')
 _CHARSET = re.compile(r'charset\s*=\s*"?([^\s;"]+)', re.IGNORECASE)
 
 
 def read_multipart(body: bytes, content_type: str) -> Pairs:
     """The pairs of a `multipart/form-data` body (RFC 7578); a file's content is its field's value."""
+    return [_read_part(head, value) for head, value in _parts(body, content_type)]
+
+
+def read_upload(body: bytes, content_type: str) -> tuple[Pairs, bytes | None, str]:
+    """The same where one part is a file: the other pairs, the octets of the file as they are (None without one), its name."""
+    pairs: Pairs = []
+    file, name = None, ""
+    for head, value in _parts(body, content_type):
+        found = _FILE_NAME.search(head)
+        if found is None:
+            pairs.append(_read_part(head, value))
+        elif file is not None:
+            raise InvalidValue("there are two files in this request: send one")
+        else:
+            file = value
+            name = found[1].decode("utf-8", "replace").rpartition("/")[2].rpartition("\\")[2]
+    return pairs, file, name
+
+
+def _parts(body: bytes, content_type: str) -> list[tuple[bytes, bytes]]:
+    """Header and content of each part."""
     found = _BOUNDARY.search(content_type)
     if found is None:
         raise InvalidValue("multipart/form-data without a boundary: send the body as the Content-Type says")
@@ -128,14 +150,14 @@ def read_multipart(body: bytes, content_type: str) -> Pairs:
     pieces = (b"\r\n" + body).split(delimiter, MOST_FIELDS + 2)
     if len(pieces) > MOST_FIELDS + 2:
         raise _too_many()
-    pairs: Pairs = []
+    parts: list[tuple[bytes, bytes]] = []
     for piece in pieces[1:]:
         if piece.startswith(b"--"):
-            return pairs
+            return parts
         head, blank, value = piece.partition(b"\r\n\r\n")
         if not blank or len(head) > LONGEST_PART_HEADER:
             break
-        pairs.append(_read_part(head, value))
+        parts.append((head, value))
     raise InvalidValue("the multipart body is broken or does not end with its boundary: send it whole")
 
 

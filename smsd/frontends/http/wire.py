@@ -61,6 +61,13 @@ class DoorRequest(Request):
         self._size = 0
 
     @property
+    def most(self) -> int:
+        """How many octets its body may have."""
+        limits = self.channel.factory.limits
+        upload = getattr(limits, "max_upload", None) if self.channel._path.startswith(b"/sms/jobs") else None
+        return int(upload or limits.max_body)
+
+    @property
     def peer(self) -> str:
         """The client's address, or "" on a unix socket."""
         return getattr(self.client, "host", "")
@@ -81,7 +88,7 @@ class DoorRequest(Request):
 
     def gotLength(self, length: int | None) -> None:
         """The header is complete; `length` is the announced size of the body, None when it is chunked."""
-        if length is not None and length > self.channel.factory.limits.max_body:
+        if length is not None and length > self.most:
             # Without this the channel would ask for the body ("100 Continue") all the same.
             self.requestHeaders.removeHeader(b"expect")
             self._too_large()
@@ -89,14 +96,14 @@ class DoorRequest(Request):
     def handleContentChunk(self, data: bytes) -> None:
         """A piece of the body."""
         self._size += len(data)
-        if self._size > self.channel.factory.limits.max_body:
+        if self._size > self.most:
             self._chunks.clear()
             self._too_large()
         else:
             self._chunks.append(data)
 
     def _too_large(self) -> None:
-        limit = self.channel.factory.limits.max_body
+        limit = self.most
         self.channel.turn_away(
             refused(Refused(Reason.TOO_LONG, f"the body is larger than {limit} octets: send less"))
         )

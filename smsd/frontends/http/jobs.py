@@ -1,0 +1,159 @@
+"""`/sms/jobs`: a file with numbers and texts is uploaded, checked, and sent as a job of the account that has logged in.
+
+POST a file (multipart/form-data, or as text/csv with the rest in the query) gives a job and what would become of it; nothing is
+sent before `do=start`. GET shows jobs. Answers are JSON.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from twisted.internet.defer import Deferred
+
+from smsd.codec.smsuri import Wishes
+from smsd.core.jobs import settings as jobsettings
+from smsd.frontends.http import answer, callback
+from smsd.frontends.http.answer import JSON, Answer
+from smsd.frontends.http.caller import identify
+from smsd.frontends.http.fields import Pairs, read_body, read_query, read_upload
+from smsd.frontends.http.wire import DoorRequest
+from smsd.values.errors import InvalidValue, Reason, Refused, storable
+from smsd.values.message import Ticket
+
+if TYPE_CHECKING:
+    from smsd.frontends.http.door import HttpDoor
+
+_RAW = (
+    "text/csv",
+    "text/plain",
+    "text/tab-separated-values",
+    "application/octet-stream",
+    "application/vnd.ms-excel",
+)
+_VERBS = ("start", "pause", "resume", "cancel")
+_NAMES = ("user", "pass", "id", "do", "refused", "limit", *jobsettings.NAMES)
+MOST = 500
+
+
+class JobsPage:
+    """The page `/sms/jobs`."""
+
+    methods: tuple[bytes, ...] = (b"GET", b"POST")
+
+    def __init__(self, door: HttpDoor) -> None:
+        self._door = door
+
+    def handle(self, request: DoorRequest) -> Deferred[Any]:
+        """Answers when the returned Deferred fires; it fails only with what nobody expected."""
+        return Deferred.fromCoroutine(self._handle(request))
+
+    async def _handle(self, request: DoorRequest) -> None:
+        account = ""
+        try:
+            pairs, file, name = _read(request)
+            pairs, asked = callback.take(pairs)
+            given = _named(pairs)
+            wishes = Wishes(user=given.get("user") or None, password=given.get("pass") or None)
+            caller = identify(request, wishes, self._door.context.portal, trusted=False, required=True)
+            found = await caller if isinstance(caller, Deferred) else caller
+            account = str(found.name)
+            said, fate = await self._answer(account, given, asked, file, name, request.method == b"POST")
+        except (InvalidValue, Refused) as error:
+            refusal = error if isinstance(error, Refused) else Refused(Reason.BAD_REQUEST, str(error))
+            said, fate = answer.refused(refusal, as_json=True), refusal.reason.name
+        self._door.calls.add(f"{request.peer} /sms/jobs {said.status}: {fate}", account=account or None)
+        request.answer(said)
+
+    async def _answer(
+        self, account: str, given: dict[str, str], asked: callback.Asked, file: bytes | None, name: str, post: bool
+    ) -> tuple[Answer, str]:  # fmt: skip
+        jobs = self._door.context.jobs
+        if jobs is None:
+            raise Refused(Reason.NOT_ALLOWED, "there are no jobs here")
+        if file is not None:
+            return await self._check(account, given, asked, file, name)
+        if "id" not in given:
+            if post:
+                raise InvalidValue(
+                    "there is no file: send multipart/form-data with file=, or the file as text/csv"
+                )
+            listed = await jobs.listed(account, _number(given, "limit", 50, MOST))
+            return _json(200, {"jobs": listed}), f"{len(listed)} jobs"
+        job = _number(given, "id", 0, 2**31 - 1)
+        if "do" not in given:
+            return _json(
+                200, await jobs.state(job, account, _number(given, "refused", 0, MOST))
+            ), f"job {job}"
+        if not post:
+            raise Refused(Reason.BAD_REQUEST, "do= changes something: use POST")
+        verb = given["do"]
+        if verb not in _VERBS:
+            raise InvalidValue(f"do={verb[:40]!r} is not possible: write {', '.join(_VERBS)}")
+        return _json(200, await getattr(jobs, verb)(job, account)), f"job {job}: {verb}"
+
+    async def _check(
+        self, account: str, given: dict[str, str], asked: callback.Asked, file: bytes, name: str
+    ) -> tuple[Answer, str]:
+        for word in ("id", "do"):
+            if word in given:
+                raise InvalidValue(f"a file is checked first: send {word}= in a request of its own")
+        settings = jobsettings.read({"name": name or None, **given})
+        way = callback.way_back(self._door.context.callbacks, account, asked)
+        if way is not None:
+            settings = replace(settings, ticket=Ticket(way[0]), wants=way[1])
+        parameters = settings.parameters
+        if parameters.max_parts is None and self._door.settings.max_parts is not None:
+            settings = replace(
+                settings, parameters=replace(parameters, max_parts=self._door.settings.max_parts)
+            )
+        state = await self._door.context.jobs.check(account, settings, file)
+        where = b"Location: /sms/jobs?id=%d" % state["id"]
+        return _json(
+            201, state, where
+        ), f"job {state['id']}, {state['total']} of {state['checked']['rows']} lines"
+
+
+def _json(status: int, content: Any, *headers: bytes) -> Answer:
+    body = json.dumps(content, ensure_ascii=False).encode("utf-8", "replace") + b"\n"
+    return Answer(status, body, JSON, headers)
+
+
+def _read(request: DoorRequest) -> tuple[Pairs, bytes | None, str]:
+    """The fields of a request, its file if it has one, and what that is called."""
+    pairs = read_query(request.query) if request.query else []
+    kind = (request.header(b"content-type") or "").partition(";")[0].strip().lower()
+    if not request.body or request.method != b"POST":
+        return pairs, None, ""
+    if kind in _RAW:
+        return pairs, request.body, ""
+    if kind == "multipart/form-data":
+        more, file, name = read_upload(request.body, request.header(b"content-type") or "")
+        return pairs + more, file, name
+    form = read_body(request.body, kind)
+    if form is None:
+        raise Refused(
+            Reason.BAD_REQUEST,
+            f"Content-Type {kind[:60]!r} is not taken: send the file as text/csv, or in multipart/form-data",
+        )
+    return pairs + form, None, ""
+
+
+def _named(pairs: Pairs) -> dict[str, str]:
+    given: dict[str, str] = {}
+    for name, value in pairs:
+        name = name.lower().replace("-", "_")
+        if name not in _NAMES:
+            raise InvalidValue(f"{name[:40]!r} is not known here: write {', '.join(_NAMES)}")
+        given[name] = storable(value)
+    return given
+
+
+def _number(given: dict[str, str], name: str, usual: int, most: int) -> int:
+    text = given.get(name, "")
+    if not text:
+        return usual
+    if text.isascii() and text.isdigit() and len(text) < 11 and int(text) <= most:
+        return int(text)
+    raise InvalidValue(f"{name}={text[:40]!r} is not understood: write a whole number up to {most}")
