@@ -295,7 +295,7 @@ class Book:
             raise InvalidValue(f"there is no account group {group!r}; allowed: {groups or 'none'}")
         other = {"account": "policy", "policy": "account"}.get(wish.kind)
         if other is not None:
-            name = wish.name.lower() if other == "policy" else wish.name
+            name = wish.name.lower() if other == "policy" else self._directory.folded(wish.name)
             if self._directory.source(other, name) or (other, name) in coming:
                 raise InvalidValue(
                     f"there is already {_an(other)} {name}, and a name has one meaning: remove that first"

@@ -115,6 +115,10 @@ class Directory:
         both = (*self._file["account"], *self._kept["account"])
         self._folded = {name.lower(): name for name in both if "@" in name and name != name.lower()}
 
+    def folded(self, address: str) -> str:
+        """The account that is called like this address in small letters, as it is written; else the address."""
+        return self._folded.get(address, address)
+
     def _note(self, name: str, gone: bool) -> None:
         if not gone or self.source("account", name):
             self._gone.pop(name, None)
