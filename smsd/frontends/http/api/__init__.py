@@ -3,6 +3,6 @@ what. Decides nothing about messages: the dispatcher and the clerk do.
 """
 
 from smsd.frontends.http.api.page import PREFIX, Api
-from smsd.frontends.http.api.problems import failed
+from smsd.frontends.http.api.problems import failed, refused
 
-__all__ = ["PREFIX", "Api", "failed"]
+__all__ = ["PREFIX", "Api", "failed", "refused"]

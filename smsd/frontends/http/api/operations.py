@@ -89,11 +89,11 @@ def find(path: str) -> tuple[dict[str, Operation], str] | None:
     known = by_path.get(path)
     if known is not None and "{id}" not in path:
         return known, ""
-    _, first, *rest = [*path.split("/"), ""][: path.count("/") + 1] or ["", ""]
-    if first == "messages" and rest and _is_id(rest[0]):
-        template = "/".join(["", "messages", "{id}", *rest[1:]])
+    start, *steps = path.split("/")
+    if not start and len(steps) > 1 and steps[0] == "messages" and _is_id(steps[1]):
+        template = "/".join(["", "messages", "{id}", *steps[2:]])
         if template in by_path:
-            return by_path[template], rest[0]
+            return by_path[template], steps[1]
     return None
 
 
