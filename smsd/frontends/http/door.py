@@ -111,6 +111,7 @@ class HttpDoor(Service):
         self._api = api.Api(self) if settings.api else None
         self._ports: list[Any] = []
         self.factory = DoorFactory(context.reactor, settings, self.serve)
+        self.factory.spell = self._spell
 
     def startService(self) -> Deferred[Any]:
         """Fires when every address is listened on; fails when one cannot be, with those opened before closed
@@ -181,6 +182,11 @@ class HttpDoor(Service):
             page.handle(request).addErrback(self._fell, request)
         except Exception:
             self._fell(Failure(), request)
+
+    def _spell(self, path: bytes, refusal: Refused) -> answer.Answer:
+        if self._api is not None and path.startswith(api.PREFIX):
+            return api.refused(refusal)
+        return answer.refused(refusal)
 
     def _fell(self, failure: Failure, request: DoorRequest) -> None:
         mark = secrets.token_hex(4)

@@ -103,10 +103,8 @@ class DoorRequest(Request):
             self._chunks.append(data)
 
     def _too_large(self) -> None:
-        limit = self.most
-        self.channel.turn_away(
-            refused(Refused(Reason.TOO_LONG, f"the body is larger than {limit} octets: send less"))
-        )
+        refusal = Refused(Reason.TOO_LONG, f"the body is larger than {self.most} octets: send less")
+        self.channel.turn_away(self.channel.factory.spell(self.channel._path, refusal))
 
     def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
         """The request is complete."""
@@ -314,7 +312,7 @@ class DoorChannel(HTTPChannel):
 @implementer(IProtocolNegotiationFactory)
 class DoorFactory(ServerFactory):
     """Connections of one door. `limits` has max_body, max_connections, idle_timeout and request_timeout;
-    `serve` is called with every complete DoorRequest."""
+    `serve` is called with every complete DoorRequest; `spell` says how a path tells that its body is too large."""
 
     noisy = False
 
@@ -322,6 +320,7 @@ class DoorFactory(ServerFactory):
         self.reactor = reactor
         self.limits = limits
         self.serve = serve
+        self.spell: Callable[[bytes, Refused], Answer] = lambda path, refusal: refused(refusal)
         self.channels: set[DoorChannel] = set()
         self._sweeper = LoopingCall(self.sweep)
         self._sweeper.clock = reactor
