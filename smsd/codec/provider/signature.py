@@ -195,7 +195,10 @@ _SPECIAL = re.compile(rb"[&=]")
 
 
 def _vonage(secret: str, call: Call, now: float, tolerance: float) -> str:
-    fields = dict((*call.query, *call.form, *call.scalars))
+    pairs = (*call.query, *call.form, *call.scalars)
+    fields = dict(pairs)
+    if len(fields) < len(pairs):  # one of them would be signed, and the other one read
+        return "a field is there twice"
     given = fields.pop(b"sig", b"").decode("ascii", "replace").lower()
     digest = _DIGESTS.get(len(given))
     if digest is None:
@@ -256,15 +259,24 @@ WAYS: dict[str, Callable[[str, Call, float, float], str]] = {
     "secret": _secret,
 }
 """The names that a mapping may use."""
+BODY_ONLY = frozenset({"jwt-hash", "smsgate", "webhooks"})
+"""Ways that sign the body: what stands in the query may be anybody's."""
 
 
-def check(ways: Sequence[str], secrets: Sequence[str], call: Call, now: float, tolerance: float) -> str:
-    """ "" when the call is signed in one of the ways with one of the secrets; else what is wrong with the first way."""
+def signed_in(
+    ways: Sequence[str], secrets: Sequence[str], call: Call, now: float, tolerance: float
+) -> tuple[str, str]:
+    """The way in which the call is signed with one of the secrets and ""; else "" and what is wrong with the first way."""
     wrong = ""
     for way in ways:
         for secret in secrets:
             why = WAYS[way](secret, call, now, tolerance) if secret else "there is no secret"
             if not why:
-                return ""
+                return way, ""
             wrong = wrong or why
-    return wrong or "there is no secret"
+    return "", wrong or "there is no secret"
+
+
+def check(ways: Sequence[str], secrets: Sequence[str], call: Call, now: float, tolerance: float) -> str:
+    """ "" when the call is signed in one of the ways with one of the secrets; else what is wrong with the first way."""
+    return signed_in(ways, secrets, call, now, tolerance)[1]

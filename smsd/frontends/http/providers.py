@@ -7,6 +7,7 @@ could not be stored is answered 503, so that it comes again, and the provider's 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred, DeferredList, succeed
@@ -15,7 +16,7 @@ from twisted.python.failure import Failure
 
 from smsd.codec import hops
 from smsd.codec.provider import handed
-from smsd.codec.provider.signature import Call, check
+from smsd.codec.provider.signature import BODY_ONLY, Call, signed_in
 from smsd.codec.provider.taking import Heard, Taken, take
 from smsd.core.provided import Provided
 from smsd.frontends.http.answer import Answer
@@ -87,20 +88,21 @@ class ProviderPage:
         said = handed.read(request.query, request.body, request.header(b"content-type") or "")
         wrong = ""
         for provided in here:
-            why = self._checked(provided, request, said)
+            way, why = self._checked(provided, request, said)
             if not why:
                 visit.provided = provided
-                return take(provided.incoming, said, reports_only=self._reports_only)
+                vouched = replace(said, query=()) if way in BODY_ONLY else said
+                return take(provided.incoming, vouched, reports_only=self._reports_only)
             wrong = wrong or why
         visit.provided = here[0]
         visit.why = wrong
         raise Refused(Reason.NOT_ALLOWED, "the call is not signed as it should be")
 
-    def _checked(self, provided: Provided, request: DoorRequest, said: handed.Handed) -> str:
-        """ "" when the call is the provider's, else why it is not."""
+    def _checked(self, provided: Provided, request: DoorRequest, said: handed.Handed) -> tuple[str, str]:
+        """How the call is signed ("" where it need not be), and why it is not the provider's ("" when it is)."""
         settings = provided.settings
         if not settings.secrets:
-            return ""
+            return "", ""
         named = ((name, request.header(name.encode())) for name in _SIGNED)
         call = Call(
             url=_url(request, settings.url),
@@ -112,7 +114,7 @@ class ProviderPage:
             parameter=provided.incoming.parameter,
         )
         now = self._door.context.reactor.seconds()
-        return check(provided.ways, settings.secrets, call, now, settings.tolerance)
+        return signed_in(provided.ways, settings.secrets, call, now, settings.tolerance)
 
 
 def _url(request: DoorRequest, told: str | None) -> str:

@@ -390,6 +390,16 @@ class Vonage(Case):
             )
             self.told(call, report)
 
+    def test_what_is_not_signed_is_not_read(self) -> None:
+        """Who has seen a signed call cannot make another one of it."""
+        reply = self.send(get(self.MO), unsigned="text=forged")
+        self.assertEqual((reply.status, self.site.messages), (403, []))
+        self.way = "jwt-hash"
+        call = posted({"msisdn": "447700900001", "messageId": "0D", "text": "Hello"})
+        self.assertEqual(self.send(call, unsigned="type=binary&data=00ff&to=1").status, 200)
+        (message,) = self.site.messages
+        self.assertEqual((message.content, message.own), (Text("Hello"), ""))
+
     def test_a_plain_secret_where_signing_is_off(self) -> None:
         self.site = site(self.name, check="secret")
         self.assertEqual(self.send(get(self.MO)).status, 403)
@@ -530,6 +540,14 @@ class Smsgate(Case):
         ):  # fmt: skip
             report = NetworkReport("PyDmBQZZXYmyxMwED8Fzy", "+79990001234", status, detail, at)
             self.told(self.event(event, {**known, **stamp}), report)
+
+    def test_what_is_not_signed_is_not_read(self) -> None:
+        payload = {"messageId": "abc123", "message": "Hello", "phoneNumber": "6505551212"}
+        reply = self.send(
+            self.event("sms:received", payload), unsigned="payload.recipient=1&payload.sender=2"
+        )
+        (message,) = self.site.messages
+        self.assertEqual((reply.status, message.sender, message.own), (200, "6505551212", ""))
 
     def test_other_events_are_none_of_ours(self) -> None:
         self.assertEqual(self.send(self.event("system:ping", {"health": {}})).status, 200)
