@@ -273,7 +273,7 @@ def wrong(connection: sqlite3.Connection) -> list[str]:
             found.append(f"{named(payer)}: {available} or {reserved} is below zero")
     for (delivery,) in connection.execute(
         "select c.delivery from charge c left join delivery d on d.id=c.delivery"
-        " where c.open>0 and (d.id is null or d.state in (11, 12, 13, 14, 15)) limit 20"
+        " where c.open>0 and (d.id is null or d.state>=10 or (d.state=2 and c.late=0)) limit 20"
     ):
         found.append(f"delivery {delivery} is finished, and money is still reserved for it")
     for (delivery,) in connection.execute(

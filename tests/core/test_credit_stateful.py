@@ -20,14 +20,16 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from smsd.core.credit import Credit
+from smsd.interfaces import Abilities
 from smsd.policy.charge import Price, PriceList, Tariffs
 from smsd.store import credit, operating
 from smsd.values.account import Account
 from smsd.values.delivery import Accepted, Failure, Kind, NetworkReport, Piece, Scope
 from smsd.values.errors import InvalidValue, Reason, Refused
 from smsd.values.message import Parameters, Wants, Window
-from tests.house import MODEM, House, submission
+from tests.house import House, submission
 
+PROVIDER = Abilities(frozenset({"sms"}), reports=True)
 LISTS = [
     PriceList({"1": Price(100), "15550000003": Price(0)}),
     PriceList({"1": Price(450, "one"), "15550000002": Price(1000, "dear")}),
@@ -77,7 +79,7 @@ class Story:
         self.credit = Credit(house.store, house.accounts.get, lambda: self.tariffs)
         self.gsm = house.gsm
         self.gsm.manual = True
-        house.gateway("gsm2", MODEM).manual = True
+        house.gateway("gsm2", PROVIDER).manual = True
         house.open(2)
         house.outlet("gsm2").opened(2)
         house.sweeper.start()
@@ -127,7 +129,8 @@ class Story:
                 piece: Piece = gateway.pending[0][0]
                 if one == "yes":
                     self.serial += 1
-                    self.taken[piece.delivery, piece.seq] += 1
+                    parts = range(1, 9) if second else [piece.seq]
+                    self.taken.update((piece.delivery, part) for part in parts)
                     self.references.append((gateway.name, f"r{self.serial}"))
                     gateway.release(Accepted(f"r{self.serial}"))
                 else:
