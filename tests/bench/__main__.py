@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.bench import accepts, carrying, clients, limits, onward, queued, rules
+from tests.bench import accepts, carrying, clients, limits, logins, onward, queued, rules
 from tests.bench.measure import Results
 from tests.rig.processes import Folder, RigError
 
@@ -39,6 +39,7 @@ SECTIONS: dict[str, Callable[[Path, Results], None]] = {
     "http": accepts.by_http,
     "smtp": accepts.by_smtp,
     "rules": rules.costs,
+    "logins": logins.logins,
     "clients": clients.compare,
     "provider": onward.onward,
     "null": carrying.null_gateway,
