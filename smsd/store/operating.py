@@ -48,7 +48,10 @@ class Operating:
             return InvalidValue(
                 f"there is no delivery {item.delivery}: smsd queue list shows those there are"
             )
-        step = after_operator(view_of(row), item.verb, item.who, item.now)
+        view = view_of(row)
+        if _failed_part(cursor, item.delivery):
+            view = view._replace(sent=view.total)  # those that follow would be of no use without it
+        step = after_operator(view, item.verb, item.who, item.now)
         if step is None:
             state = State(row["state"]).name.lower()
             return InvalidValue(f"delivery {item.delivery} is {state}: too late to {item.verb} it")
@@ -66,6 +69,12 @@ class Operating:
             )
             return (row["lane"],)
         return tuple(self._carrying.tell(cursor, row, step, item.now))
+
+
+def _failed_part(cursor: sqlite3.Cursor, delivery: int) -> bool:
+    """Whether the network has lost a part that it had taken."""
+    query = "select 1 from piece where delivery=? and reported in ('failed', 'expired')"
+    return cursor.execute(query, (delivery,)).fetchone() is not None
 
 
 def remember(cursor: sqlite3.Cursor, items: Sequence[tuple[str, str, str | None, int]]) -> list[None]:

@@ -14,7 +14,7 @@ from smsd.store import ledger, operating
 from smsd.values.address import Address
 from smsd.values.delivery import Accepted, Failure, Kind, NetworkReport
 from smsd.values.message import Parameters, Ticket, Wants
-from tests.house import FakeGateway, House
+from tests.house import MODEM, FakeGateway, House
 
 PROVIDER = Abilities(frozenset({"sms"}), reports=True)
 ANN, BOB = "+393331234567", "+15550000002"
@@ -289,6 +289,55 @@ class Parts(LedgerCase):
         self.assertEqual(self.state(delivery), "delivered")
         said = [(one["reference"], one["status"]) for one in self.told(delivery)["network"]]
         self.assertIn(("m-3", "failed"), said, "but it is on record")
+
+
+class PartsOneByOne(LedgerCase):
+    """A gateway that sends the parts of a long message itself, as modems do."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.modem = self.house.gateway("gsm2", MODEM)
+        self.house.outlet("one").closed("not today")
+        self.house.outlet("gsm2").opened(1)
+        self.modem.manual = True
+
+    def answered(self, name: str) -> None:
+        self.modem.release(Accepted(name))
+        self.house.settle()
+
+    def reports(self, *said: tuple[str, str]) -> None:
+        for name, status in said:
+            report = NetworkReport(name, ANN, status)
+            self.assertTrue(self.house.wait(self.house.queue.reports.reported("gsm2", report)), name)
+            self.house.settle()
+
+    def test_one_is_on_the_wire_while_another_is_reported_failed(self) -> None:
+        delivery = self.send(text="x" * 200)
+        self.answered("31")
+        self.reports(("31", "failed"))
+        self.assertEqual((self.state(delivery), self.events()), ("failed", ["failed"]))
+        self.answered("32")
+        told = self.told(delivery)
+        self.assertEqual([part["reference"] for part in told["parts"]], ["31", "32"])
+        self.reports(("32", "delivered"), ("31", "delivered"))
+        self.assertEqual((self.state(delivery), self.events()), ("delivered", ["failed", "delivered"]))
+
+    def test_sent_again_after_a_lost_part_it_begins_anew(self) -> None:
+        delivery = self.send(text="x" * 400)
+        self.answered("31")
+        self.reports(("31", "failed"))
+        self.answered("32")
+        self.assertEqual((self.state(delivery), len(self.modem.pieces)), ("failed", 2))
+        now = self.house.store.now()
+        verb = operating.Verb("retry", delivery, now, now + 10**9)
+        for lane in self.house.wait(self.house.store.control(verb)):
+            self.house.queue.wake(lane, now)
+        self.house.settle()
+        for name in ("41", "42", "43"):
+            self.answered(name)
+        self.assertEqual([piece.seq for piece in self.modem.pieces], [1, 2, 1, 2, 3])
+        self.reports(("41", "delivered"), ("42", "delivered"), ("43", "delivered"))
+        self.assertEqual(self.state(delivery), "delivered")
 
 
 class Bounds(LedgerCase):
