@@ -13,6 +13,7 @@ from typing import Any
 
 from pydantic import ValidationError
 from twisted.internet.defer import DeferredLock
+from twisted.logger import Logger
 
 from smsd.core.accounts.directory import MODELS, NAMES, Directory
 from smsd.core.passwords import is_hash
@@ -32,6 +33,8 @@ FIELDS = {
     for kind, model in MODELS.items()
 }
 _LISTS = ("senders", "networks")
+_MOST_SAID = 20
+"""Changes of one import that the log names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,8 @@ class Wish:
 class Book:
     """`period` gives the month of a moment (ms), `gateways` the ids that an account may be bound to; `changed` is called after
     every change."""
+
+    log = Logger()
 
     def __init__(
         self,
@@ -205,6 +210,11 @@ class Book:
             changes = self.checked(wishes)
             await self._store.change_accounts((*changes, *tallies))
             self._directory.put_all((one.kind, one.name, one.settings) for one in changes)
+            for one in changes[:_MOST_SAID]:
+                what = "removed" if one.settings is None else "added" if one.new else "changed"
+                self.log.info("{kind} {name}: {what}", kind=one.kind, name=one.name, what=what)
+            if len(changes) > _MOST_SAID:
+                self.log.info("and {n} more", n=len(changes) - _MOST_SAID)
             self.changed()
         finally:
             self._lock.release()
