@@ -1,0 +1,1 @@
+Accounts of an IceWarp server are taken over: ``smsd import icewarp DIR`` reads ``smsusers.dat``, ``sms.dat`` and the client certificates of ``smsgateway.dat``, shows what they become, and imports them in one transaction.
