@@ -1,0 +1,1 @@
+Accounts may pay before they send: prices by prefix, balances with an append-only ledger, top-ups and statements (``smsd credit``); ``smsd price`` tells what a text would cost and which characters make it dear, and an account's texts can be tidied or refused when they are too long.
