@@ -24,7 +24,8 @@ KEYS = (
     "incoming", "reports",
 )  # fmt: skip
 REQUEST = ("method", "url", "login", "headers", "body", "type", "omit")
-ANSWERS = ("charset", "success", "id", "reason", "stop", "speed", "temporary", "permanent", "second")
+CLASSES = ("success", "stop", "speed", "elsewhere", "temporary", "permanent", "second")
+ANSWERS = ("charset", "id", "reason", *CLASSES)
 _CONDITION = ("status", "match", "json", "reason")
 _SOURCE = ("match", "json", "header")
 _WORD = re.compile(r"[a-z_][a-z0-9_]{0,63}")
@@ -245,10 +246,7 @@ def read_answers(document: Document, path: KeyPath, data: Any) -> Answers:
     known = charset(named) if named else None
     if named and known is None:
         reading.report((*path, "charset"), f"{named[:40]!r} is no charset", "allowed: utf-8, iso-8859-1, …")
-    lists = {
-        name: tuple(_conditions(reading, (*path, name), data.get(name)))
-        for name in ("success", "stop", "speed", "temporary", "permanent", "second")
-    }
+    lists = {name: tuple(_conditions(reading, (*path, name), data.get(name))) for name in CLASSES}
     lists["success"] = lists["success"] or model.SUCCESS
     return Answers(
         id=tuple(_sources(reading, (*path, "id"), data.get("id"))),

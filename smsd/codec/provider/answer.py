@@ -3,12 +3,12 @@
 An answer that the provider's description knows is what it says. Any other is judged by its status: 5xx, 408, 425 and 429 are
 temporary, 401, 402, 403 and 407 stop the gateway (bad login, no credit), the other 4xx are permanent. A 2xx that is no yes,
 although it came whole, is a no for ever: it may have been sent, and doing it again for days would cost money each time. Half
-an answer is as good as none.
+an answer is as good as none, unless that half says yes: half a number is another number, also of an error.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -39,8 +39,9 @@ class Reply:
 class _Read:
     """A reply with its body decoded when somebody asks."""
 
-    def __init__(self, reply: Reply, answers: Answers) -> None:
+    def __init__(self, reply: Reply, answers: Answers, hide: Callable[[str], str] = str) -> None:
         self.reply = reply
+        self._hide = hide
         octets = reply.body
         name = (
             answers.charset
@@ -95,9 +96,18 @@ class _Read:
                 return found
         return ()
 
+    def names(self, sources: tuple[Source, ...], own: str) -> tuple[str, ...]:
+        """What the provider calls the message. What stands at the end of half an answer may go on: it is no name."""
+        found = self.find(sources, own)
+        if self.reply.whole:
+            return found
+        end = self.text.rstrip()
+        return tuple(name for name in found if name == own or not end.endswith(name))
+
     def words(self, answers: Answers, condition: Condition | None = None) -> str:
         """The reason in the network's words, with ours in front where there are some."""
-        said = " ".join("; ".join(self.find(answers.reason)[:3] or (self.text[: _WORDS * 4],)).split())
+        # What nobody may see is hidden before it is cut: half a password is a good part of it.
+        said = " ".join(self._hide("; ".join(self.find(answers.reason)[:3]) or self.text).split())
         said = said if len(said) <= _WORDS else said[: _WORDS - 1] + "…"
         ours = condition.reason if condition else ""
         return ": ".join(each for each in (ours, said) if each)
@@ -115,19 +125,26 @@ def asks_for_second(answers: Answers, reply: Reply) -> bool:
     return any(read.fits(condition) for condition in answers.second)
 
 
-def judge(answers: Answers, reply: Reply, rest: float, own: str = "") -> Accepted | Failure:
+def judge(
+    answers: Answers, reply: Reply, rest: float, own: str = "", hide: Callable[[str], str] = str
+) -> Accepted | Failure:
     """What the reply means for the piece it answers, which we call `own`. `rest`: seconds that a gateway is left alone when its
-    account is closed."""
-    read = _Read(reply, answers)
+    account is closed. `hide` takes out of the provider's words what nobody may see."""
+    read = _Read(reply, answers, hide)
     if any(read.fits(condition, every=True) for condition in answers.success):
-        first, *more = read.find(answers.id, own) or ("",)
+        first, *more = read.names(answers.id, own) or ("",)
         return Accepted(first or None, more=tuple(more))
-    for name in ("stop", "speed", "temporary", "permanent"):
+    if not reply.whole and 200 <= reply.status < 300:
+        return Failure(Kind.UNKNOWN, f"half an answer: {_said(answers, read)}", status="4.4.2")
+    for name in ("stop", "speed", "elsewhere", "temporary", "permanent"):
         conditions: tuple[Condition, ...] = getattr(answers, name)
         found = next((each for each in conditions if read.fits(each)), None)
         if found is not None:
+            partly = any(read.partly(each) for each in answers.success)
+            if partly and name == "elsewhere":
+                name = "permanent"  # a part of it has left from here
             failure = _failure(name, read.words(answers, found), reply, rest)
-            failure.maybe_sent = any(read.partly(each) for each in answers.success)
+            failure.maybe_sent = partly
             return failure
     return _by_status(answers, read, rest)
 
@@ -141,14 +158,19 @@ def _failure(name: str, words: str, reply: Reply, rest: float) -> Failure:
         return Failure(Kind.TEMPORARY, words, scope=Scope.SPEED, retry_after=reply.wait, status="4.4.5")
     if name == "temporary":
         return Failure(Kind.TEMPORARY, words, retry_after=reply.wait, status="4.4.0")
+    if name == "elsewhere":
+        return Failure(Kind.PERMANENT, words, scope=Scope.GATEWAY, status="5.4.4")
     return Failure(Kind.PERMANENT, words, status="5.0.0")
 
 
-def _by_status(answers: Answers, read: _Read, rest: float) -> Failure:
-    reply = read.reply
-    status = f"it answered {reply.status} {reply.phrase}".rstrip()
+def _said(answers: Answers, read: _Read) -> str:
+    status = f"it answered {read.reply.status} {read.reply.phrase}".rstrip()
     said = read.words(answers)
-    words = f"{status}: {said}" if said else status
+    return f"{status}: {said}" if said else status
+
+
+def _by_status(answers: Answers, read: _Read, rest: float) -> Failure:
+    reply, words = read.reply, _said(answers, read)
     if reply.status == 429:
         return _failure("speed", words, reply, rest)
     if reply.status >= 500 or reply.status in NOT_NOW:
@@ -156,8 +178,6 @@ def _by_status(answers: Answers, read: _Read, rest: float) -> Failure:
     if reply.status in CLOSED:
         return _failure("stop", words, reply, rest)
     if 200 <= reply.status < 300:
-        if not reply.whole:
-            return Failure(Kind.UNKNOWN, f"half an answer: {words}", status="4.4.2")
         return Failure(
             Kind.PERMANENT, f"an answer that nobody expects: {words}", maybe_sent=True, status="5.5.0"
         )

@@ -36,6 +36,9 @@ MEDIA: Final[Mapping[str, str]] = {
 }
 LONGEST: Final = 20_000
 """Characters of a template."""
+_OURS = frozenset(
+    {"host", "content-length", "transfer-encoding", "connection", "upgrade", "te", "trailer", "expect"}
+)
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}")
 ORIGIN = re.compile(r"(?i)https?://(?:[^/?#@]*@)?[^/?#]+")
 _SERVER = re.compile(r"(?i)https?://[^/?#@\s%]+(/[^?#\s%]*)?")
@@ -124,14 +127,16 @@ SUCCESS: Final = (Condition(status=(range(200, 300),)),)
 @dataclass(frozen=True, slots=True)
 class Answers:
     """How answers are read: a yes is what one of `success` fits. Other answers are looked up in `stop` (the account is locked or
-    empty: this gateway rests), `speed` (too fast), `temporary` and `permanent`, in this order; what none of them knows is decided
-    by its status. After what `second` fits, the provider's second server is asked."""
+    empty: this gateway rests), `speed` (too fast), `elsewhere` (no way to this number from here, another gateway may have one),
+    `temporary` and `permanent`, in this order; what none of them knows is decided by its status. After what `second` fits, the
+    provider's second server is asked."""
 
     success: tuple[Condition, ...] = SUCCESS
     id: tuple[Source, ...] = ()
     reason: tuple[Source, ...] = ()
     stop: tuple[Condition, ...] = ()
     speed: tuple[Condition, ...] = ()
+    elsewhere: tuple[Condition, ...] = ()
     temporary: tuple[Condition, ...] = ()
     permanent: tuple[Condition, ...] = ()
     second: tuple[Condition, ...] = ()
@@ -205,7 +210,7 @@ def read_header(name: str, text: str, names: Collection[str]) -> Template:
     """The template of a header; InvalidValue when it is wrong."""
     if not _NAME.fullmatch(name):
         raise InvalidValue(f"{name[:40]!r} is no name of a header")
-    if name.lower() in ("host", "content-length", "transfer-encoding", "connection", "upgrade", "te"):
+    if name.lower() in _OURS:
         raise InvalidValue(f"{name} is not yours to set: it follows from the request")
     read = read_plain(text, names)
     if read.percent_only:

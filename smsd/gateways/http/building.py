@@ -84,8 +84,8 @@ def _reports(settings: Settings, provider: Provider, find: Callable[[str], str])
 
 def _described(settings: Settings, find: Callable[[str], str], path: KeyPath, document: Document) -> Provider:
     """One of `providers.yaml`."""
-    for name in ("url", "body", "method", "login"):
-        if getattr(settings, name) is not None:
+    for name in ("url", "body", "method", "login", "headers", "omit"):
+        if getattr(settings, name):
             document.report((*path, name), "this belongs to a gateway without a template", "leave one out")
     provider = providers.find(settings.template or "", find, settings.server)
     if provider.wants_server and settings.server is None:

@@ -7,9 +7,11 @@ there is no answer, or half of one = nobody knows; an answer = what the provider
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable
 from email.utils import parsedate_to_datetime
+from html import escape
 from typing import Any
 from urllib.parse import quote, quote_plus, urljoin
 
@@ -22,11 +24,11 @@ from smsd import __version__
 from smsd.codec import hops
 from smsd.codec.provider.answer import Reply, asks_for_second, judge
 from smsd.codec.provider.model import ORIGIN, Provider, at_server
-from smsd.codec.provider.request import Facts, HttpRequest, write
+from smsd.codec.provider.request import Facts, HttpRequest, NotCarried, write
 from smsd.codec.weburl import Target, path_of, read_url
 from smsd.gateways import trust
 from smsd.gateways.errands import without_secrets
-from smsd.gateways.exchange import Answer, Unanswered
+from smsd.gateways.exchange import Answer, Unanswered, login_lines
 from smsd.gateways.http.settings import Settings
 from smsd.gateways.lean import LeanClient
 from smsd.interfaces import Abilities, GatewayContext, IGateway
@@ -41,6 +43,8 @@ SHORTEST_WAIT = 1.0
 LONGEST_WAIT = 86_400.0
 """Bounds of a provider's Retry-After, in seconds."""
 _SECRET = re.compile(r"pass|pwd|pin|token|secret|key|auth|sig")
+_LONG = 8
+"""Characters from which on something is told apart from what happens to look like it."""
 
 
 @implementer(IGateway)
@@ -117,14 +121,15 @@ class Http(Service):
             if self.provider.second is not None:
                 servers.append(at_server(request.url, self.provider.second))
             targets = [self._target(url) for url in servers]
+        except NotCarried as error:  # by this provider; another may
+            raise Failure(Kind.PERMANENT, str(error), scope=Scope.GATEWAY, status="5.6.0") from None
         except InvalidValue as error:
             raise Failure(
                 Kind.PERMANENT, without_secrets(str(error), self._secrets), status="5.6.0"
             ) from None
-        end = self.context.reactor.seconds() + self._settings.seconds
-        outcome, again = await self._exchange(piece, request, targets[0], facts.msgid, end)
+        outcome, again = await self._exchange(piece, request, targets[0], facts.msgid)
         if again and len(targets) > 1:
-            outcome, _ = await self._exchange(piece, request, targets[1], facts.msgid, end)
+            outcome, _ = await self._exchange(piece, request, targets[1], facts.msgid)
         if isinstance(outcome, Failure):
             raise outcome
         return outcome
@@ -152,16 +157,22 @@ class Http(Service):
         )
 
     async def _exchange(
-        self, piece: Piece, request: HttpRequest, target: Target, msgid: str, end: float
+        self, piece: Piece, request: HttpRequest, target: Target, msgid: str
     ) -> tuple[Accepted | Failure, bool]:
         """Request it, follow redirects that stay where they are, judge the answer; and whether another server may do better."""
         try:
-            answer, target = await self._fetch(piece, request, target, end)
+            answer, target = await self._fetch(piece, request, target)
         except Failure as failure:
             return self._clean(failure, failure.reason, request), failure.scope is Scope.GATEWAY
         answers, settings = self.provider.answers, self._settings
         reply = _reply(answer, self.context.reactor.seconds())
-        outcome = judge(answers, reply, settings.rest, msgid)
+        outcome = judge(
+            answers,
+            reply,
+            settings.rest,
+            msgid,
+            lambda said: without_secrets(said, self._never_shown(request)),
+        )
         self.log.debug(
             "{gateway}: delivery {delivery} part {seq}/{total}: {origin} answered {status}",
             gateway=self.name, delivery=piece.delivery, seq=piece.seq, total=piece.total, origin=target.origin,
@@ -180,29 +191,40 @@ class Http(Service):
 
     def _clean(self, failure: Failure, reason: str, request: HttpRequest) -> Failure:
         """The same failure with a reason that may be shown."""
-        secrets = (*self._secrets, *read_url(request.url).secrets)
         return Failure(
             failure.kind,
-            without_secrets(reason, secrets),
+            without_secrets(reason, self._never_shown(request)),
             scope=failure.scope,
             maybe_sent=failure.maybe_sent,
             retry_after=failure.retry_after,
             status=failure.status,
         )
 
-    async def _fetch(
-        self, piece: Piece, request: HttpRequest, target: Target, end: float
-    ) -> tuple[Answer, Target]:
+    def _never_shown(self, request: HttpRequest) -> list[str]:
+        """Credentials, what may be some, and what else a server could say back: its words stand in reasons."""
+        target = read_url(request.url)
+        body = (request.body or b"").decode("utf-8", "replace")
+        logins = [value for name, value in request.headers if name.lower() == "authorization"]
+        if target.login is not None:
+            logins += login_lines(target).values()
+        tokens = [part for login in logins for part in login.split(" ") if len(part) >= _LONG]
+        whole = [text for text in (target.path, body) if len(text) >= _LONG]
+        return [*self._secrets, *target.secrets, *tokens, *whole]
+
+    async def _fetch(self, piece: Piece, request: HttpRequest, target: Target) -> tuple[Answer, Target]:
         """The answer behind all redirects that may be followed, and whose it is. Raises Failure when there is none."""
         now = self.context.reactor.seconds
+        end = now() + self._settings.seconds  # each server has its own time: the first may be silent
         headers = {
             "User-Agent": f"smsd/{__version__}",
             "Accept": "*/*",
             # The same for every try of this piece, and no other's: /sms/ and others know it again by this.
             "Idempotency-Key": f"{self.context.server_name}-{piece.delivery}-{piece.arrived}-{piece.seq}",
             hops.HEADER: hops.write(piece.hops),
-            **dict(request.headers),
         }
+        own = {name.lower() for name, _ in request.headers}
+        headers = {name: value for name, value in headers.items() if name.lower() not in own}
+        headers |= dict(request.headers)
         limit = self._settings.answer_limit
         for redirects in range(MOST_REDIRECTS + 1):
             try:
@@ -220,10 +242,17 @@ class Http(Service):
 
 
 def _hidden(credentials: dict[str, str]) -> Iterable[str]:
-    """What of the credentials may be shown nowhere, as it is and as URLs have it."""
+    """What of the credentials may be shown nowhere, as it is and as URLs, XML and JSON have it."""
     for name, value in credentials.items():
-        if len(value) > 1 and (len(value) >= 8 or _SECRET.search(name)):
-            yield from {value, quote(value, safe=""), quote_plus(value, safe="")}
+        if len(value) > 1 and (len(value) >= _LONG or _SECRET.search(name)):
+            yield from {
+                value,
+                quote(value),
+                quote(value, safe=""),
+                quote_plus(value, safe=""),
+                escape(value),
+                json.dumps(value)[1:-1],
+            }
 
 
 def _unanswered(target: Target, trouble: Unanswered) -> Failure:
@@ -268,6 +297,8 @@ def _following(method: str, target: Target, answer: Answer) -> Target | None:
 
 def _led_away(method: str, target: Target, answer: Answer) -> str:
     """Why a redirect was not followed."""
+    if not answer.header("Location"):
+        return f"answered {answer.status}, a redirect that leads nowhere"
     there = _location(target, answer)
     if there is None:
         return "redirects to what is neither http: nor https:, which is not followed"

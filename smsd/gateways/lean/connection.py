@@ -177,7 +177,12 @@ class Connection(Protocol):
         except (HttpParserError, HttpParserUpgrade) as error:
             self._extra = True
             if not self._headed:
-                self._unanswered(f"its answer cannot be read: {error.__context__ or error}", True)
+                why = (
+                    "it wants another protocol"
+                    if isinstance(error, HttpParserUpgrade)
+                    else error.__context__ or error
+                )
+                self._unanswered(f"its answer cannot be read: {why}", True)
                 return
             if not self._over:
                 self._answered(False)

@@ -84,6 +84,29 @@ class StatusTests(SynchronousTestCase):
         self.assertEqual((outcome.kind, outcome.maybe_sent), (Kind.UNKNOWN, True))
         self.assertEqual(fate(answers("  success: {match: '^O'}"), 200, b"O", whole=False), ("yes", None))
 
+    def test_half_a_number(self) -> None:
+        """Is another number: of an error, and of a message, whose reports would find somebody else's."""
+        found = answers("""
+  success: {match: '^ID: '}
+  id: {match: 'ID: (\\S+)'}
+  stop: [{match: 'ERR: 1\\b'}]
+""")
+        self.assertEqual(fate(found, 200, "ERR: 1")[:2], ("temporary", "gateway"))
+        self.assertEqual(fate(found, 200, "ERR: 1", whole=False)[0], "unknown")
+        self.assertEqual(fate(found, 200, "ID: 12"), ("yes", "12"))
+        self.assertEqual(fate(found, 200, "ID: 12", whole=False), ("yes", None))
+        self.assertEqual(fate(found, 200, "ID: 12\nID: 34", whole=False), ("yes", "12"))
+        self.assertEqual(fate(answers("  id: msgid"), 200, "to 911", own="911", whole=False), ("yes", "911"))
+
+    def test_what_nobody_may_see(self) -> None:
+        """Is taken out before the words are cut, or a part of it would stay."""
+        hide = lambda said: said.replace("geheimnis", "***")  # noqa: E731
+        for before in range(140, 165):
+            outcome = judge(Answers(), Reply(400, b"x" * before + b" geheimnis and more"), 900, hide=hide)
+            assert isinstance(outcome, Failure)
+            self.assertNotIn("geh", outcome.reason)
+            self.assertLess(len(outcome.reason), 200)
+
 
 class DescribedTests(SynchronousTestCase):
     """What a provider's description says goes before that."""
@@ -107,6 +130,20 @@ class DescribedTests(SynchronousTestCase):
         self.assertEqual(fate(found, 200, "ERR: 114, no route"), ("temporary", "message", "114, no route"))
         self.assertEqual(fate(found, 200, "ERR: 105, number"), ("permanent", "message", "105, number"))
         self.assertEqual(fate(found, 503, "busy")[:2], ("temporary", "message"))
+
+    def test_no_way_from_here(self) -> None:
+        """Another gateway may have one; not for a message of which a part was taken."""
+        found = answers("""
+  success: {json: {"m[*].status": "0"}}
+  elsewhere: [{json: {"m[*].status": "9"}}]
+  permanent: [{status: 2xx}]
+""")
+        self.assertEqual(fate(found, 200, '{"m": [{"status": 9}]}')[:2], ("permanent", "gateway"))
+        outcome = judge(found, Reply(200, b'{"m": [{"status": 0}, {"status": 9}]}'), 900)
+        assert isinstance(outcome, Failure)
+        self.assertEqual(
+            (outcome.kind, outcome.scope, outcome.maybe_sent), (Kind.PERMANENT, Scope.MESSAGE, True)
+        )
 
     def test_json(self) -> None:
         found = answers("""

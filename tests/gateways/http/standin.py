@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import parse_qsl
@@ -36,6 +37,7 @@ class Asked:
     target: Target
     headers: dict[str, str]
     body: bytes | None
+    seconds: float
 
     @property
     def query(self) -> dict[str, str]:
@@ -61,6 +63,7 @@ class StandIn:
     def __init__(self) -> None:
         self.asked: list[Asked] = []
         self.answers: list[Answer | Unanswered] = []
+        self.takes: Callable[[float], None] = lambda seconds: None
 
     def says(self, status: int, body: str | bytes = b"", kind: str = "text/plain", **headers: str) -> None:
         """One more answer."""
@@ -77,7 +80,8 @@ class StandIn:
         self, method: str, target: Target, headers: Any, body: bytes | None, limit: int, seconds: float
     ) -> Deferred[Answer]:
         """See `IClient`."""
-        self.asked.append(Asked(method, target, dict(headers), body))
+        self.asked.append(Asked(method, target, dict(headers), body, seconds))
+        self.takes(seconds)
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         return fail(answer) if isinstance(answer, Unanswered) else succeed(answer)
 

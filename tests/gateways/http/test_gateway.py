@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
+from base64 import b64encode
 from collections.abc import Callable
+from html import escape
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, quote_plus
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -270,6 +274,10 @@ class NoAnswerTests(Case):
         self.expect(outcome, Kind.UNKNOWN, Scope.MESSAGE, True, "it ended the connection")
         outcome = await self.fate(answering(b"HTTP/1.1 200 OK\r\nContent-Le", close=True))
         self.expect(outcome, Kind.UNKNOWN, Scope.MESSAGE, True, "ended")
+        outcome = await self.fate(
+            answering(b"HTTP/1.1 101 X\r\nUpgrade: h2c\r\nConnection: upgrade\r\n\r\nx")
+        )
+        self.expect(outcome, Kind.UNKNOWN, Scope.MESSAGE, True, "read: it wants another protocol")
         outcome = await self.fate(answering(b"SSH-2.0-OpenSSH\r\n\r\n", close=True))
         self.expect(outcome, Kind.UNKNOWN, Scope.MESSAGE, True, "")
 
@@ -314,7 +322,7 @@ class BadAnswerTests(Case):
             (b"http://127.0.0.1:9/x?pass=geheim", "redirects to http://127.0.0.1:9, which is not followed"),
             (b"https://127.0.0.1/", "redirects to https://127.0.0.1, which is not followed"),
             (b"//[", "neither http: nor https:"),
-            (b"", "neither http: nor https:"),
+            (b"", "answered 302, a redirect that leads nowhere"),
         ):
             away = b"HTTP/1.1 302 Found\r\nLocation: " + where + b"\r\nContent-Length: 0\r\n\r\n"
             outcome = await self.fate(answering(away))
@@ -338,6 +346,35 @@ class BadAnswerTests(Case):
         outcome = await self.fate(flood, answers={"success": {"match": "END$"}}, answer_limit=1000)
         self.expect(outcome, Kind.UNKNOWN, Scope.MESSAGE, True, "half an answer")
         self.assertLess(len(outcome.reason), 301)  # type: ignore[union-attr]
+
+    async def test_what_the_server_says_back(self) -> None:
+        """Of the request nothing is shown, however the server writes it, and wherever it would be cut."""
+        secret = 'geheim-"&<+/4711'
+        spelt = (quote(secret), quote_plus(secret), escape(secret), json.dumps(secret)[1:-1], secret)
+        login = b64encode(f"ann:{secret}".encode()).decode()
+        for said in (*spelt, f"Authorization: Basic {login}"):
+            for before in (0, 10, 150, 155, 159):
+                body = ("x" * before + " " + said + " " + said).encode()
+                head = b"HTTP/1.1 400 No\r\nContent-Length: %d\r\n\r\n" % len(body)
+                _, port = self.listen(answering(head + body))
+                made = self.make(
+                    f"http://127.0.0.1:{port}/?p=%password%&t=%data%",
+                    credentials={"password": secret}, login="ann:%password%",
+                )  # fmt: skip
+                outcome = await self.outcome(made)
+                assert isinstance(outcome, Failure)
+                for part in ("geh", "4711", login[:6]):
+                    self.assertNotIn(part, outcome.reason)
+        echo = lambda transport: transport.write(  # noqa: E731
+            b"HTTP/1.1 404 No\r\nContent-Length: 9999\r\n\r\nnothing at " + self.servers[-1].asked[-1]
+        )
+        _, port = self.listen(echo)
+        outcome = await self.outcome(
+            self.make(f"http://127.0.0.1:{port}/send?to=%number%&text=%data%", seconds=2)
+        )
+        assert isinstance(outcome, Failure)
+        self.assertIn("nothing at GET ***", outcome.reason)
+        self.assertNotIn("1555", outcome.reason)
 
     async def test_wrong_charset(self) -> None:
         body = "účet nemá kredit".encode("cp1250")
@@ -427,6 +464,9 @@ class SettingsTests(SynchronousTestCase):
             "template: o2": "gateways[0].credentials: ba_id is missing; ba_id: number of the business application",
             "template: o2, credentials: {ba_id: 1, pass: 2}": "credentials.pass: the provider has no such credential",
             "template: o2, credentials: {ba_id: 1}, url: 'http://x'": "gateways[0].url: this belongs to a gateway without",
+            "template: o2, credentials: {ba_id: 1}, headers: {X: y}": "gateways[0].headers: this belongs to a gateway without",
+            "template: o2, credentials: {ba_id: 1}, omit: [x]": "gateways[0].omit: this belongs to a gateway without",
+            "url: 'http://x/', headers: {Expect: x}": "headers.Expect: Expect is not yours to set",
             "description: x": "gateways[0]: there is neither a template nor a url",
             "url: 'http://x/?p=geheim&t=%dat%'": "3:31: gateways[0].url: at character 22: there is no variable dat",
             "url: 'http://x/', body: '{', body_type: json": "gateways[0].body: filled in for ascii texts this is no JSON",
@@ -507,6 +547,17 @@ class SettingsTests(SynchronousTestCase):
         send(made)
         self.assertEqual(stand_in.asked[1].query["from"], "")
 
+    def test_headers_of_its_own(self) -> None:
+        """Stand in for ours, however they are written: nothing is said twice."""
+        made = gateway(url="http://x/?t=%data%", headers={"user-agent": "box", "ACCEPT": "text/xml"})
+        stand_in = StandIn()
+        made._client = stand_in  # type: ignore[assignment]
+        stand_in.says(200)
+        send(made)
+        said = {name.lower(): value for name, value in stand_in.asked[0].headers.items()}
+        self.assertEqual((said["user-agent"], said["accept"]), ("box", "text/xml"))
+        self.assertEqual(len(said), len(stand_in.asked[0].headers))
+
     def test_reasons_have_no_credentials(self) -> None:
         """Not even when the provider repeats them."""
         made, stand_in = provider("twilio")
@@ -518,12 +569,13 @@ class SettingsTests(SynchronousTestCase):
 
     def test_what_cannot_be_sent(self) -> None:
         """Refused with the reason, and nothing is requested."""
+        # Another gateway may carry it.
         made = gateway(url="http://x/?t=%data%&concat=2")
         made._client = StandIn()  # type: ignore[assignment]
         outcome = send(made, "x" * 400)
         self.assertEqual(
-            (outcome.kind, outcome.reason),  # type: ignore[union-attr]
-            (Kind.PERMANENT, "the message needs 3 SMS, and the URL allows 2 (concat=2)"),
+            (outcome.kind, outcome.scope, outcome.reason),  # type: ignore[union-attr]
+            (Kind.PERMANENT, Scope.GATEWAY, "the message needs 3 SMS, and the URL allows 2 (concat=2)"),
         )
         made = gateway(url="http://x/", headers={"X": "%data%"})
         made._client = StandIn()  # type: ignore[assignment]

@@ -7,6 +7,7 @@ import os
 import tempfile
 from typing import Any
 
+from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from smsd.config import providers
@@ -136,7 +137,7 @@ class ClickatellTests(Case):
             (200, "ERR: 001, Authentication failed", ("temporary", "gateway", "the login is refused: 001, Authentication failed")),
             (200, "ERR: 108, Invalid or missing api_id", ("temporary", "gateway")),
             (200, "ERR: 301, No credit left", ("temporary", "gateway", "no credit: 301, No credit left")),
-            (200, "ERR: 114, Cannot route message", ("temporary", "message", "114, Cannot route message")),
+            (200, "ERR: 114, Cannot route message", ("permanent", "gateway", "114, Cannot route message")),
             (200, "ERR: 130, Maximum MT limit exceeded until 2026", ("temporary", "message")),
             (200, "ERR: 901, Internal error", ("temporary", "message")),
             (200, "ERR: 105, Invalid Destination Address", ("permanent", "message", "105, Invalid Destination Address")),
@@ -217,6 +218,13 @@ class OtherProviders(Case):
         stand_in.says(200, "wrong_number")
         self.assertEqual(short(send(made))[:2], ("permanent", "message"))
         self.assertEqual(len(stand_in.asked), 2)
+        clock = Clock()
+        made, stand_in = provider("routo", reactor=clock, seconds=20)
+        stand_in.takes = clock.advance  # nobody is there, and nobody says so
+        stand_in.fails("it cannot be reached in time", False)
+        stand_in.says(200, "success")
+        self.assertEqual(short(send(made))[0], "yes")
+        self.assertEqual([asked.seconds for asked in stand_in.asked], [20, 20])
         made, stand_in = provider("routo")
         stand_in.fails("it did not answer in time", True)
         self.assertEqual(short(send(made))[:2], ("unknown", "message"))
@@ -271,6 +279,7 @@ class OtherProviders(Case):
              ("temporary", "gateway", "the login is refused: Authorization failed for sendsms")),
             (400, "Sender missing and no global set, rejected", ("permanent", "message")),
             (403, "Number not allowed", ("permanent", "message", "Number not allowed")),
+            (403, "Not routable. Do not try again.", ("permanent", "gateway", "Not routable. Do not try again.")),
             (503, "Temporal failure, try again later.", ("temporary", "message", "Temporal failure, try again later.")),
         )  # fmt: skip
 
@@ -299,6 +308,7 @@ class OtherProviders(Case):
             (400, {"code": 21211, "message": "The 'To' number is not valid", "status": 400},
              ("permanent", "message", "The 'To' number is not valid")),
             (400, {"code": 21610, "message": "unsubscribed recipient"}, ("permanent", "message")),
+            (400, {"code": 21408, "message": "not enabled for the region"}, ("permanent", "gateway")),
             (401, {"code": 20003, "message": "Authenticate"}, ("temporary", "gateway", "the login is refused: Authenticate")),
             (429, {"code": 20429, "message": "Too Many Requests"}, ("temporary", "speed")),
             (429, {"code": 63038, "message": "daily limit"}, ("temporary", "gateway")),
@@ -338,7 +348,7 @@ class OtherProviders(Case):
             (200, no("5"), ("temporary", "message")),
             (200, no("6"), ("permanent", "message")),
             (200, no("9", "Quota Exceeded - rejected"), ("temporary", "gateway", "no credit: Quota Exceeded - rejected")),
-            (200, no("29"), ("permanent", "message")),
+            (200, no("29"), ("permanent", "gateway")),
             (420, "", ("permanent", "message")),
         )  # fmt: skip
 
@@ -371,6 +381,7 @@ class OtherProviders(Case):
             (200, said(5, "REJECTED_DESTINATION", "by destination"), ("permanent", "message", "by destination")),
             (200, said(5, "REJECTED_NOT_ENOUGH_CREDITS"), ("temporary", "gateway", "no credit: words")),
             (200, said(5, "REJECTED_SYSTEM_ERROR"), ("temporary", "message")),
+            (200, said(5, "REJECTED_ROUTE_NOT_AVAILABLE"), ("permanent", "gateway")),
             (200, said(2, "UNDELIVERABLE_REJECTED_OPERATOR"), ("permanent", "message")),
             (401, {"requestError": {"serviceException": {"messageId": "UNAUTHORIZED", "text": "Invalid login details"}}},
              ("temporary", "gateway", "the key is refused: Invalid login details")),
