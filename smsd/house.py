@@ -133,6 +133,9 @@ class House:
         self.planner.policies = Policies(
             queue.expire_minutes, queue.warn_minutes, server.country, queue.reports
         )
+        self.planner.texts = {
+            listener.id: listener.text for listener in configuration.listeners if listener.text != "as_is"
+        }
         if configuration.prices is not None:
             self.planner.tariffs = configuration.prices.tariffs()
         self.sweeper.keep_days = self.jobs.keep_days = queue.keep_days

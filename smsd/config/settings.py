@@ -51,7 +51,7 @@ class GatewaySettings(Section):
         default="%s", description="From: of mail made from an SMS; %s is the phone's number"
     )
     deliver_to: str | None = Field(
-        default=None, description="mailbox that gets this gateway's incoming messages"
+        default=None, description="mailbox (or hook: and a subscriber) that gets this gateway's incoming messages"
     )
     in_doubt: str = Field(default="resend", pattern="^(resend|hold)$")
     country: str | None = Field(default=None, pattern="^[A-Z]{2}$")
@@ -79,6 +79,9 @@ class FrontendSettings(Section):
     )
     trusted_networks: list[str] = Field(default=[], description="peers whose authenticated=1 is honoured")
     max_parts: int | None = Field(default=None, ge=1, le=128)
+    text: Literal["as_is", "tidy", "national"] = Field(
+        default="as_is", description="as_is, tidy or national; for accounts that say nothing else"
+    )
 
     @property
     def counted(self) -> bool:

@@ -93,6 +93,7 @@ class Planner:
         self._normalised: tuple[Address | None, str | None, Address] = (None, None, Address("sms", "0"))
         self.policies = Policies()
         self.tariffs = charges.Tariffs()
+        self.texts: Mapping[str, str] = {}  # doors' policies, where accounts have none
         self.redirect: Callable[[Submission, Recipient], Recipient] | None = None
 
     def plan(
@@ -338,12 +339,15 @@ class _OneMessage:
         if target.scheme == "sms":
             if isinstance(content, Text) and not content.text:
                 raise Refused(Reason.EMPTY, "nothing is left of the text")
-            if account is not None and account.text != "as_is" and parameters.coding is None:
-                changed, replaced = fitting.fitted(content, account.text, carriers.national)
+            policy = account.text if account is not None else "as_is"
+            if policy == "as_is" and planner.texts:
+                policy = planner.texts.get(submission.door, policy)
+            if policy != "as_is" and parameters.coding is None:
+                changed, replaced = fitting.fitted(content, policy, carriers.national)
                 if replaced:
                     content = own = changed
                     notes = (f"tidied: {replaced}",)
-                    trace = fitting.with_step(trace, f"the account's texts are tidied: {replaced}")
+                    trace = fitting.with_step(trace, f"tidied, else it would go as Unicode: {replaced}")
             made = self._segment(content, parameters, carriers)
             code, parts, encoding = made.code, made.total, ENCODINGS[made.alphabet]
             reference = planner.next_reference() if parts > 1 else 0

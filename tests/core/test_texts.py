@@ -53,7 +53,14 @@ class Policies(TextCase):
         self.assertEqual((entry.encoding, entry.parts), ("GSM-7", 1))
         self.assertEqual(entry.content, Text(CURLY.replace("’", "'")))
         self.assertEqual(entry.notes, ("tidied: ’ → '",))
-        self.assertEqual(trace_lines(entry.trace), ["the account's texts are tidied: ’ → '"])
+        self.assertEqual(trace_lines(entry.trace), ["tidied, else it would go as Unicode: ’ → '"])
+
+    def test_what_a_listener_says_holds_where_the_account_says_nothing(self) -> None:
+        self.house.planner.texts = {"http": "tidy"}
+        self.assertEqual(self.plan(CURLY).parts, 1)
+        self.assertEqual(self.plan(CURLY, door="mail").parts, 3)
+        made = submission(text=CURLY)
+        self.assertEqual(self.house.planner.plan(made, reserve=False).order[0].parts, 1)
 
     def test_what_is_sent_and_what_is_remembered(self) -> None:
         self.become(text="tidy")
