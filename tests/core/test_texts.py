@@ -109,7 +109,7 @@ class Policies(TextCase):
         (entry,) = self.house.planner.plan(made, reserve=False).order
         self.assertEqual(
             json.loads(entry.trace),
-            [7, "01", ["rewritten", 'the account\'s texts are tidied: “ → ", ” → "'], "last"],
+            [7, "01", ["rewritten", 'tidied, else it would go as Unicode: “ → ", ” → "'], "last"],
         )
 
 
