@@ -33,6 +33,13 @@ class Case(SynchronousTestCase):
         self.programs = Programs(self.house, self.configuration)
         self.network = self.programs.network
 
+    def anew(self) -> None:
+        """With nothing in the store."""
+        self.house.close()
+        self.house = House()
+        self.programs = Programs(self.house, self.configuration)
+        self.network = self.programs.network
+
     def states(self) -> list[str]:
         return [row["state"] for row in self.programs.rows()]
 
@@ -287,6 +294,61 @@ class Order(Case):
         self.network.answer = lambda asked: 200
         self.die()
         self.assertEqual(self.states(), ["failed", "sent"])
+
+    def test_one_that_is_refused_for_ever_lets_the_others_go_on(self) -> None:
+        for status in (400, 409, 413, 422):
+            with self.subTest(status=status):
+                self.anew()
+                self.failures(3)  # taken
+                bad = str(self.programs.send(number="+15559999999"))
+                self.network.asked.clear()
+                self.network.answer = lambda asked, s=status, b=bad: (
+                    s if asked.event["data"]["delivery"] == b else 200
+                )
+                self.failures(2)
+                self.assertEqual(len(self.network.asked), 1, "while it may be for now, they wait")
+                for wait in (5, 15, 30, 60, 120, 300, 600):
+                    self.assertEqual(self.states()[3:], ["ready"] * 3)
+                    self.house.advance(wait + 1)
+                self.assertEqual(self.states()[3:], ["failed", "sent", "sent"])
+                self.assertEqual(len(self.network.asked), 8 + 2)
+                [dead] = self.programs.act(self.programs.callbacks.find("app", True, 0, 10))
+                self.assertIn("refused 8 times, the next ones go on", dead["reason"])
+
+    def test_a_wrong_secret_does_not_kill_one_event_after_the_other(self) -> None:
+        self.network.answer = lambda asked: 400
+        self.failures(3)
+        self.tries(7)
+        self.assertEqual(self.states(), ["failed", "ready", "ready"])
+        self.assertEqual(self.network.ids.count(self.network.ids[-1]), 1, "the next one, at once")
+        self.tries(14)
+        self.assertEqual(self.states(), ["failed", "ready", "ready"])
+        self.tries(1)
+        self.assertEqual(self.states(), ["failed", "failed", "ready"])
+        self.network.answer = lambda asked: 200
+        self.tries(1)
+        self.assertEqual(self.states(), ["failed", "failed", "sent"])
+        self.assertEqual(self.programs.gateways["hook-app"]._dead, 0)
+
+    def tries(self, number: int) -> None:
+        """Time passes until events were posted so many times more."""
+        for _ in range(number):
+            before = len(self.network.asked)
+            for _ in range(70):
+                self.house.advance(60)
+                if len(self.network.asked) > before:
+                    break
+
+    def test_what_is_about_no_single_event_kills_none(self) -> None:
+        for status in (401, 403, 404, 405, 429, 302, 500):
+            with self.subTest(status=status):
+                self.anew()
+                self.network.answer = lambda asked, s=status: s
+                self.failures(2)
+                for _ in range(30):
+                    self.house.advance(3600)
+                self.assertEqual(self.states(), ["ready", "ready"])
+                self.assertEqual(len(set(self.network.ids)), 1)
 
     def test_there_is_nothing_to_replay(self) -> None:
         with self.assertRaisesRegex(InvalidValue, "there is no event 7"):

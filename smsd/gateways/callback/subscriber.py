@@ -1,7 +1,9 @@
 """A subscriber's gateway: one event after the other, and none overtakes one that has to be tried again.
 
-So every trouble is the subscriber's and never one event's, except that 410 (Gone) is its wish to hear no more: the event is
-dead, and the others wait until the operator lets them go on, or the URL is another.
+So trouble is the subscriber's and not one event's, with two exceptions. 410 (Gone) is its wish to hear no more: the event is
+dead, and the others wait until the operator lets them go on, or the URL is another. An event that is refused again and again,
+in a way that speaks of what is in it, is dead, and the others go on; where nothing was taken since the last such one, it is more
+likely that something is wrong with the whole (a secret), so that the next one is given longer.
 """
 
 from __future__ import annotations
@@ -20,6 +22,10 @@ from smsd.values.delivery import Accepted, Failure, Kind, Piece, Scope
 WAITS = (5, 15, 30, 60, 120, 300, 600, 1200, 1800, 3600)
 """Seconds between tries; the last one repeats until the event is dead."""
 GONE = 410
+ABOUT_IT = frozenset({400, 409, 413, 422})
+"""Answers that may be about one event: not understood, already there, too large, not valid."""
+REFUSALS = 8
+"""How many of them make it dead, about twenty minutes; the next one in a row needs so many more."""
 _MEMORY = "gone"
 
 
@@ -34,6 +40,8 @@ class Subscriber(Posting):
         self._keys = tuple(key_of(secret.get_secret_value()) for secret in settings.subscriber.secrets)
         self._troubles = 0
         self._trouble = ""
+        self._refused = (0, 0)
+        self._dead = 0
 
     @property
     def status(self) -> str:
@@ -80,13 +88,22 @@ class Subscriber(Posting):
         answer = await self._ask("POST", target, {"Content-Type": MEDIA_TYPE, **signed}, told.body)
         line = self._told(piece, told.type, target, answer)
         if isinstance(answer, Answer) and 200 <= answer.status < 300:
-            self._troubles, self._trouble = 0, ""
+            self._troubles, self._trouble, self._dead = 0, "", 0
             return Accepted()
         if isinstance(answer, Answer) and answer.status == GONE:
             self._remember(self._mark())
             self._stopped()
             raise refused(line)
+        if isinstance(answer, Answer) and answer.status in ABOUT_IT and self._enough(piece.delivery):
+            self._troubles, self._dead = 0, self._dead + 1
+            raise refused(f"{line}; refused {self._refused[1]} times, the next ones go on")
         raise self._not_now(line, answer)
+
+    def _enough(self, delivery: int) -> bool:
+        """Count a refusal of this event; whether that was the last one."""
+        which, times = self._refused
+        self._refused = (delivery, times + 1 if which == delivery else 1)
+        return self._refused[1] >= REFUSALS * (self._dead + 1)
 
     def _not_now(self, line: str, answer: Answer | Unanswered) -> Failure:
         wait: float = WAITS[min(self._troubles, len(WAITS) - 1)]
