@@ -75,9 +75,11 @@ class Accepting:
                 continue
             writing.append((index, accepted))
             if credit:
-                self.credit.reserve(cursor, [accepted], credit)
+                self.credit.spend(accepted, credit)
             if key is not None:
                 known[key.scope, key.key] = (key.fingerprint, accepted)
+        if credit:
+            self.credit.reserve(cursor, [accepted for _, accepted in writing])
         for (index, _), committed in zip(writing, self.write(cursor, [a for _, a in writing]), strict=True):
             results[index] = committed
         _count(cursor, [accepted for _, accepted in writing], self.doors)
@@ -90,7 +92,8 @@ class Accepting:
         over = self.credit.refuse(accepted, credit) or _over_limit(accepted, self._counts(cursor, [accepted]))
         if over is None:
             _count(cursor, [accepted], self.doors)
-            self.credit.reserve(cursor, [accepted], credit)
+            if credit:
+                self.credit.reserve(cursor, [accepted])
         return over
 
     def write(self, cursor: sqlite3.Cursor, items: Sequence[Acceptance]) -> list[Committed]:

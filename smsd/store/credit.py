@@ -74,7 +74,12 @@ class Credit:
                 )
         return None
 
-    def reserve(self, cursor: sqlite3.Cursor, items: Sequence[Acceptance], available: dict[str, int]) -> None:
+    def spend(self, accepted: Acceptance, available: dict[str, int]) -> None:
+        """It is taken: what the others of its group may spend is less."""
+        for payer, (amount, _) in _totals(accepted).items():
+            available[payer] -= amount
+
+    def reserve(self, cursor: sqlite3.Cursor, items: Sequence[Acceptance]) -> None:
         """Put money aside for what is accepted, which `refuse` has let pass."""
         charged: list[tuple[Any, ...]] = []
         lines: list[tuple[Any, ...]] = []
@@ -108,7 +113,6 @@ class Credit:
         cursor.executemany(_LEDGER, lines)
         for payer, amount in moved.items():
             _move(cursor, payer, -amount, amount)
-            available[payer] -= amount
 
     # -- when its state changes
 
@@ -160,7 +164,7 @@ class Credit:
         price = min(cost.price, freed[charge.payer] // cost.parts)
         if price:
             charge = charge._replace(costs=(cost._replace(price=price),))
-            self.reserve(cursor, [digest._replace(charge=charge)], defaultdict(int))
+            self.reserve(cursor, [digest._replace(charge=charge)])
 
     def again(self, cursor: sqlite3.Cursor, row: Any, now: int) -> str:
         """Put money aside for a delivery (a loaded row) that an operator sends again: why that cannot be, "" when it can."""
