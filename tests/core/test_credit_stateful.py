@@ -122,6 +122,10 @@ class Story:
                 raise
         self.check()
 
+    def storm(self, account: str, number: int, length: int, most: int) -> None:
+        for _ in range(most):
+            self.submit((account, [number], length, "digest", None, False))
+
     def answer(self, second: bool, how: list[str], settled: bool) -> None:
         gateway = self.house.outlet("gsm2" if second else "gsm1").gateway
         for one in how:
@@ -243,6 +247,7 @@ def step(method: Callable[..., None], **arguments: st.SearchStrategy[Any]) -> st
 STEPS = {
     3: step(Story.pay, account=ACCOUNT, amount=st.sampled_from([1000, 5000, 20_000, -700]), again=st.booleans()),
     8: step(Story.submit, wish=WISH),
+    7: step(Story.storm, account=ACCOUNT, number=st.integers(1, 4), length=LENGTH, most=st.integers(2, 4)),
     10: step(Story.answer, second=st.booleans(), how=st.lists(HOW, min_size=1, max_size=6), settled=st.booleans()),
     6: step(Story.report, which=st.integers(0, 8), status=REPORT),
     5: step(Story.verb, verb=st.sampled_from(["retry", "cancel"]), which=st.integers(0, 12)),
