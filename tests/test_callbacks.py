@@ -27,6 +27,7 @@ server: {postmaster: root@example.org}
 listeners: [{id: web, type: http, listen: ["tcp:8080:interface=127.0.0.1"]}]
 gateways: [{id: gsm1, type: loopback}]
 """
+RELAY = "  - {id: mail, type: smtp, host: mail.example.org}\n"
 ACCOUNTS = "accounts: [{user: shop, password: shop, demo: yes}]\n"
 
 
@@ -44,6 +45,14 @@ class Page(SynchronousTestCase):
                 accounts = "" if "accounts:\n" in block else ACCOUNTS
                 environ = {"SHOP_WEBHOOK_SECRET": SECRET}
                 seen.append(load_text(BEFORE + accounts + block, "/etc/smsd.yaml", environ))
+        for block in re.findall(
+            r"^\.\. code-block:: yaml\n\n((?:    .*\n|\n)+)", PAGE.read_text("utf-8"), re.M
+        ):
+            text = BEFORE.split("gateways:")[0] + textwrap.dedent(block).replace(
+                "gateways:\n", "gateways:\n" + RELAY
+            )
+            loaded = load_text(text, "/etc/smsd.yaml", {"SHOP_WEBHOOK_SECRET": SECRET})
+            self.assertEqual(loaded.gateways[1].deliver_to, "hook:shop")
         self.assertEqual(len(seen), 3)
         self.assertEqual(seen[0].subscribers[0].id, seen[0].accounts[0].callback)
 

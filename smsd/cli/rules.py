@@ -210,8 +210,9 @@ def _parsed(data: bytes, name: str, configuration: Configuration) -> Rules:
     from smsd.policy.rules.xmltree import XmlError
 
     databases = [database.name for database in configuration.databases]
+    subscribers = [subscriber.id for subscriber in configuration.subscribers]
     try:
-        return xml.read(data, name, RuleChecks(configuration.folder, databases))
+        return xml.read(data, name, RuleChecks(configuration.folder, databases, subscribers))
     except XmlError as error:
         raise Refusal(f"nothing was changed\n{error}") from None
 

@@ -13,7 +13,7 @@ Entries = list[tuple[KeyPath, Any]]
 
 # Names of log files, of the control door, and of where messages come from that no door brings.
 RESERVED = (
-    "main", "api", "control", "notice", "rules", "timed", "rules-program", "rules-url", "rules-sql", "hooks",
+    "main", "api", "control", "notice", "rules", "timed", "rules-program", "rules-url", "rules-sql", "hooks", "spool",
 )  # fmt: skip
 
 
@@ -37,7 +37,7 @@ def across(document: Document, file: FileSettings, found: dict[str, Entries]) ->
     known += _ids(document, "groups")
     _accounts(document, found["accounts"], known, doors)
     accounts.across(document, found, known)
-    _mail(document, gateways)
+    _mail(document, gateways, doors)
     return [*_warnings(file, found), *warnings]
 
 
@@ -121,10 +121,21 @@ def _accounts(document: Document, entries: Entries, known: list[str], doors: Ent
                     )
 
 
-def _mail(document: Document, gateways: Entries) -> None:
+def _mail(document: Document, gateways: Entries, doors: Entries) -> None:
     carried = {scheme for _, gateway in gateways if gateway.active for scheme in gateway.schemes}
+    spools = {f"spool:{door.id}" for _, door in doors if door.active and door.type == "spool"}
     for path, gateway in gateways:
-        if gateway.deliver_to and gateway.active and "mailto" not in carried:
+        if (gateway.deliver_to or "").startswith("spool:"):
+            if gateway.deliver_to not in spools:
+                document.report(
+                    (*path, "deliver_to"),
+                    f"there is no listener of type spool for {gateway.deliver_to!r}",
+                    f"allowed: {', '.join(sorted(spools)) or 'none'}",
+                )
+            continue
+        if not gateway.deliver_to or gateway.deliver_to.startswith("hook:"):
+            continue  # a subscriber: `subscribers` looks at that
+        if gateway.active and "mailto" not in carried:
             document.report(
                 (*path, "deliver_to"),
                 "no gateway carries mail, so nothing can be delivered to a mailbox",

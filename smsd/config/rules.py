@@ -36,7 +36,9 @@ class Written:
 
 def read(document: Document, around: Surroundings, instead: Mapping[str, bytes]) -> Written:
     """All rules; mistakes are reported to the document."""
-    checks = RuleChecks(around.folder, _databases(document))
+    checks = RuleChecks(
+        around.folder, _names(document, "databases", "name"), _names(document, "subscribers", "id")
+    )
     lists = {key: value for key in DIRECTIONS if isinstance(value := document.data.get(key), list)}
     several = [read_rules(lists, Reader(_Place(document), checks))]
     files = []
@@ -51,13 +53,13 @@ def read(document: Document, around: Surroundings, instead: Mapping[str, bytes])
     return Written(together(*several), tuple(files), tuple(checks.warnings))
 
 
-def _databases(document: Document) -> list[str]:
-    """Every name the file gives a database, also of those with mistakes: one mistake should not be reported twice."""
-    entries = document.data.get("databases")
+def _names(document: Document, section: str, key: str) -> list[str]:
+    """Every name in a section, also of entries with mistakes: one mistake should not be reported twice."""
+    entries = document.data.get(section)
     return [
-        entry["name"]
+        entry[key]
         for entry in (entries if isinstance(entries, list) else [])
-        if isinstance(entry, dict) and isinstance(entry.get("name"), str)
+        if isinstance(entry, dict) and isinstance(entry.get(key), str)
     ]
 
 
@@ -100,15 +102,17 @@ class _Place:
 
 
 class RuleChecks(Checks):
-    """What only a configuration knows of a rule. `folder` is where relative list files start."""
+    """What only a configuration knows of a rule. `folder` is where relative list files start, `subscribers` are those that
+    incoming rules may forward to."""
 
     users = False
 
-    def __init__(self, folder: str, databases: Collection[str]) -> None:
+    def __init__(self, folder: str, databases: Collection[str], subscribers: Collection[str] = ()) -> None:
         super().__init__()
         self.warnings: list[str] = []
         self._folder = folder
         self._databases = databases
+        self._subscribers = subscribers
         self._lists: dict[str, InvalidValue | None] = {}
 
     def list_file(self, path: str) -> str:
@@ -144,7 +148,7 @@ class RuleChecks(Checks):
             # The place says which rule it is.
             raise InvalidValue(str(error).removeprefix(f"rule {rule.title!r} ({rule.source}): ")) from None
         for action in rule.actions:
-            sendto.check(action)
+            sendto.check(action, self._subscribers if direction == "incoming" else ())
             if isinstance(action, Program) and "%" not in action.command[0] and not _runs(action.command[0]):
                 self.warnings.append(f"{rule.source}: {action.command[0]} is no program that can be run here")
 

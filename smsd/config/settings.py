@@ -51,7 +51,8 @@ class GatewaySettings(Section):
         default="%s", description="From: of mail made from an SMS; %s is the phone's number"
     )
     deliver_to: str | None = Field(
-        default=None, description="mailbox (or hook: and a subscriber) that gets this gateway's incoming messages"
+        default=None,
+        description="mailbox (or hook: and a subscriber) that gets this gateway's incoming messages",
     )
     in_doubt: str = Field(default="resend", pattern="^(resend|hold)$")
     country: str | None = Field(default=None, pattern="^[A-Z]{2}$")

@@ -168,7 +168,28 @@ def across(
                 f"there is no subscriber {account.callback!r}",
                 f"allowed: {_list(known)}",
             )
+    for path, gateway in found["gateways"]:
+        if (gateway.deliver_to or "").startswith("hook:"):
+            _receives(
+                document,
+                (*path, "deliver_to"),
+                gateway.deliver_to[5:],
+                known,
+                [one for _, one in subscribers],
+            )
     return warnings
+
+
+def _receives(
+    document: Document, path: KeyPath, named: str, known: list[str], subscribers: Iterable[Any]
+) -> None:
+    """Report a receiver of messages that is none."""
+    if named not in known:
+        document.report(path, f"there is no subscriber {named!r}", f"allowed: {_list(known)}")
+    elif any(one.id == named and "received" not in one.events for one in subscribers):
+        document.report(
+            path, f"subscriber {named!r} does not want to hear 'received'", "add it to its events"
+        )
 
 
 def _list(names: Iterable[str]) -> str:

@@ -17,7 +17,7 @@ from smsd.policy.answer import AUTO_REPLIED, MOST_HOPS
 from smsd.policy.rules.letter import Effect, Letter, Verdict
 from smsd.policy.rules.model import Folder, Forward, Program, Respond, Send, Sql, Url
 from smsd.policy.rules.sendto import read_address as read_address
-from smsd.policy.rules.sendto import read_folder
+from smsd.policy.rules.sendto import read_folder, read_receiver
 from smsd.values.address import Address
 from smsd.values.errors import InvalidValue, Reason, Refused
 from smsd.values.message import (
@@ -96,7 +96,8 @@ def _child(
             " circle; correct the rules",
         )
     if isinstance(action, Forward):
-        address, parameters = read_address(action.to)
+        ours = letter.outgoing or effect.user  # neither what is sent nor users' rules go to subscribers
+        address, parameters = read_address(action.to) if ours else read_receiver(action.to)
         return _to(address, parameters, letter, submission, hops, added, copy=action.copy)
     if isinstance(action, Folder):
         address, folder = read_folder(action.name)

@@ -64,6 +64,35 @@ class Mistakes(Case):
             self.problems("{id: a, pull: yes}", more="callbacks: {allow_networks: [10.0.0.1/8]}"),
         )
 
+    def test_who_gets_what_phones_write(self) -> None:
+        entry, deaf = "{id: a, pull: yes}", "{id: a, pull: yes, events: [sent]}"
+        start = BEFORE.replace("CALLBACK", "null").replace("gsm1, type", 'gsm1, deliver_to: "hook:b", type')
+        for text, words in (
+            (start + f"  - {entry}\n", "there is no subscriber 'b'; allowed: a"),
+            (start.replace("hook:b", "hook:a") + f"  - {deaf}\n", "does not want to hear 'received'"),
+        ):
+            with self.assertRaises(ConfigError) as caught:
+                load_text(text, "/etc/smsd.yaml", {})
+            self.assertIn(words, "\n".join(map(str, caught.exception.problems)))
+        found = load_text(start.replace("hook:b", "hook:a") + f"  - {entry}\n", "/etc/smsd.yaml", {})
+        self.assertEqual(found.gateways[0].deliver_to, "hook:a")
+
+    def test_rules_that_forward_to_them(self) -> None:
+        entry = "{id: a, pull: yes}"
+        more = '{direction}: [{{title: r, do: [{{forward: "hook:{name}"}}]}}]\n'
+        self.load(entry, more=more.format(direction="incoming", name="a"))
+        for direction, name, words in (
+            ("incoming", "b", "write hook: and one of a"),
+            ("incoming", "http://x/", "cannot be reached"),
+            ("outgoing", "a", "only the server's incoming rules"),
+        ):
+            self.assertIn(words, self.problems(entry, more=more.format(direction=direction, name=name)))
+        rules = 'email: d@x.example, incoming_rules: [{title: r, do: [{forward: "hook:a"}]}]'
+        text = BEFORE.replace("callback: CALLBACK", rules) + f"  - {entry}\n"
+        with self.assertRaises(ConfigError) as caught:
+            load_text(text, "/etc/smsd.yaml", {})
+        self.assertIn("only the server's incoming rules", str(caught.exception.problems[0]))
+
     def test_no_secret_is_shown(self) -> None:
         told = self.problems("{id: a, url: 'https://u:s3cret@x/', secrets: [s3cret], days: never}")
         self.assertNotIn("s3cret", told)

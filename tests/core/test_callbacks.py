@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from smsd.core.arriving import Arrivals
 from smsd.core.callbacks import MOST, make_cursor, read_cursor
 from smsd.gateways.exchange import Unanswered
+from smsd.policy.rules.letter import Effect, Facts, Letter, Trace, Verdict
+from smsd.policy.rules.model import Forward
 from smsd.store import operating
 from smsd.store.sweeping import Tick
 from smsd.values.address import Address
 from smsd.values.delivery import Failure, Kind
 from smsd.values.errors import InvalidValue, Refused
-from smsd.values.message import Report, Wants
+from smsd.values.message import Report, Ticket, Wants
+from tests.core.arriving import rule
 from tests.core.programs import CONFIGURATION, LOST, Asked, Network, Programs, answered
 from tests.house import House
 
@@ -164,6 +169,73 @@ def _cancel(house: House) -> Any:
     from smsd.store.operating import Verb
 
     return Verb("cancel", house.rows()[0]["id"], house.store.now(), 0)
+
+
+class WhoWritesFirst(Case):
+    """Phones that answer nothing: a gateway, or a rule, gives their messages to a subscriber."""
+
+    def use(self, deliver_to: str = "", judge: Any = None) -> None:
+        arriving = self.house.inbound.arriving
+        arriving.arrivals["gsm1"] = Arrivals(deliver_to, "%s", None)
+        arriving.rules = replace(arriving.rules, judge=judge)
+
+    def test_a_gateways(self) -> None:
+        self.use("hook:app")
+        self.programs.arrive("hello")
+        [asked] = self.network.asked
+        data = asked.event["data"]
+        self.assertEqual((asked.event["type"], data["from"]), ("message.received", "+15550000001"))
+        self.assertEqual((data["text"], data["gateway"], data["in_reply_to"]), ("hello", "gsm1", None))
+        self.assertIn("webhook-signature", asked.headers)
+
+    def test_one_that_fetches(self) -> None:
+        self.use("hook:till")
+        self.programs.arrive("hello")
+        self.programs.send("shop", number="+15550000002")
+        self.programs.arrive("an answer", number="+15550000002")
+        events, _ = self.programs.fetch()
+        texts = [event.data["text"] for event in events if event.type == "message.received"]
+        self.assertEqual(texts, ["hello", "an answer"])
+
+    def test_what_names_a_mailbox_or_answers_goes_there(self) -> None:
+        self.use("hook:app")
+        ann = Address("mailto", "ann@example.org")
+        self.house.send("+15550000001", origin=ann, ticket=Ticket(ann), door="smtp")
+        self.house.settle()
+        self.programs.arrive("an answer")
+        self.assertEqual(self.network.asked, [])
+        self.assertEqual(self.house.rows()[-1]["target"], "mailto:ann@example.org")
+
+    def test_a_rules(self) -> None:
+        self.use("ann@example.org", rule(Forward("hook:app")))
+        self.programs.arrive("hello")
+        [asked] = self.network.asked
+        data = asked.event["data"]
+        self.assertEqual((data["from"], data["text"]), ("+15550000001", "hello"))
+        self.assertEqual((data["to"], data["gateway"]), ("+15559990000", "gsm1"))
+        self.assertEqual(self.house.mail.pieces, [])
+
+    def test_a_copy(self) -> None:
+        self.use("ann@example.org", rule(Forward("hook:app", copy=True)))
+        self.programs.arrive("hello")
+        self.assertEqual((len(self.network.asked), len(self.house.mail.pieces)), (1, 1))
+
+    def test_a_users_rule_reaches_no_subscriber(self) -> None:
+        def judge(letter: Letter, facts: Facts) -> Verdict:
+            effects = (Effect("mine", Forward("hook:app"), user="other"),)
+            return Verdict("accept", letter, "", effects, frozenset(), Trace(b"", (), ""))
+
+        self.use("ann@example.org", judge)
+        self.programs.arrive("hello")
+        self.assertEqual((self.network.asked, len(self.house.mail.pieces)), ([], 1))
+
+    def test_what_a_rule_deletes_is_no_dead_event(self) -> None:
+        for fate, state in (("delete", "cancelled"), ("reject", "rejected")):
+            self.use("hook:app", rule(fate=fate))
+            self.programs.arrive("hello")
+            self.assertEqual(self.house.rows()[-1]["state"], state)
+        self.assertEqual(self.programs.act(self.programs.callbacks.replay_dead("app")), 0)
+        self.assertEqual(self.network.asked, [])
 
 
 class WaysBack(Case):

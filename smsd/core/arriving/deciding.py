@@ -127,7 +127,7 @@ class Arriving:
         verdict = self.rules.verdict(made, facts)
         if isinstance(verdict, Ask):
             return verdict
-        main = known.submission(ruling.recipient(known, verdict, known.address or self._mailbox(known)))
+        main = known.submission(ruling.recipient(known, verdict, self._receiver(known)))
         further = self._further(known, verdict, main, desk, facts)
         if isinstance(further, Ask):
             return further
@@ -222,8 +222,10 @@ class Arriving:
 
     # -- plans
 
-    def _mailbox(self, known: Known) -> str:
-        return known.arrivals.deliver_to or self.postmaster
+    def _receiver(self, known: Known) -> Address:
+        if known.address:
+            return Address("mailto", known.address)
+        return known.arrivals.receiver(self.postmaster)
 
     def _plan(self, submission: Submission) -> Acceptance | Refused:
         """Its plan, or why nothing carries it."""
@@ -246,7 +248,7 @@ class Arriving:
         waiting = _replaced(
             self._planner.unrouted(submission), content=recipient.content, headers=recipient.headers
         )
-        if recipient.address.scheme == "hook":
+        if recipient.address.scheme in ("hook", "spool"):
             return waiting
         if recipient.address.scheme != "mailto":
             return held(waiting, f"it cannot be sent to {recipient.address}: {acceptance.text}")
@@ -257,8 +259,8 @@ class Arriving:
 
     def _on_record(self, known: Known, state: State, reason: str) -> Acceptance:
         """The message as it came, sent nowhere."""
-        to = known.address or self._mailbox(known)
-        submission = known.submission(Recipient(Address("mailto", to), to))
+        to = self._receiver(known)
+        submission = known.submission(Recipient(to, to.target))
         return held(self._planner.unrouted(submission), reason, state)
 
     def _traced(

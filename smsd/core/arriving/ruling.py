@@ -118,9 +118,9 @@ def letter(known: Known, server_name: str, when: tuple[int, int, str, str]) -> L
     )  # fmt: skip
 
 
-def recipient(known: Known, verdict: Verdict, mailbox: str) -> Recipient:
+def recipient(known: Known, verdict: Verdict, receiver: Address) -> Recipient:
     """Who gets it when no rule has handed it on, with what the rules have rewritten."""
-    address, parameters = Address("mailto", mailbox), DEFAULT_PARAMETERS
+    address, parameters = receiver, DEFAULT_PARAMETERS
     if "to" in verdict.changed and verdict.letter.to.strip():
         address, parameters = _rewritten_to(verdict.letter.to, address)
     if "priority" in verdict.changed:

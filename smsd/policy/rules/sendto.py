@@ -1,9 +1,10 @@
 """The addresses that rules send to, as people write them: `ann@example.org`, `mailto:ann@example.org`, `+1555…`,
-`sms:+1555…?maxmsgs=2`."""
+`sms:+1555…?maxmsgs=2`, and for what phones wrote `hook:shop`, a subscriber."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 
 from smsd.codec.mail import headers
 from smsd.codec.smsuri import parse_local, read_parameters
@@ -45,6 +46,21 @@ def read_address(text: str) -> tuple[Address, Parameters]:
     return Address("sms", target), read_parameters(pairs).parameters
 
 
+_HOOK = re.compile(r"hook:([A-Za-z0-9_][A-Za-z0-9_.-]{0,50})")
+
+
+def subscriber(text: str) -> str | None:
+    """The id in `hook:shop`; None for any other address."""
+    found = _HOOK.fullmatch(text.strip())
+    return found[1] if found else None
+
+
+def read_receiver(text: str) -> tuple[Address, Parameters]:
+    """Who gets what a phone wrote: an address, or a subscriber. InvalidValue when it is neither."""
+    named = subscriber(text)
+    return (Address("hook", named), DEFAULT_PARAMETERS) if named else read_address(text)
+
+
 def read_folder(text: str) -> tuple[Address, str]:
     """A folder of a mailbox, `ann@example.org/SMS`; InvalidValue when it is none."""
     mailbox, _, folder = text.partition("/")
@@ -54,13 +70,20 @@ def read_folder(text: str) -> tuple[Address, str]:
     return address, folder
 
 
-def check(action: Action) -> None:
+def check(action: Action, subscribers: Collection[str] = ()) -> None:
     """InvalidValue for an address without variables that is none: what is known when a rule is read need not be found out by
-    the first message."""
+    the first message. `subscribers` are those that a message may be forwarded to."""
     if isinstance(action, Folder):
         if "%" not in action.name:
             read_folder(action.name)
     elif isinstance(action, (Forward, Send, Escalate)):
         for one in (action.to,) if isinstance(action.to, str) else action.to:
-            if "%" not in one:
+            named = subscriber(one) if isinstance(action, Forward) else None
+            if named and named not in subscribers:
+                raise InvalidValue(
+                    f"{one!r} gets no message here; write hook: and one of {', '.join(sorted(subscribers))}"
+                    if subscribers
+                    else f"{one!r} gets no message here: only the server's incoming rules forward to subscribers"
+                )
+            if not named and "%" not in one:
                 read_address(one)
