@@ -14,11 +14,12 @@ from typing import Any
 
 from pydantic import Field
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred, DeferredList, fail
+from twisted.internet.defer import Deferred, fail
 from twisted.logger import Logger
 from zope.interface import implementer
 
 from smsd.config.settings import GatewaySettings
+from smsd.gateways.underway import Underway
 from smsd.interfaces import Abilities, GatewayContext, IGateway
 from smsd.values.delivery import Accepted, Failure, Kind, Piece, Scope
 from smsd.values.message import Call
@@ -52,14 +53,13 @@ class Errands(Service):
         self.context = context
         self.abilities = Abilities(schemes=frozenset({self.kind}))
         self._limits = settings
-        self._busy: set[Deferred[None]] = set()
-        self._done = 0
-        self._failed = 0
+        self._underway = Underway()
 
     @property
     def status(self) -> str:
         """How much was done."""
-        return f"{self._done} done, {self._failed} failed, {len(self._busy)} under way"
+        way = self._underway
+        return f"{way.done} done, {way.failed} failed, {len(way)} under way"
 
     def startService(self) -> None:
         """Open at once."""
@@ -69,7 +69,7 @@ class Errands(Service):
     def stopService(self) -> Deferred[None]:
         """Fires when the last errand is over; each has its time limit."""
         super().stopService()
-        return DeferredList(list(self._busy)).addCallback(lambda _: None)
+        return self._underway.end()
 
     def send(self, piece: Piece) -> Deferred[Accepted]:
         """Run the errand."""
@@ -78,20 +78,7 @@ class Errands(Service):
             return fail(
                 Failure(Kind.PERMANENT, f"this gateway carries nothing but {self.kind} calls", status="5.6.1")
             )
-        done: Deferred[Accepted] = Deferred.fromCoroutine(self._run(piece, call))
-        over: Deferred[None] = Deferred()
-        self._busy.add(over)
-
-        def count(result: Any) -> Any:
-            if isinstance(result, Accepted):
-                self._done += 1
-            else:
-                self._failed += 1
-            self._busy.discard(over)
-            over.callback(None)
-            return result
-
-        return done.addBoth(count)
+        return self._underway.send(self._run(piece, call))
 
     def _run(self, piece: Piece, call: Call) -> Coroutine[Deferred[Any], Any, Accepted]:
         """What each kind does."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import re
 from base64 import b64encode
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
 from OpenSSL import SSL
@@ -35,6 +36,8 @@ LONGEST_HEAD = 200_000
 """Octets that a server may send before its headers end (with what else comes in the same packet)."""
 KEEP = 2
 """Seconds that an idle connection is kept. Servers close theirs after five or more: ours are gone before."""
+LONGEST_WAIT = 86_400.0
+"""Seconds that a server's Retry-After means at most."""
 CLOSE = 5.0
 """Seconds for an orderly end of a connection."""
 
@@ -65,6 +68,18 @@ class Answer:
             if found.lower() == wanted:
                 return value.decode("utf-8", "replace").strip()
         return ""
+
+    def retry_after(self, now: float, shortest: float = 1.0) -> float | None:
+        """The seconds that a server wants to be left alone (RFC 9110, 10.2.3): a number, or a date; None when it does not say."""
+        text = self.header("Retry-After")
+        if text.isascii() and text.isdigit():
+            wait = float(text[:10])
+        else:
+            try:
+                wait = parsedate_to_datetime(text).timestamp() - now
+            except (ValueError, TypeError, IndexError, OverflowError):
+                return None
+        return min(max(wait, shortest), LONGEST_WAIT)
 
     @property
     def headers(self) -> Headers:

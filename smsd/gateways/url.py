@@ -6,12 +6,11 @@ its server; the rest may be a password, a number or a text.
 
 from __future__ import annotations
 
-from email.utils import parsedate_to_datetime
 from typing import Literal
 from urllib.parse import quote, urljoin
 
 from pydantic import Field
-from twisted.internet.defer import Deferred, DeferredList
+from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from smsd import __version__
@@ -31,8 +30,7 @@ MOST_REDIRECTS = 3
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 NOT_NOW = frozenset({408, 425, 429})
 SHORTEST_WAIT = 5.0
-LONGEST_WAIT = 86_400.0
-"""Bounds of a server's Retry-After, in seconds."""
+"""Seconds that a server's Retry-After means at least."""
 _WORDS = 120
 
 
@@ -59,12 +57,8 @@ class Urls(Errands):
 
     def stopService(self) -> Deferred[None]:
         """Fires when the last answer is there and the connections are closed."""
-        return (
-            super()
-            .stopService()
-            .addCallback(lambda _: DeferredList([self._client.close()]))
-            .addCallback(lambda _: None)
-        )
+        super().stopService()
+        return self._underway.end(self._client)
 
     async def _run(self, piece: Piece, call: Call) -> Accepted:
         method = call.arguments[0] if call.arguments else "GET"
@@ -154,20 +148,9 @@ class Urls(Errands):
         words = without_secrets(output[: _WORDS * 4], secrets)[:_WORDS]
         reason = without_secrets(f"{status} {answer.phrase}", secrets) + (f": {words}" if words else "")
         if answer.status >= 500 or answer.status in NOT_NOW:
-            raise temporary(reason, retry_after=self._retry_after(answer))
+            wait = answer.retry_after(self.context.reactor.seconds(), SHORTEST_WAIT)
+            raise temporary(reason, retry_after=wait)
         raise permanent(reason)
-
-    def _retry_after(self, answer: Answer) -> float | None:
-        """The seconds that a server wants to be left alone (RFC 9110, 10.2.3): a number, or a date."""
-        text = answer.header("Retry-After").strip()
-        if text.isascii() and text.isdigit():
-            wait = float(text[:10])
-        else:
-            try:
-                wait = parsedate_to_datetime(text).timestamp() - self.context.reactor.seconds()
-            except (ValueError, TypeError, IndexError, OverflowError):
-                return None
-        return min(max(wait, SHORTEST_WAIT), LONGEST_WAIT)
 
 
 def _read(url: str) -> Target:

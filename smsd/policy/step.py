@@ -17,6 +17,8 @@ from smsd.values.plan import Step, View
 MINUTE = 60_000
 # Waits between tries of a message that its network refused for now; the last one repeats until expiry.
 BACK_OFF = tuple(minutes * MINUTE for minutes in (1, 2, 5, 10, 20, 30, 60))
+# So many tries come as soon as the network said.
+OBEYED = 5
 # A gateway that fell silent may be back at once; its lane is closed, so this only keeps a broken pair from spinning.
 IN_DOUBT_WAIT = 15_000
 # How long a sent message waits for its delivery report before nobody expects one any more.
@@ -31,6 +33,14 @@ _GONE = frozenset({State.SENDING, State.SENT, State.DELIVERED, State.REJECTED, S
 def back_off(tries: int) -> int:
     """Milliseconds to wait after the `tries`-th failed try (1-based)."""
     return BACK_OFF[min(tries, len(BACK_OFF)) - 1]
+
+
+def _wait(asked: float | None, tries: int) -> int:
+    """What a network asks for counts, for a while also where it is short: one that says "a second" for ever (its clock may be
+    wrong) is asked less and less all the same."""
+    if asked is None:
+        return back_off(tries)
+    return max(int(asked * 1000), back_off(tries - OBEYED) if tries > OBEYED else 0)
 
 
 def _step(view: View, state: State, **said: Any) -> Step:
@@ -70,7 +80,7 @@ def after_outcome(view: View, outcome: Accepted | Failure, now: int) -> Step:
         if view.asked and outcome.scope is Scope.GATEWAY:
             due = now + IN_DOUBT_WAIT  # those that refused it before are not asked again at once
         return _step(view, State.READY, due=due, reason=reason, attempt=True, stick=begun)
-    wait = back_off(tries) if outcome.retry_after is None else int(outcome.retry_after * 1000)
+    wait = _wait(outcome.retry_after, tries)
     return _step(
         view, State.READY, due=now + wait, tries=tries, reason=reason, attempt=True, stick=begun, elsewhere=no_way and not begun
     )  # fmt: skip

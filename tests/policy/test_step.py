@@ -87,6 +87,16 @@ class Outcomes(SynchronousTestCase):
         step = after_outcome(view(), Failure(Kind.TEMPORARY, "wait", retry_after=7), NOW)
         self.assertEqual(step.due, NOW + 7000)
 
+    def test_but_not_for_ever(self) -> None:
+        """A server that says "in a second" each time is not asked each second for days."""
+        soon = Failure(Kind.TEMPORARY, "wait", retry_after=1)
+        waits = [after_outcome(view(tries=tries), soon, NOW).due - NOW for tries in range(30)]
+        self.assertEqual(waits[:5], [1000] * 5)
+        self.assertEqual(waits[5:8], [back_off(1), back_off(2), back_off(3)])
+        self.assertEqual(waits[-1], BACK_OFF[-1])
+        late = Failure(Kind.TEMPORARY, "wait", retry_after=7200)
+        self.assertEqual(after_outcome(view(tries=20), late, NOW).due, NOW + 7_200_000)
+
     @given(
         st.sampled_from([Accepted("1"), *FAILURES]),
         st.integers(1, 5),

@@ -6,11 +6,8 @@ doubt. No log and no reason shows more of a URL than its server.
 
 from __future__ import annotations
 
-from email.utils import parsedate_to_datetime
-from typing import Any
-
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred, DeferredList
+from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from zope.interface import implementer
 
@@ -22,6 +19,7 @@ from smsd.gateways.exchange import Answer, Unanswered
 from smsd.gateways.fetching import Client
 from smsd.gateways.guard import Guard
 from smsd.gateways.trust import policy
+from smsd.gateways.underway import Underway
 from smsd.interfaces import Abilities, GatewayContext, IGateway
 from smsd.values.delivery import Accepted, Failure, Kind, Piece
 from smsd.values.errors import InvalidValue
@@ -30,9 +28,6 @@ ANSWER = 2_000
 """Octets that are read of an answer, for the words in it."""
 WORDS = 120
 AGENT = f"smsd/{__version__}"
-SHORTEST_WAIT = 1.0
-LONGEST_WAIT = 86_400.0
-"""Bounds of a server's Retry-After, in seconds."""
 NOT_NOW = frozenset({408, 425, 429})
 
 
@@ -51,42 +46,27 @@ class Posting(Service):
         guard = None if subscriber else Guard(settings.callbacks.allow_networks)
         trust = policy(subscriber.ca, subscriber.certificate) if subscriber else policy()
         self._client = Client(context.reactor, trust, slots, guard=guard)
-        self._busy: set[Deferred[None]] = set()
-        self._done = 0
-        self._failed = 0
+        self._underway = Underway()
 
     @property
     def used(self) -> bool:
         """Whether anything was ever to be carried."""
-        return bool(self._done or self._failed or self._busy)
+        return bool(self._underway.done or self._underway.failed or self._underway)
 
     @property
     def status(self) -> str:
         """How much was done."""
-        return f"{self._done} done, {self._failed} failed, {len(self._busy)} under way"
+        way = self._underway
+        return f"{way.done} done, {way.failed} failed, {len(way)} under way"
 
     def stopService(self) -> Deferred[None]:
         """Fires when the last answer is there (each has its time limit) and the connections are closed."""
         super().stopService()
-        done = DeferredList(list(self._busy)).addCallback(lambda _: DeferredList([self._client.close()]))
-        return done.addCallback(lambda _: None)
+        return self._underway.end(self._client)
 
     def send(self, piece: Piece) -> Deferred[Accepted]:
         """Tell one event."""
-        done: Deferred[Accepted] = Deferred.fromCoroutine(self._deliver(piece))
-        over: Deferred[None] = Deferred()
-        self._busy.add(over)
-
-        def count(result: Any) -> Any:
-            if isinstance(result, Accepted):
-                self._done += 1
-            else:
-                self._failed += 1
-            self._busy.discard(over)
-            over.callback(None)
-            return result
-
-        return done.addBoth(count)
+        return self._underway.send(self._deliver(piece))
 
     async def _deliver(self, piece: Piece) -> Accepted:
         raise NotImplementedError
@@ -122,18 +102,6 @@ class Posting(Service):
             line=line,
         )
         return line
-
-    def _retry_after(self, answer: Answer) -> float | None:
-        """The seconds that a server wants to be left alone (RFC 9110, 10.2.3): a number, or a date."""
-        text = answer.header("Retry-After").strip()
-        if text.isascii() and text.isdigit():
-            wait = float(text[:10])
-        else:
-            try:
-                wait = parsedate_to_datetime(text).timestamp() - self.context.reactor.seconds()
-            except (ValueError, TypeError, IndexError, OverflowError):
-                return None
-        return min(max(wait, SHORTEST_WAIT), LONGEST_WAIT)
 
 
 def refused(reason: str) -> Failure:

@@ -111,7 +111,7 @@ class Subscriber(Posting):
         if isinstance(answer, Answer):
             if 300 <= answer.status < 400:
                 line += "; redirects are not followed: write the new URL into the configuration"
-            wait = self._retry_after(answer) or wait
+            wait = answer.retry_after(self.context.reactor.seconds()) or wait
         self._trouble = f"{self._troubles} times in a row: {line}"
         return Failure(
             Kind.TEMPORARY, line, scope=Scope.GATEWAY, retry_after=wait, status="4.4.1", keeps_place=True

@@ -54,7 +54,12 @@ class Urls(Posting):
         if 200 <= answer.status < 300:
             return Accepted()
         if answer.status >= 500 or answer.status in NOT_NOW:
-            raise Failure(Kind.TEMPORARY, line, retry_after=self._retry_after(answer), status="4.3.0")
+            raise Failure(
+                Kind.TEMPORARY,
+                line,
+                retry_after=answer.retry_after(self.context.reactor.seconds()),
+                status="4.3.0",
+            )
         raise refused(line + ("; redirects are not followed" if answer.status < 400 else ""))
 
 

@@ -10,13 +10,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
-from email.utils import parsedate_to_datetime
 from html import escape
-from typing import Any
 from urllib.parse import quote, quote_plus, urljoin
 
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred, DeferredList
+from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from zope.interface import implementer
 
@@ -31,6 +29,7 @@ from smsd.gateways.errands import without_secrets
 from smsd.gateways.exchange import Answer, Unanswered, login_lines
 from smsd.gateways.http.settings import Settings
 from smsd.gateways.lean import LeanClient
+from smsd.gateways.underway import Underway
 from smsd.interfaces import Abilities, GatewayContext, IGateway
 from smsd.values.delivery import Accepted, Failure, Kind, Piece, Scope
 from smsd.values.errors import InvalidValue
@@ -39,9 +38,6 @@ MOST_REDIRECTS = 3
 MOST_ORIGINS = 4
 """Servers whose address is remembered in its parts."""
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
-SHORTEST_WAIT = 1.0
-LONGEST_WAIT = 86_400.0
-"""Bounds of a provider's Retry-After, in seconds."""
 _SECRET = re.compile(r"pass|pwd|pin|token|secret|key|auth|sig")
 _LONG = 8
 """Characters from which on something is told apart from what happens to look like it."""
@@ -73,14 +69,13 @@ class Http(Service):
             context.reactor, trust.policy(settings.ca, settings.certificate, settings.key), settings.window
         )
         self._origins: dict[str, Target] = {}
-        self._busy: set[Deferred[None]] = set()
-        self._done = 0
-        self._failed = 0
+        self._underway = Underway()
 
     @property
     def status(self) -> str:
         """How much was handed over."""
-        return f"{self._done} accepted, {self._failed} not, {len(self._busy)} under way"
+        way = self._underway
+        return f"{way.done} accepted, {way.failed} not, {len(way)} under way"
 
     def startService(self) -> None:
         """Open at once: whether the provider is there is known with the first message."""
@@ -90,28 +85,11 @@ class Http(Service):
     def stopService(self) -> Deferred[None]:
         """Fires when the last answer is there, or its deadline over, and the connections are closed."""
         super().stopService()
-        return (
-            DeferredList(list(self._busy))
-            .addCallback(lambda _: DeferredList([self._client.close()]))
-            .addCallback(lambda _: None)
-        )
+        return self._underway.end(self._client)
 
     def send(self, piece: Piece) -> Deferred[Accepted]:
         """Hand one piece to the provider."""
-        done: Deferred[Accepted] = Deferred.fromCoroutine(self._send(piece))
-        over: Deferred[None] = Deferred()
-        self._busy.add(over)
-
-        def count(result: Any) -> Any:
-            if isinstance(result, Accepted):
-                self._done += 1
-            else:
-                self._failed += 1
-            self._busy.discard(over)
-            over.callback(None)
-            return result
-
-        return done.addBoth(count)
+        return self._underway.send(self._send(piece))
 
     async def _send(self, piece: Piece) -> Accepted:
         facts = self._facts(piece)
@@ -266,23 +244,7 @@ def _reply(answer: Answer, now: float) -> Reply:
     headers: dict[str, str] = {}
     for name, value in answer.lines:
         headers.setdefault(name.decode("latin-1").lower(), value.decode("utf-8", "replace"))
-    wait = _wait(headers.get("retry-after", ""), now)
-    return Reply(answer.status, answer.body, headers, answer.whole, wait, answer.phrase)
-
-
-def _wait(text: str, now: float) -> float | None:
-    """The seconds that a Retry-After asks for (RFC 9110, 10.2.3): a number, or a date."""
-    text = text.strip()
-    if not text:
-        return None
-    if text.isascii() and text.isdigit():
-        wait = float(text[:10])
-    else:
-        try:
-            wait = parsedate_to_datetime(text).timestamp() - now
-        except (ValueError, TypeError, IndexError, OverflowError):
-            return None
-    return min(max(wait, SHORTEST_WAIT), LONGEST_WAIT)
+    return Reply(answer.status, answer.body, headers, answer.whole, answer.retry_after(now), answer.phrase)
 
 
 def _following(method: str, target: Target, answer: Answer) -> Target | None:
