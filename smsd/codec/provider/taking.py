@@ -188,7 +188,8 @@ def _octets(mapping: Octets, item: Item, what: str) -> bytes:
         text = "".join((raw if isinstance(raw, str) else raw.decode("latin-1")).split())
         octets = _plain(text, mapping.written, what)
     # Without the length that should be there it is taken as it is.
-    return octets[1:] if mapping.length and octets[0] == len(octets) - 1 else octets
+    counted = mapping.length and octets and octets[0] == len(octets) - 1
+    return octets[1:] if counted else octets
 
 
 def _plain(text: str, written: str, what: str) -> bytes:
