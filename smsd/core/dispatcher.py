@@ -178,14 +178,18 @@ class Dispatcher:
     def _plan_notice(self, submission: Submission, parent: int) -> Acceptance | None:
         """The plan of a report, for the transaction of its cause; None (and a line in the log) when nothing can carry it. That
         transaction must not fail over it: what happened on the wire would not be known."""
+        scheme = submission.recipients[0].address.scheme
         try:
+            if submission.door == RULES and submission.account and scheme == "sms":
+                self._planner.check_open(
+                    submission.account
+                )  # a program answers a phone, which its account pays
             acceptance = self._planner.plan(submission, parent, reserve=False)
         except (Refused, InvalidValue) as error:
             self.log.warn("nobody is told what became of message {parent}: {e}", parent=parent, e=error)
             return None
         if acceptance.planned:
             return acceptance
-        scheme = submission.recipients[0].address.scheme
         if scheme in ("hook", "dlr") or (submission.door == "notice" and scheme in self.schemes):
             # Its gateway is being made anew by a reload, or is not active: it waits.
             return self._planner.unrouted(submission)._replace(parent=parent)

@@ -157,6 +157,13 @@ class Planner:
         """The account with this name, None when there is none."""
         return self._find_account(name)
 
+    def check_open(self, name: str) -> None:
+        """Refused when this account is closed, or not there any more."""
+        account = self._find_account(name)
+        closed = f"there is no account {name}" if account is None else account.closed(self._now() / 1000)
+        if closed:
+            raise Refused(Reason.NOT_ALLOWED, closed)
+
     def check(self, recipient: Recipient, content: Text | Binary, account_name: str | None) -> None:
         """Refused when `plan` would certainly decline this recipient: its number, its gateway."""
         account = self._find_account(account_name) if account_name else None

@@ -331,12 +331,14 @@ class Carrying:
             return []
         to = submission.recipients[0].address
         if to.scheme == "sms" and not self._replies.hush(cursor, to.target, "answer", item.now, MOST_ANSWERS):
-            why = f"its answer was not sent: this phone has had {MOST_ANSWERS} within an hour"
-            cursor.execute("update delivery set reason=? where id=?", (why, piece.delivery))
-            return []
+            return _unsaid(cursor, piece, f"this phone has had {MOST_ANSWERS} within an hour")
         accepted = self.plan(submission, piece.message)
         if accepted is None:
             return []
+        if to.scheme == "sms" and piece.account is not None:  # whose rule it was, or whose message, pays
+            over = self._accepting.charge(cursor, accepted)
+            if over is not None:
+                return _unsaid(cursor, piece, over.text)
         (committed,) = self._accepting.write(cursor, [accepted])
         return list(committed.lanes.values())
 
@@ -363,6 +365,13 @@ def _view(item: Settlement) -> View:
         wants=piece.wants, report=piece.report and item.space != "", maybe_twice=piece.maybe_twice,
         in_doubt=item.in_doubt, seq=piece.seq, others=item.others, asked="!" in item.route, blamed=item.blamed,
     )  # fmt: skip
+
+
+def _unsaid(cursor: sqlite3.Cursor, piece: Piece, why: str) -> list[int]:
+    """The answer of a program, URL or statement goes nowhere; wakes nobody."""
+    reason = f"its answer was not sent: {why}"
+    cursor.execute("update delivery set reason=? where id=?", (reason, piece.delivery))
+    return []
 
 
 def _too_fast(item: Settlement) -> bool:

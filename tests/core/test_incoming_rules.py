@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred, fail, succeed
 
 from smsd.core.arriving import Arrivals, Rulebook
 from smsd.gateways.smtp.letters import letter as as_mail
-from smsd.interfaces import MessageIn, PartIn
+from smsd.interfaces import Abilities, MessageIn, PartIn
 from smsd.policy.reply import CONFLICT
 from smsd.policy.rules import engine
 from smsd.policy.rules.letter import Ask, Effect, Facts, Letter, Question, Trace, Verdict
@@ -29,6 +29,7 @@ from smsd.policy.rules.model import (
 from smsd.store import operating
 from smsd.values.account import Account
 from smsd.values.address import Address
+from smsd.values.delivery import Accepted
 from smsd.values.errors import Refused
 from smsd.values.message import Call, Priority, Recipient, Submission, Text
 from tests.core.arriving import PHONE, ArrivingCase, Judge, parts, rule
@@ -249,8 +250,6 @@ class Effects(RulesCase):
         self.assertEqual(set(self.mails()), {("bob@example.org", "ciao"), ("ann@example.org", "ciao")})
 
     def test_what_counts_as_delivered(self) -> None:
-        from smsd.interfaces import Abilities
-
         self.house.gateway("effects", Abilities(frozenset({"program", "url"})))
         for action, delivered in (
             (Folder("bob@example.org/SMS"), True),
@@ -265,8 +264,6 @@ class Effects(RulesCase):
             self.assertEqual(self.record()[-1][0] == "delivered", delivered, action)
 
     def test_a_program_gets_the_message(self) -> None:
-        from smsd.interfaces import Abilities
-
         effects = self.house.gateway("effects", Abilities(frozenset({"program"})))
         self.house.outlet("effects").opened(1)
         self.rules(rule(Program(("/bin/log", "x"))))
@@ -435,6 +432,28 @@ class UsersOwnRules(RulesCase):
         self.rules(lambda letter, facts: Verdict("accept", letter, "", effects), further=further)
         self.sms()
         self.assertEqual(self.counted(), [("ann", 1)])
+
+    def test_what_a_users_program_answers_is_paid_by_the_account(self) -> None:
+        programs = self.house.gateway("programs", Abilities(frozenset({"url"})))
+        programs.answer = lambda piece: Accepted(output=f"answer {len(programs.pieces)}")
+        self.house.outlet("programs").opened(1)
+        self.own(Url("http://127.0.0.1/", reply=True))
+        for text in "abc":
+            self.sms(text)
+            self.house.advance(1)
+        self.assertEqual(self.texts(), [(PHONE, "answer 1"), (PHONE, "answer 2")])
+        self.assertEqual(self.counted(), [("ann", 2)], "the requests themselves cost nothing")
+        reasons = [row["reason"] for row in self.house.rows() if row["target"].startswith("url:")]
+        self.assertEqual(reasons[:2], [None, None])
+        self.assertIn("its answer was not sent: account ann may send 2 messages", reasons[2])
+        self.house.accounts["ann"] = Account("ann", active=False)
+        self.sms("closed")
+        self.house.advance(1)
+        self.assertEqual((len(self.texts()), self.counted()), (2, [("ann", 2)]))
+        self.rules(rule(Url("http://127.0.0.1/", reply=True)))
+        self.sms("d")
+        self.house.advance(1)
+        self.assertEqual((len(self.texts()), self.counted()), (3, [("ann", 2)]), "that of the administrator")
 
     def test_a_closed_account_sends_nothing(self) -> None:
         self.house.accounts["ann"] = Account("ann", active=False)

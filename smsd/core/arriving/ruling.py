@@ -18,7 +18,16 @@ from smsd.policy.rules.letter import Ask, Effect, Facts, Letter, Trace, Verdict
 from smsd.policy.rules.model import Folder, Forward, Program, Url
 from smsd.values.address import Address, masked
 from smsd.values.errors import InvalidValue, Refused
-from smsd.values.message import DEFAULT_PARAMETERS, Binary, Content, Parameters, Recipient, Submission, Text
+from smsd.values.message import (
+    DEFAULT_PARAMETERS,
+    Binary,
+    Call,
+    Content,
+    Parameters,
+    Recipient,
+    Submission,
+    Text,
+)
 
 Made = TypeVar("Made")
 Sent = tuple[Submission, list[Submission]]
@@ -168,7 +177,7 @@ def children(
     own rule sends to a phone is sent by his account."""
     made = effects.submissions(verdict._replace(effects=(effect,)), main, known.arrival.now, failed)
     if effect.user:
-        made = [replace(one, account=effect.user) if _to_phones(one) else one for one in made]
+        made = [replace(one, account=effect.user) if _to_phones(one) or _asks(one) else one for one in made]
     if not isinstance(effect.action, (Forward, Folder)) or not verdict.changed & (_SHOWN | {"to"}):
         return made
     about = shown(known, verdict)
@@ -183,6 +192,11 @@ def children(
 
 def _to_phones(one: Submission) -> bool:
     return any(recipient.address.scheme == "sms" for recipient in one.recipients)
+
+
+def _asks(one: Submission) -> bool:
+    """Whether what it does may answer a phone."""
+    return isinstance(one.content, Call) and one.content.reply.startswith("sms:")
 
 
 def hands_on(effect: Effect) -> bool:
