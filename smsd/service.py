@@ -88,6 +88,7 @@ class Server(Service):
         self.overrides = overrides
         self._use(overrides.effective())
         await house.book.load()
+        await house.knowing.load()
         await house.tokens.load()
         self._then("tokens", house.tokens.stop)
         control = house.clerk.control = self._control(house)
@@ -234,7 +235,12 @@ class Server(Service):
         self._use(self.overrides.effective())
         await house.rulework.look()
         troubles += await house.simulators.become(house.wanted_simulators(new))
-        troubles += await house.gateways.become(house.wanted_gateways(new))
+        gateways = house.wanted_gateways(new)
+        house.queue.replacing(gateways)
+        try:
+            troubles += await house.gateways.become(gateways)
+        finally:
+            house.queue.replacing(())
         house.queue.release()
         troubles += await house.doors.become(house.wanted_doors(new))
         house.ports.hold()

@@ -5,7 +5,7 @@ What tiers there are is decided in `policy.route`; here they are made of outlets
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from smsd.core.outlet import Outlet
@@ -20,6 +20,7 @@ class Serving:
         self._outlets = outlets
         self.groups: Mapping[str, Group] = NO_GROUPS
         self._ways: list[Way] | None = None
+        self._kept: dict[str, Way] = {}
         self._everybody: dict[str, list[Outlet]] = {}
         # Of routes without tiers, which is most: all who serve them.
         self._alike: dict[str, list[Outlet]] = {}
@@ -31,10 +32,16 @@ class Serving:
         for remembered in (self._everybody, self._alike, self._tiers):
             remembered.clear()
 
+    def keep(self, names: Collection[str]) -> None:
+        """What these gateways can do is reckoned with although they leave, until others are kept."""
+        self._kept = {name: outlet.way for name, outlet in self._outlets.items() if name in names}
+        self.changed()
+
     def ways(self) -> list[Way]:
         """All gateways, open or not; the same list until one comes or goes."""
         if self._ways is None:
-            self._ways = [outlet.way for outlet in self._outlets.values() if not outlet.leaving]
+            here = {name: outlet.way for name, outlet in self._outlets.items() if not outlet.leaving}
+            self._ways = list((self._kept | here).values())
         return self._ways
 
     @property

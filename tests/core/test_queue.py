@@ -5,7 +5,7 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from smsd.values.delivery import Accepted, Failure, Kind, NetworkReport, Scope
-from smsd.values.message import Parameters, Priority, Report, Wants
+from smsd.values.message import Declined, Parameters, Priority, Report, Wants
 from tests.house import MODEM, House
 
 TEMPORARY = Failure(Kind.TEMPORARY, "network busy")
@@ -36,6 +36,30 @@ class Carrying(QueueCase):
         self.assertEqual((self.texts(), self.house.states()), ([], ["ready"]))
         self.house.open()
         self.assertEqual((self.texts(), self.house.states()), (["one"], ["sent"]))
+
+    def test_one_that_is_being_replaced(self) -> None:
+        """What comes meanwhile waits for its successor; for one that leaves for good nothing is taken."""
+        self.gsm.manual = True
+        self.house.open()
+        self.house.send("+15550000001", "one")
+        queue = self.house.queue
+        queue.replacing({"gsm1", "mail"})
+        gone = queue.remove("gsm1")
+        self.house.send("+15550000002", "two")
+        self.gsm.release()
+        self.house.wait(gone)
+        self.house.send("+15550000003", "three")
+        outlet = queue.outlet("gsm1", self.gsm.abilities)
+        outlet.gateway = self.gsm
+        queue.replacing(())
+        self.house.send("+15550000004", "four")
+        self.gsm.manual = False
+        outlet.opened(1)
+        self.house.settle()
+        self.assertEqual(self.texts(), ["one", "two", "three", "four"])
+        self.house.wait(queue.remove("gsm1"))
+        refused = self.house.send("+15550000005", "five").recipients[0]
+        self.assertIsInstance(refused, Declined)
 
     def test_order_within_a_lane(self) -> None:
         for n in range(20):
