@@ -1,4 +1,5 @@
-"""The gateways that carry events to programs: nobody writes them down, subscribers and doors want them.
+"""The gateways that carry events to programs, and results to spool folders: nobody writes them down, subscribers and doors want
+them.
 
 Part of the composition root: decides nothing.
 """
@@ -10,6 +11,8 @@ from typing import Any
 from smsd import registry
 from smsd.config.settings import Configuration
 from smsd.config.subscribers import URLS
+
+SPOOL = "spool"
 
 
 def hooks(configuration: Configuration) -> list[Any]:
@@ -25,6 +28,9 @@ def hooks(configuration: Configuration) -> list[Any]:
         door.active and door.type == "http" for door in configuration.listeners
     ):
         made.append(model(id=URLS, type="callback", callbacks=configuration.callbacks))
+    spools = tuple(door for door in configuration.listeners if door.active and door.type == SPOOL)
+    if spools:
+        made.append(registry.find(registry.GATEWAYS, SPOOL).Settings(id=SPOOL, type=SPOOL, doors=spools))
     return made
 
 

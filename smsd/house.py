@@ -32,6 +32,7 @@ from smsd.core.explaining import Explainer
 from smsd.core.inbound import Arrivals, Inbound
 from smsd.core.jobs import Jobs
 from smsd.core.judging import Judge
+from smsd.core.knowing import Knowing
 from smsd.core.memory import Memory
 from smsd.core.planning import Planner, Policies
 from smsd.core.postoffice.office import PostOffice
@@ -80,6 +81,7 @@ class House:
         self.planner = Planner(self.store.ids, self.store.now, self.queue, find)
         self.planner.zone = self.accounts.directory.zone
         self.book = Book(self.store, self.accounts.directory, self.planner.period, self._carrying)
+        self.knowing = Knowing(self.store, self.accounts.guessing)
         self.importer = Importer(self.book, self.planner.period, self.store.now)
         self.judge = Judge(self.planner, self.store.now, find)
         self.dispatcher = Dispatcher(self.store, self.planner, self.queue, self.judge)
@@ -260,6 +262,7 @@ class House:
             dispatcher=self.dispatcher,
             inbound=self.inbound,
             portal=self.accounts.portal,
+            guessing=self.accounts.guessing,
             post_office=self.answer_office,
             reports=self.queue.reports,
             carries=self._carries,
@@ -347,7 +350,7 @@ class House:
             {
                 "id": settings.id,
                 "type": settings.type,
-                "listen": settings.listen,
+                "listen": settings.listen or [getattr(settings, "folder", "")],
                 "running": settings.id in self.doors.services,
                 "counted": settings.counted,
             }
