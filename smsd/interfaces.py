@@ -291,6 +291,7 @@ class FrontendContext:
     domains: frozenset[str] = frozenset()
     gateways: frozenset[str] = frozenset()
     deliver_pins: dict[str, str] | None = None
+    guessing: Any = None  # smsd.core.guessing.Guessing of the accounts, for secrets that are no account's
     country: str | None = None
     percent_logins: bool = False
     post_office: Any = None  # IPostOffice, or None

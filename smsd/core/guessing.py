@@ -9,6 +9,7 @@ Knows no passwords and refuses nobody by itself.
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TypeVar
@@ -23,8 +24,10 @@ LONGEST_ACCOUNT = 60.0
 """Seconds: the longest lock of an account against strangers, who are many addresses by then."""
 FORGET = 3600.0
 """Seconds after the last failure."""
-KNOWN = 7 * 86400.0
+KNOWN = 30 * 86400.0
 """Seconds that a pair of address and account stays known after its last login."""
+REFRESH = 86400.0
+"""Seconds after which a login of a known pair is worth writing again."""
 MOST = 10_000
 """Entries per table; the oldest go first."""
 
@@ -49,11 +52,17 @@ def origin(peer: str) -> str:
 
 
 class Guessing:
-    """The tables."""
+    """The tables. `learned(pair, until)` is told of pairs that are worth keeping over a restart; `remember` gives them back."""
 
-    def __init__(self) -> None:
+    def __init__(self, learned: Callable[[Key, float], None] = lambda pair, until: None) -> None:
+        self.learned = learned
         self._counts: dict[Key, _Count] = {}
         self._known: dict[Key, float] = {}
+
+    def remember(self, pairs: Iterable[tuple[Key, float]]) -> None:
+        """Pairs that were known before, the oldest first."""
+        for pair, until in pairs:
+            _put(self._known, pair, until)
 
     def wait(self, peer: str, name: str, now: float) -> float:
         """Seconds until this peer may try this account again; 0 is now."""
@@ -80,9 +89,13 @@ class Guessing:
     def succeeded(self, peer: str, name: str, now: float) -> None:
         """A login. The address keeps its failures: a guesser may well have an account of his own."""
         pair = (origin(peer), name)
-        self._known.pop(pair, None)
-        _put(self._known, pair, now + KNOWN)
+        before = self._known.pop(pair, 0.0)
         self._counts.pop(pair, None)
+        if before - now > KNOWN - REFRESH:
+            _put(self._known, pair, before)
+            return
+        _put(self._known, pair, now + KNOWN)
+        self.learned(pair, now + KNOWN)
 
     def _keys(self, peer: str, name: str, now: float) -> tuple[Key, ...]:
         address = origin(peer)

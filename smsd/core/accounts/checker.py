@@ -117,7 +117,7 @@ class Accounts:
         self._reactor = reactor
         self._percent = percent_logins
         self._verifier = Verifier(reactor, run)
-        self._guessing = Guessing()
+        self.guessing = Guessing()
         self._lines: dict[str, DeferredLock] = {}
         self.portal = _QuickPortal(self)
         self.replace(settings)
@@ -225,7 +225,7 @@ class Accounts:
         if entry is not None and not _same(entry, self.directory.get(name)):
             raise Denied(Reason.SLOW_DOWN, "the accounts have just changed: try again")
         if not right:
-            self._guessing.failed(peer, name, self._reactor.seconds())
+            self.guessing.failed(peer, name, self._reactor.seconds())
             _log.info(
                 "login refused: wrong password for {account}, from {peer}",
                 account=name if entry is not None else "an unknown user",
@@ -236,7 +236,7 @@ class Accounts:
     def _decided(self, right: bool, name: str, entry: Entry | None, peer: str) -> str:
         if not right or entry is None:
             raise _stranger()
-        self._guessing.succeeded(peer, name, self._reactor.seconds())
+        self.guessing.succeeded(peer, name, self._reactor.seconds())
         return self._admit(entry, peer)
 
     def _admit(self, entry: Entry, peer: str) -> str:
@@ -256,7 +256,7 @@ class Accounts:
         return account.name
 
     def _slow_down(self, name: str, peer: str, now: float) -> None:
-        wait = self._guessing.wait(peer, name, now)
+        wait = self.guessing.wait(peer, name, now)
         if wait > 0:
             _log.debug("login put off for {wait} s, from {peer}", wait=wait, peer=peer)
             raise Denied(Reason.SLOW_DOWN, f"too many wrong passwords: try again in {math.ceil(wait)} s")

@@ -8,6 +8,7 @@ never logged.
 from __future__ import annotations
 
 import hmac
+import math
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred, succeed
@@ -71,12 +72,7 @@ class Deliver:
             raise Refused(
                 Reason.BAD_REQUEST, f"{', '.join(missing)} missing: id, pass, number and data are obligatory"
             )
-        pins = self._door.context.deliver_pins or {}
-        pin = pins.get(given["id"])
-        # The same work for an unknown gateway: the time must not tell which ids exist.
-        matches = hmac.compare_digest((pin or "\0").encode(), given["pass"].encode())
-        if not pin or not matches:
-            raise Refused(Reason.NOT_ALLOWED, "id and pass match no gateway and its PIN")
+        self._check_pin(request.peer, given["id"], given["pass"])
         number = given["number"] = bare_number(given["number"])
         if not number:
             raise Refused(Reason.BAD_NUMBER, "number is empty: write the number of the phone that wrote")
@@ -86,6 +82,21 @@ class Deliver:
             id=given.get("msgid") or request.header(b"idempotency-key") or "",
             hops=hops.read(request.header(hops.NAME)),
         )  # fmt: skip
+
+    def _check_pin(self, peer: str, gateway: str, shown: str) -> None:
+        """A PIN has four digits: who guesses has to wait, like everybody who guesses passwords."""
+        now, guessing = self._door.context.reactor.seconds(), self._door.context.guessing
+        name = f"{gateway[:64]}:deliver"  # no account has a colon in its name
+        wait = 0.0 if guessing is None else guessing.wait(peer, name, now)
+        if wait > 0:
+            raise Refused(Reason.SLOW_DOWN, f"too many wrong PINs: try again in {math.ceil(wait)} s")
+        pin = (self._door.context.deliver_pins or {}).get(gateway)
+        # The same work for an unknown gateway: the time must not tell which ids exist.
+        right = hmac.compare_digest((pin or "\0").encode(), shown.encode()) and bool(pin)
+        if guessing is not None:
+            (guessing.succeeded if right else guessing.failed)(peer, name, now)
+        if not right:
+            raise Refused(Reason.NOT_ALLOWED, "id and pass match no gateway and its PIN")
 
     def _content(self, given: dict[str, str]) -> Text | Binary:
         binary = given.get("binary", "").strip().lower()
