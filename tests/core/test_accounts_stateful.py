@@ -40,7 +40,7 @@ BOTH = {
 CHANGED = KIND.flatmap(
     lambda kind: st.tuples(
         st.tuples(st.just(kind), st.sampled_from(NAMES[kind])),
-        st.fixed_dictionaries({}, optional={**BOTH, **SAYABLE[kind]}),
+        st.fixed_dictionaries(SAYABLE[kind], optional=BOTH),
     )
 )
 ACTION = st.one_of(
