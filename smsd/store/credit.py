@@ -261,20 +261,25 @@ def before(connection: sqlite3.Connection, payer: str, line: int) -> tuple[int, 
 def wrong(connection: sqlite3.Connection) -> list[str]:
     """Where the books do not add up: nothing, whenever and however the server was stopped."""
     found = []
-    for payer, available, reserved, booked, set_aside, opened in connection.execute(
-        "select b.payer, b.available, b.reserved,"
-        " (select coalesce(sum(amount), 0) from ledger where payer=b.payer),"
-        " (select coalesce(sum(reserved), 0) from ledger where payer=b.payer),"
-        " (select coalesce(sum(open*price), 0) from charge where payer=b.payer) from balance b"
-    ):
-        if available != booked or reserved != set_aside:
-            found.append(
-                f"{named(payer)}: the ledger says {booked} and {set_aside}, the balance {available} and {reserved}"
-            )
-        if reserved != opened:
-            found.append(f"{named(payer)}: {reserved} is reserved, and {opened} is open")
+    booked = {
+        payer: (amount, reserved)
+        for payer, amount, reserved in connection.execute(
+            "select payer, sum(amount), sum(reserved) from ledger group by payer"
+        )
+    }
+    opened = dict(
+        tuple(row) for row in connection.execute("select payer, sum(open*price) from charge group by payer")
+    )
+    for payer, available, reserved in connection.execute("select payer, available, reserved from balance"):
+        lines = booked.pop(payer, (0, 0))
+        if lines != (available, reserved):
+            found.append(f"{named(payer)}: the ledger says {lines}, the balance {(available, reserved)}")
+        if reserved != opened.pop(payer, 0):
+            found.append(f"{named(payer)}: {reserved} is reserved, and something else is open")
         if available < 0 or reserved < 0:
             found.append(f"{named(payer)}: {available} or {reserved} is below zero")
+    for payer in {*booked, *opened}:
+        found.append(f"{named(payer)}: there are lines in the ledger, and no balance")
     for (delivery,) in connection.execute(
         "select c.delivery from charge c left join delivery d on d.id=c.delivery"
         " where c.open>0 and (d.id is null or d.state>=10 or (d.state=2 and c.late=0)) limit 20"
@@ -285,10 +290,6 @@ def wrong(connection: sqlite3.Connection) -> list[str]:
         " and c.open + c.paid < c.parts and d.state in (0, 1, 2, 4, 5, 6, 10) limit 20"
     ):
         found.append(f"delivery {delivery} is under way or sent, and not all of it is paid or reserved")
-    for payer, _ in connection.execute(
-        "select payer, count(*) from ledger where payer not in (select payer from balance) group by payer"
-    ):
-        found.append(f"{named(payer)}: there are lines in the ledger, and no balance")
     return found
 
 

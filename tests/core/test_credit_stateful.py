@@ -24,7 +24,7 @@ from smsd.interfaces import Abilities
 from smsd.policy.charge import Price, PriceList, Tariffs
 from smsd.store import credit, operating
 from smsd.values.account import Account
-from smsd.values.delivery import Accepted, Failure, Kind, NetworkReport, Piece, Scope
+from smsd.values.delivery import Accepted, Failure, Kind, NetworkReport, Piece, Scope, State
 from smsd.values.errors import InvalidValue, Reason, Refused
 from smsd.values.message import Parameters, Wants, Window
 from tests.house import House, submission
@@ -34,6 +34,10 @@ LISTS = [
     PriceList({"1": Price(100), "15550000003": Price(0)}),
     PriceList({"1": Price(450, "one"), "15550000002": Price(1000, "dear")}),
 ]
+CAN = {
+    "retry": (State.FAILED, State.EXPIRED, State.CANCELLED, State.HELD),
+    "cancel": (State.READY, State.HELD, State.GATHERED),
+}
 NO = {
     "busy": Failure(Kind.TEMPORARY, "busy"),
     "never": Failure(Kind.PERMANENT, "no such number"),
@@ -150,7 +154,9 @@ class Story:
             self.quiet()
 
     def verb(self, verb: str, which: int) -> None:
-        rows = self.house.wait(self.house.store.ask(operating.find, door="http", limit=1000))
+        # Mostly those with which it can be done.
+        states = () if which > 8 else CAN[verb]
+        rows = self.house.wait(self.house.store.ask(operating.find, states=states, door="http", limit=1000))
         if not rows:
             return
         now = self.house.store.now()
