@@ -238,7 +238,7 @@ def _quoted(recipient: Recipient, quote: Quote) -> dict[str, Any]:
 
 def _id(milliseconds: int) -> int:
     """The first id of a time, 0 for none."""
-    return min(first_at(milliseconds), owned.LAST) if milliseconds else 0
+    return min(max(first_at(milliseconds), 1), owned.LAST) if milliseconds else 0
 
 
 def _named(row: dict[str, Any]) -> dict[str, Any]:

@@ -26,6 +26,7 @@ _TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d
 _WHOLE = re.compile(r"0|[1-9][0-9]{0,18}")
 _NO_NUL = r"^[^\x00]*$"
 _LINE = r"^[^\x00-\x1f\x7f]+$"
+_CURSOR = r"^[A-Za-z0-9_-]*$"
 ID = r"^[1-9][0-9]{0,18}$"
 
 
@@ -37,10 +38,8 @@ def _time(value: Any) -> Any:
         raise ValueError("this is no time: write 2026-12-31T08:00:00Z")
     try:
         read = datetime.fromisoformat(_iso(value))
-        if read.utcoffset() is None or not 1970 < read.year < 9999:
-            raise ValueError
     except (ValueError, OverflowError):
-        raise ValueError("there is no such time: write one after 1970 like 2026-12-31T08:00:00Z") from None
+        raise ValueError("there is no such time: write one like 2026-12-31T08:00:00Z") from None
     return read
 
 
@@ -60,6 +59,14 @@ def _whole(value: Any) -> Any:
     raise ValueError("this is no whole number")
 
 
+def _integral(value: Any) -> Any:
+    """3.0 is a whole number in JSON Schema."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Octet = Annotated[int, Field(ge=0, le=255), BeforeValidator(_integral)]
+Parts = Annotated[int, Field(ge=1, le=MOST_PARTS), BeforeValidator(_integral)]
+Minutes = Annotated[int, Field(ge=1, le=LONGEST_EXPIRY), BeforeValidator(_integral)]
 Time = Annotated[datetime, BeforeValidator(_time), WithJsonSchema({"type": "string", "format": "date-time"})]
 Id = Annotated[str, Field(pattern=ID)]
 Number = Annotated[str, Field(min_length=1, max_length=128, pattern=_LINE)]
@@ -136,10 +143,8 @@ class Wishes(Content):
         default=None, min_length=1, max_length=64, pattern=_LINE,
         description="the sender's number or name, where the gateway can set it and the account may",
     )  # fmt: skip
-    max_parts: int | None = Field(
-        default=None, ge=1, le=MOST_PARTS, description="at most so many SMS; the rest is cut off"
-    )
-    dcs: int | None = Field(default=None, ge=0, le=255, description="TP-DCS")
+    max_parts: Parts | None = Field(default=None, description="at most so many SMS; the rest is cut off")
+    dcs: Octet | None = Field(default=None, description="TP-DCS")
 
 
 class MessageRequest(Wishes):
@@ -153,13 +158,13 @@ class MessageRequest(Wishes):
     priority: Literal["urgent", "normal", "bulk"] = Field(
         default="normal", description="urgent overtakes all others"
     )
-    expire_minutes: int | None = Field(
-        default=None, ge=1, le=LONGEST_EXPIRY, description="given up after so many minutes (after send_at)"
+    expire_minutes: Minutes | None = Field(
+        default=None, description="given up after so many minutes (after send_at)"
     )
     send_at: Time | None = Field(
         default=None, description="not before this time (RFC 3339), at most a year ahead"
     )
-    pid: int = Field(default=0, ge=0, le=255, description="TP-PID")
+    pid: Octet = Field(default=0, description="TP-PID")
     msgid: str | None = Field(
         default=None, min_length=1, max_length=255, pattern=r"^[ -~]+$",
         description="your own id: told with reports, found by GET /messages?msgid=",
@@ -172,7 +177,7 @@ class MessageRequest(Wishes):
         default=None, min_length=1, max_length=8, description="what of it"
     )
     reply: str | None = Field(
-        default=None, min_length=3, max_length=320, pattern=r"^[^\s@#<>,;\x00]{1,64}@[^\s@#<>,;\x00]{1,255}$",
+        default=None, min_length=3, max_length=320, pattern=r"^[A-Za-z0-9!$%&'*+/=?^_`{|}~.-]{1,64}@[A-Za-z0-9.-]{1,255}$",
         description="a mail address that gets the answer and the report of failure",
     )  # fmt: skip
 
@@ -215,7 +220,10 @@ class Incoming(Queried):
     """Which of the messages that phones wrote."""
 
     after: str = Field(
-        default="", max_length=16_000, description="the cursor of the answer before; the oldest without one"
+        default="",
+        max_length=8_000,
+        pattern=_CURSOR,
+        description="the cursor of the answer before; the oldest without one",
     )
     account: str | None = Field(
         default=None, min_length=1, max_length=128, description="whose; others' with the scope admin only"
@@ -230,7 +238,8 @@ class Waiting(Queried):
 
     after: str = Field(
         default="",
-        max_length=16_000,
+        max_length=8_000,
+        pattern=_CURSOR,
         description="the cursor of the answer before: what came with it is confirmed",
     )
     limit: Annotated[int, BeforeValidator(_whole)] = Field(default=100, ge=1, le=500, description="events")

@@ -18,7 +18,7 @@ Mistakes are told as `application/problem+json` (RFC 9457), each with its place.
 `Idempotency-Key`, and nothing is sent twice. Ids are texts: they have more digits than a JavaScript number holds.
 """
 _REASONS = {
-    400: "The request is wrong: `errors` says where.",
+    400: "The request is not what this description says: `errors` says where.",
     401: "Nobody has logged in.",
     402: "The credit does not cover it.",
     403: "Not allowed.",
@@ -26,6 +26,7 @@ _REASONS = {
     409: "The key stands for another request, or it is too late.",
     413: "Too much at once.",
     415: "Another type of body.",
+    422: "The request cannot be done: no such number, no such text …",
     429: "Not so fast, or not so much: try again after `Retry-After` seconds.",
     500: "A fault: the number in `detail` stands in the log.",
     503: "Not now: try again after `Retry-After` seconds.",
@@ -45,6 +46,10 @@ _KEY = {
     "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
     "description": "a word of your own, another one for each request: repeats are answered with the first answer and "
     "`Idempotent-Replayed: true`, for a day; the same word with another body is refused (409)",
+}
+_LINKS = {
+    name: {"operationId": name, "parameters": {"id": "$response.body#/id"}}
+    for name in ("look_up", "cancel", "explain")
 }
 _REF = "#/components/schemas/{model}"
 
@@ -127,11 +132,13 @@ def _responses(one: Operation) -> dict[str, Any]:
             "content": {"application/json": {"schema": schema}},
         }
     asks = bool(one.body or one.query.model_fields or "{id}" in one.path)
-    for status in sorted({*_COMMON, *one.refusals, 400} if asks else {*_COMMON, 400, *one.refusals}):
+    for status in sorted({*_COMMON, *one.refusals, 400, 422} if asks else {*_COMMON, 400, *one.refusals}):
         made[str(status)] = {
             "description": _REASONS[status],
             "content": {"application/problem+json": {"schema": _reference(models.Problem)}},
         }
+    if one.name == "send":
+        made["201"]["links"] = _LINKS
     for status, (name, header) in _HEADERS.items():
         if str(status) in made:
             made[str(status)]["headers"] = {name: header}

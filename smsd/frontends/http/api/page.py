@@ -97,9 +97,11 @@ class Api:
                 max_num_fields=MOST_FIELDS,
             )
         except UnicodeDecodeError:
-            raise InvalidValue("the query is not percent-encoded UTF-8: encode it") from None
+            mistake = Mistake(detail="the query is not percent-encoded UTF-8: encode it")
+            raise problems.Wrong([mistake]) from None
         except ValueError:
-            raise InvalidValue(f"more than {MOST_FIELDS} parameters in the query: write fewer") from None
+            mistake = Mistake(detail=f"more than {MOST_FIELDS} parameters in the query: write fewer")
+            raise problems.Wrong([mistake]) from None
         given: dict[str, Any] = {}
         mistakes = []
         for name, value in pairs:

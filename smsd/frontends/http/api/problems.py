@@ -46,14 +46,15 @@ class OtherScope(Refused):
 
 
 class Wrong(Refused):
-    """A request with mistakes (400)."""
+    """A request with mistakes: 400 when it is not what the description says (`form`), else 422."""
 
-    def __init__(self, mistakes: Sequence[Mistake]) -> None:
+    def __init__(self, mistakes: Sequence[Mistake], *, form: bool = True) -> None:
         first = mistakes[0]
         where = first.pointer if first.pointer is not None else first.parameter or first.header or ""
         more = f", and {len(mistakes) - 1} more" if len(mistakes) > 1 else ""
         super().__init__(Reason.BAD_REQUEST, f"{where}: {first.detail}{more}" if where else first.detail)
         self.mistakes = mistakes[:MOST]
+        self.form = form
 
 
 def problem(refusal: Refused, status: int = 0) -> Problem:
@@ -68,10 +69,13 @@ def problem(refusal: Refused, status: int = 0) -> Problem:
         word, title = "insufficient-scope", "insufficient scope"
     else:
         word, title = refusal.reason.name.lower().replace("_", "-"), str(refusal.reason.value[0])
+    if not status:
+        form = isinstance(refusal, Wrong) and refusal.form
+        status = 422 if refusal.reason.http == 400 and not form else refusal.reason.http
     return Problem(
         type=f"urn:smsd:problem:{word}",
         title=title,
-        status=status or refusal.reason.http,
+        status=status,
         detail=refusal.text,
         errors=list(refusal.mistakes) if isinstance(refusal, Wrong) else None,
     )

@@ -211,7 +211,7 @@ class Sending:
         wait = max(at - self._now, 0)
         if wait > LATEST:
             raise problems.Wrong(
-                [Mistake(pointer="#/send_at", detail="more than a year ahead: send it later")]
+                [Mistake(pointer="#/send_at", detail="more than a year ahead: send it later")], form=False
             )
         minutes = None if message.expire_minutes is None else message.expire_minutes + -(-wait // MINUTE)
         return ((Pause("", at),) if wait else ()), minutes
@@ -258,7 +258,7 @@ def _placed(refusal: Refused, message: MessageRequest, receipt: Receipt) -> Refu
         for n, fate in enumerate(receipt.recipients)
         if isinstance(fate, Declined)
     ]
-    placed = problems.Wrong(mistakes)
+    placed = problems.Wrong(mistakes, form=False)
     placed.reason, placed.text = refusal.reason, refusal.text
     return placed
 

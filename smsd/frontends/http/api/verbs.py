@@ -130,7 +130,7 @@ def _said(said: Any) -> Answer:
 
 
 def _ms(time: datetime | None) -> int:
-    return 0 if time is None else int(time.timestamp() * 1000)
+    return 0 if time is None else max(int(time.timestamp() * 1000), 1)
 
 
 def _id(number: int) -> int:

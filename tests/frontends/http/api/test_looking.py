@@ -264,7 +264,7 @@ class Books(ApiCase):
         self.assertEqual(
             [row["text"] for row in self.get("/messages", token=admin, account="john")["deliveries"]], ["one"]
         )
-        self.problem(self.ask("GET", "/messages", token=admin, msgid="x"), 400, "bad-request")
+        self.problem(self.ask("GET", "/messages", token=admin, msgid="x"), 422, "bad-request")
         self.assertEqual(self.get("/messages", token=admin, account="john", msgid="x")["deliveries"], [])
         [said] = self.get(f"/messages/{one['id']}/explain", token=admin)["deliveries"]
         self.assertEqual(said["rules"], ["no rule was asked"])

@@ -56,7 +56,7 @@ class One(ApiCase):
         [piece] = self.house.gsm.pieces
         self.assertEqual(piece.content, Binary(b"\x00\x01\xff", bytes.fromhex("0504158a158a")))
         reply = self.ask("POST", "/messages", {"to": PHONE, "data": "AAH/", "udh": "BQQV"})
-        self.assertIn("information element", self.problem(reply, 400, "bad-request")["detail"])
+        self.assertIn("information element", self.problem(reply, 422, "bad-request")["detail"])
 
     def test_later(self) -> None:
         self.send("x", send_at="2027-01-15T09:00:00Z", expire_minutes=60)
@@ -71,7 +71,7 @@ class One(ApiCase):
         reply = self.ask(
             "POST", "/messages", {"to": PHONE, "text": "x", "send_at": "2029-01-15T09:00:00+01:00"}
         )
-        [mistake] = self.problem(reply, 400, "bad-request")["errors"]
+        [mistake] = self.problem(reply, 422, "bad-request")["errors"]
         self.assertEqual(mistake["pointer"], "#/send_at")
 
     def test_reports_and_answers_go_where_they_would_from_sms(self) -> None:
@@ -94,7 +94,7 @@ class One(ApiCase):
 
     def test_all_are_refused(self) -> None:
         reply = self.ask("POST", "/messages", {"to": ["nonsense", "12x"], "text": "x"})
-        said = self.problem(reply, 400, "bad-number")
+        said = self.problem(reply, 422, "bad-number")
         self.assertEqual([one["pointer"] for one in said["errors"]], ["#/to/0", "#/to/1"])
         reply = self.ask("POST", "/messages", {"to": PHONE, "text": "x", "gateway": "nowhere"})
         self.assertEqual(self.problem(reply, 404, "unknown-gateway")["errors"][0]["pointer"], "#/to")
@@ -181,7 +181,7 @@ class Many(ApiCase):
         self.assertEqual(reply.status, 200)
         good, bad, also = reply.json()["messages"]
         self.assertEqual((good["status"], good["message"]["msgid"], also["status"]), (201, "1", 201))
-        self.assertEqual((bad["status"], bad["problem"]["type"]), (400, "urn:smsd:problem:bad-number"))
+        self.assertEqual((bad["status"], bad["problem"]["type"]), (422, "urn:smsd:problem:bad-number"))
         self.assertEqual([row["text"] for row in self.house.rows()], ["a", "c"])
 
     def test_a_mistake_takes_nothing(self) -> None:

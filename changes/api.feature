@@ -1,0 +1,1 @@
+A JSON API under /api/v1 (OpenAPI 3.1): send, look up, cancel, explain, price, incoming, events and accounts, with tokens and scopes, idempotency keys and RFC 9457 errors; Python clients, blocking and with Deferreds.
