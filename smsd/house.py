@@ -33,7 +33,6 @@ from smsd.core.inbound import Arrivals, Inbound
 from smsd.core.jobs import Jobs
 from smsd.core.judging import Judge
 from smsd.core.knowing import Knowing
-from smsd.core.knowing import Knowing
 from smsd.core.memory import Memory
 from smsd.core.planning import Planner, Policies
 from smsd.core.postoffice.office import PostOffice
@@ -82,7 +81,6 @@ class House:
         self.planner = Planner(self.store.ids, self.store.now, self.queue, find)
         self.planner.zone = self.accounts.directory.zone
         self.book = Book(self.store, self.accounts.directory, self.planner.period, self._carrying)
-        self.knowing = Knowing(self.store, self.accounts.guessing)
         self.knowing = Knowing(self.store, self.accounts.guessing)
         self.importer = Importer(self.book, self.planner.period, self.store.now)
         self.judge = Judge(self.planner, self.store.now, find)

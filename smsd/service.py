@@ -89,7 +89,6 @@ class Server(Service):
         self._use(overrides.effective())
         await house.book.load()
         await house.knowing.load()
-        await house.knowing.load()
         await house.tokens.load()
         self._then("tokens", house.tokens.stop)
         control = house.clerk.control = self._control(house)
