@@ -21,14 +21,19 @@ MOST = 1000
 
 @implementer(ICredit)
 class Credit:
-    """`tariffs` gives the price lists that hold now."""
+    """`tariffs` gives the price lists that hold now, `find_group` an account group by its id."""
 
     def __init__(
-        self, store: Any, find_account: Callable[[str], Any], tariffs: Callable[[], Tariffs]
+        self,
+        store: Any,
+        find_account: Callable[[str], Any],
+        tariffs: Callable[[], Tariffs],
+        find_group: Callable[[str], Any] = lambda name: None,
     ) -> None:
         self._store = store
         self._find = find_account
         self._tariffs = tariffs
+        self._find_group = find_group
 
     def shown(self, account: str) -> Deferred[str]:
         """See `ICredit`."""
@@ -68,9 +73,10 @@ class Credit:
         if not amount:
             raise InvalidValue("an amount is needed: 12.50")
         payer = self.payer(name)
-        found = self._find(name)
-        if amount > 0 and payer == name and found is not None and not found.prepaid:
-            raise InvalidValue(f"account {name} is not prepaid: set prepaid for it first")
+        group = payer.removeprefix("group:")
+        found = self._find(name) if group == payer else self._find_group(group)
+        if amount > 0 and (found is None or not found.prepaid):
+            raise InvalidValue(f"{books.named(payer)} is not prepaid: set prepaid for it first")
         item = TopUp(payer, amount, reference.strip(), self._store.now(), note.strip())
         done: Balance = await self._store.top_up(item)
         return done

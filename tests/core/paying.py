@@ -8,6 +8,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
+from smsd.core.accounts.settings import AccountGroupSettings
 from smsd.core.credit import Credit
 from smsd.policy.charge import Price, PriceList, Tariffs
 from smsd.store import credit, operating
@@ -46,7 +47,8 @@ class PayingCase(SynchronousTestCase):
         house.planner.tariffs = TARIFFS
         house.accounts["shop"] = Account("shop", prepaid=True)
         house.accounts["free"] = Account("free")
-        self.credit = Credit(house.store, house.accounts.get, lambda: house.planner.tariffs)
+        groups = {"sales": AccountGroupSettings(id="sales", prepaid=True)}
+        self.credit = Credit(house.store, house.accounts.get, lambda: house.planner.tariffs, groups.get)
         house.open()
         house.sweeper.start()
         house.settle()

@@ -371,6 +371,7 @@ class ByHand(PayingCase):
     def test_who_has_no_credit(self) -> None:
         self.assertRaises(InvalidValue, self.top_up, "1.00", "nobody")
         self.assertRaises(InvalidValue, self.top_up, "1.00", "free")
+        self.assertRaises(InvalidValue, self.top_up, "1.00", "group:misspelt")
         self.assertRaises(InvalidValue, self.top_up, "0.00")
 
     def test_statement(self) -> None:

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
+from smsd.core.accounts.settings import AccountGroupSettings
 from smsd.core.credit import Credit
 from smsd.interfaces import Abilities
 from smsd.policy.charge import Price, PriceList, Tariffs
@@ -50,6 +51,7 @@ ACCOUNTS = {
     "bob": Account("bob", prepaid=True, group="sales", payer="group:sales"),
     "free": Account("free"),
 }
+GROUPS = {"sales": AccountGroupSettings(id="sales", prepaid=True)}
 PAYERS = {"shop": "shop", "ann": "group:sales", "bob": "group:sales"}
 ACCOUNT = st.sampled_from(["shop", "shop", "ann", "bob", "free"])
 LENGTH = st.sampled_from([5, 5, 160, 200, 400, 700])
@@ -80,7 +82,7 @@ class Story:
         self.house = house
         house.accounts.update(ACCOUNTS)
         house.planner.tariffs = self.tariffs
-        self.credit = Credit(house.store, house.accounts.get, lambda: self.tariffs)
+        self.credit = Credit(house.store, house.accounts.get, lambda: self.tariffs, GROUPS.get)
         self.gsm = house.gsm
         self.gsm.manual = True
         house.gateway("gsm2", PROVIDER).manual = True

@@ -17,7 +17,7 @@ from smsd.cli.main import main
 from smsd.codec import tidy
 from smsd.config.load import load_text
 from smsd.config.positions import ConfigError
-from smsd.core.accounts import Accounts
+from smsd.core.accounts.directory import Directory
 from smsd.core.billing import Billing
 from smsd.core.credit import Credit
 from smsd.core.pricing import Pricing
@@ -45,14 +45,17 @@ class Page(SynchronousTestCase):
         self.house = House()
         self.addCleanup(lambda: self.house.close())
         self.configuration = read(YAML[0])
-        accounts = Accounts(self.configuration.accounts, self.house.clock)
-        accounts.use(self.configuration) if hasattr(accounts, "use") else None
-        self.addCleanup(accounts.stop)
-        self.house.accounts.update({name: accounts.find(name) for name in ("shop",)})
+        directory = Directory()
+        directory.use(
+            {"account": self.configuration.accounts, "group": self.configuration.account_groups, "policy": ()}
+        )
+        self.house.accounts["shop"] = directory.find("shop")
         self.house.planner.tariffs = self.configuration.prices.tariffs()
         self.house.open()
         tariffs = lambda: self.house.planner.tariffs  # noqa: E731
-        credit = Credit(self.house.store, self.house.accounts.get, tariffs)
+        credit = Credit(
+            self.house.store, directory.find, tariffs, lambda name: directory.settings("group", name)
+        )
         self.verbs = Billing(credit, Pricing(self.house.planner), tariffs).verbs()
         self.patch(commands, "call", self.call)
 
@@ -86,6 +89,18 @@ class Page(SynchronousTestCase):
         self.assertEqual([one.amount for one in prices], [450, 900, 600, 1200])
         self.assertEqual(tariffs.of(self.house.accounts["shop"]).price("+49170"), None)
         self.assertEqual(tariffs.groups["sales"].price("+39347").amount, 310)
+
+    def test_members_of_a_group_that_pays(self) -> None:
+        member = "accounts:\n  - {user: eve, demo: yes, password: evepw, group: sales}\n"
+        found = read(
+            YAML[0].partition("accounts:\n")[0] + member + "account_groups: [{id: sales, prepaid: yes}]"
+        )
+        directory = Directory()
+        directory.use({"account": found.accounts, "group": found.account_groups, "policy": ()})
+        eve = directory.find("eve")
+        assert eve is not None
+        self.assertEqual((eve.prepaid, eve.payer), (True, "group:sales"))
+        self.assertEqual(found.prices.tariffs().of(eve).price("+39347").amount, 310)
 
     def test_the_policy_for_texts(self) -> None:
         (account,) = read(YAML[1]).accounts
