@@ -21,6 +21,7 @@ from smsd.core.accounts import Accounts
 from smsd.core.accounts.book import Book
 from smsd.core.accounts.importing import Importer
 from smsd.core.answering import AnswerOffice
+from smsd.core.auditing import Auditor
 from smsd.core.backlog import Backlog
 from smsd.core.billing import Billing
 from smsd.core.callbacks import Callbacks
@@ -81,6 +82,7 @@ class House:
         self.planner = Planner(self.store.ids, self.store.now, self.queue, find)
         self.planner.zone = self.accounts.directory.zone
         self.book = Book(self.store, self.accounts.directory, self.planner.period, self._carrying)
+        self.auditor = Auditor(self.store)
         self.knowing = Knowing(self.store, self.accounts.guessing)
         self.importer = Importer(self.book, self.planner.period, self.store.now)
         self.judge = Judge(self.planner, self.store.now, find)
@@ -92,7 +94,9 @@ class House:
         self.book.changed = self.post_office.forget
         self.subscribers = Subscribers()
         self.callbacks = Callbacks(self.store, self.queue, self.subscribers, self._resume)
-        self.credit = Credit(self.store, find, self._tariffs)
+        self.credit = Credit(
+            self.store, find, self._tariffs, partial(self.accounts.directory.settings, "group")
+        )
         self.pricing = Pricing(self.planner)
         self.billing = Billing(self.credit, self.pricing, self._tariffs)
         self.planner.redirect = self._redirect
