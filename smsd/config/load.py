@@ -73,7 +73,7 @@ def _build(
     found |= {kind: _all_of(kind, partial(_box_model, kind), document, around) for kind in POST_OFFICE}
     warnings = checks.across(document, file, found)
     warnings += _post_office().across(document, file.server, found)
-    timed.across(document, found)
+    warnings += timed.across(document, found)
     warnings += subscribers.across(document, file.callbacks, found)
     paid = section(prices.PricesSettings, document.data.get("prices") or {}, ("prices",), document, around)
     written = rules.read(document, around, instead)

@@ -142,8 +142,9 @@ def _rows(info: ValidationInfo) -> bool:
     return "sql" not in info.data or info.data["sql"] is not None
 
 
-def across(document: Document, found: dict[str, list[tuple[KeyPath, Any]]]) -> None:
-    """Report what rules and other sections do not agree on: titles, accounts, databases, statements."""
+def across(document: Document, found: dict[str, list[tuple[KeyPath, Any]]]) -> list[str]:
+    """Report what rules and other sections do not agree on: titles, databases, statements; gives warnings."""
+    warnings: list[str] = []
     accounts, databases = _names(document, "accounts", "user"), _names(document, "databases", "name")
     urls = {database.name: database.url.get_secret_value() for _, database in found["databases"]}
     titles: dict[str, KeyPath] = {}
@@ -156,8 +157,9 @@ def across(document: Document, found: dict[str, list[tuple[KeyPath, Any]]]) -> N
                 (*path, "title"), f"{rule.title!r} is used twice (first in line {line})", "choose another"
             )
         if rule.account is not None and rule.account not in accounts:
-            allowed = f"allowed: {', '.join(accounts) or 'none'}"
-            document.report((*path, "account"), f"there is no account {rule.account!r}", allowed)
+            warnings.append(
+                f"timed rule {rule.title!r}: account {rule.account!r} is not in this file: it counts only if the store has it"
+            )
         if rule.sql is None:
             continue
         name = rule.sql.database
@@ -166,6 +168,7 @@ def across(document: Document, found: dict[str, list[tuple[KeyPath, Any]]]) -> N
             document.report((*path, "sql", "database"), f"there is no database {name!r}", allowed)
         elif name in urls:
             _statement(document, (*path, "sql"), rule.sql, urls[name])
+    return warnings
 
 
 def _names(document: Document, kind: str, key: str) -> list[str]:

@@ -130,6 +130,13 @@ class Accounts(SynchronousTestCase):
                     re.sub(r":\d+: ", ": ", expected, count=1), re.sub(r":\d+: ", ": ", problems[0], count=1)
                 )
 
+    def test_timed_rules_may_name_those_of_the_store(self) -> None:
+        found = self.load(
+            "timed:\n  - {title: news, to: '+15551234567', text: x, at: 08:00, account: kept}\n"
+        )
+        told = "timed rule 'news': account 'kept' is not in this file: it counts only if the store has it"
+        self.assertIn(told, found.warnings)
+
     def test_one_mistake_is_reported_once(self) -> None:
         problems = self.problems("", "monthly_limit: 10}", "monthly_limit: x}")
         self.assertEqual(len(problems), 1, problems)

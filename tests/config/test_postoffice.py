@@ -158,14 +158,12 @@ class PostOffice(SynchronousTestCase):
         self.assertEqual(
             problems,
             [
-                "13:9: lists[0].members[0]: there is no account with the user that this member names",
                 "14:9: lists[0].members[1]: what stands behind the last @ is neither a domain nor a gateway of this server "
                 "(an @ inside a value is written %40)",
                 "15:9: lists[0].members[2]: a parameter is not known: user, pass, maxmsgs, id, sender … are; "
                 "an & inside a value is written %26",
                 "16:9: lists[0].members[3]: ops@mx.example.org is a notification, list or program of this server, and mail would "
                 "go in a circle: write those it is for themselves",
-                "17:9: lists[0].members[4]: there is no account 'nobody'",
                 "18:9: lists[0].members[5]: account 'mute' has neither phone nor email, so nothing can be sent to it",
                 "19:29: lists[1].members: a name cannot receive an SMS: write a number, for example +15551234567",
                 "20:5: lists[2].members: missing; write members, or the file they are in",
@@ -182,12 +180,33 @@ class PostOffice(SynchronousTestCase):
                 "  - {address: ops, members: +15551234567, senders: [account:nobody], account: mute}\n"
             ),
             [
-                "11:49: notifications[0].account: there is no account 'nobody'; allowed: mute, smsalerts",
                 "12:5: notifications[1].account: missing: who has not logged in may write, and nobody would pay; name one",
                 "12:57: notifications[1].owner: 'ops@sms.example.org' is itself a notification, list or program; name a mailbox",
-                "14:53: lists[0].senders[0]: there is no account 'nobody'; allowed: mute, smsalerts",
             ],
         )
+
+    def test_accounts_of_the_store(self) -> None:
+        """They are not known before the server runs."""
+        warnings = self.load(
+            "notifications:\n"
+            "  - {address: alarm, to: +15551234567, account: nobody}\n"
+            "lists:\n"
+            "  - address: ops\n"
+            "    members: [account:kept, 'sms:+15551234567?user=other&pass=hidden@sms.example.org', account:smsalerts]\n"
+            "    senders: [account:joe]\n"
+            "    account: mute\n"
+        ).warnings
+        self.assertEqual(
+            [warning for warning in warnings if "only if the store has it" in warning],
+            [
+                f"{address}: {who} is not in this file: it counts only if the store has it"
+                for address, who in (
+                    ("alarm", "account 'nobody'"), ("ops", "account 'kept'"), ("ops", "the user of a member"),
+                    ("ops", "account 'joe'"),
+                )
+            ],
+        )  # fmt: skip
+        self.assertNotIn("hidden", " ".join(warnings))
 
     def test_one_address_one_meaning(self) -> None:
         program = "command: /bin/sh"

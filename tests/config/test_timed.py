@@ -95,7 +95,6 @@ class Timed(SynchronousTestCase):
                 least + "at: 08:00\njoin: yes\nsubject: '%name%'\n" + sql,
                 "13:14: timed[0].subject: with join all rows go into one message: write a subject without columns",
             ),
-            (least + "at: 08:00\naccount: bob", "12:14: timed[0].account: there is no account 'bob'; allowed: ann"),
             (
                 least + "at: 08:00\n" + sql.replace("club", "pub"),
                 "12:21: timed[0].sql.database: there is no database 'pub'; allowed: club",
