@@ -212,6 +212,24 @@ class Chain(SynchronousTestCase):
             "Reason: the network reports: 0x41 incompatible destination\r\n", self.mailbox.letters()[1].text
         )
 
+    def test_what_failed_and_is_sent_again_goes_out_again(self) -> None:
+        """The server behind takes it for another message, and does not answer what it answered before."""
+        self.two()
+        self.modems.ask("reports 0:0x41")
+        self.mail("try once more", "NOTIFY=SUCCESS,FAILURE")
+        self.on_air(1)
+        failed = lambda: self.near.rows("select id from delivery where state=11 and target like 'sms:%'")  # noqa: E731
+        ((delivery,),) = until(failed, 60, "a failure", self.near.process)
+        self.modems.ask("reports 0:0")
+        self.near.ask("retry", delivery=delivery)
+        self.assertEqual([one["text"] for one in self.on_air(2)], ["try once more"] * 2)
+        until(
+            lambda: self.near.rows("select id from delivery where state=10"),
+            60,
+            "a delivery",
+            self.near.process,
+        )
+
     def test_servers_that_send_to_each_other_stop(self) -> None:
         near, far = self.server("near", []), self.server("far", [])
         self.far = self.rewrite(

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from twisted.internet.defer import Deferred
 
     from smsd.codec.weburl import Target
+    from smsd.values.delivery import Piece
 
 LONGEST_HEAD = 200_000
 """Octets that a server may send before its headers end (with what else comes in the same packet)."""
@@ -119,6 +120,13 @@ class IClient(Interface):
 
     def close() -> Deferred[None]:
         """End the connections; fires when they have ended."""
+
+
+def idempotency_key(server: str, piece: Piece) -> str:
+    """By what /sms/ and others know a request again: the same for every try of a piece, and no other's; but when an operator sends
+    again what was over, that is another request, or the answer to the first would be all that comes of it."""
+    again = f"-again{piece.again}" if piece.again else ""
+    return f"{server}-{piece.delivery}-{piece.arrived}-{piece.seq}{again}"
 
 
 def check_request(method: str, path: str, headers: Mapping[str, str]) -> str:

@@ -18,7 +18,7 @@ from smsd.codec import hops
 from smsd.codec.weburl import Target, read_url
 from smsd.config.settings import Path
 from smsd.gateways.errands import Errands, Limits, clean, permanent, temporary, without_secrets
-from smsd.gateways.exchange import Answer, Unanswered
+from smsd.gateways.exchange import Answer, Unanswered, idempotency_key
 from smsd.gateways.fetching import Client
 from smsd.gateways.trust import policy
 from smsd.interfaces import GatewayContext
@@ -69,8 +69,7 @@ class Urls(Errands):
         headers = {
             "User-Agent": f"smsd/{__version__}",
             "Accept": "*/*",
-            # The same for every try of this delivery, and no other's: /sms/ and others know it again by this.
-            "Idempotency-Key": f"{self.context.server_name}-{piece.delivery}-{piece.arrived}",
+            "Idempotency-Key": idempotency_key(self.context.server_name, piece),
             hops.HEADER: hops.write(piece.hops),
         }
         if method == "POST":

@@ -31,6 +31,10 @@ class Verb:
     who: str = "the operator"
 
 
+# What is still to be sent is only sent sooner: a server that had it already should know it again.
+_WAITING = frozenset({State.READY, State.SCHEDULED, State.GATHERED})
+
+
 class Operating:
     """The handler of verbs."""
 
@@ -63,9 +67,10 @@ class Operating:
                 not step.sent
             ):  # it begins anew: what networks say of its parts as they were changes nothing any more
                 cursor.execute("delete from piece where delivery=?", (item.delivery,))
+            once_more = int(row["state"] not in _WAITING)
             cursor.execute(
-                "update delivery set expires=max(expires, ?), deadline=max(expires, ?) where id=?",
-                (item.expires, item.expires, item.delivery),
+                "update delivery set expires=max(expires, ?), deadline=max(expires, ?), again=again+? where id=?",
+                (item.expires, item.expires, once_more, item.delivery),
             )
             return (row["lane"],)
         return tuple(self._carrying.tell(cursor, row, step, item.now))
@@ -97,6 +102,12 @@ def keep_ruleset(cursor: sqlite3.Cursor, items: Sequence[tuple[int, str, str, in
 
 
 # -- questions, asked of a connection that only reads
+
+
+def state(connection: sqlite3.Connection, delivery: int) -> State | None:
+    """The state of a delivery, None when there is none."""
+    row = connection.execute("select state from delivery where id=?", (delivery,)).fetchone()
+    return None if row is None else State(row[0])
 
 
 def ruleset(connection: sqlite3.Connection, version: int) -> str | None:

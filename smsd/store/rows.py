@@ -51,7 +51,7 @@ DELIVERIES_OF = (
 LOAD = (
     "select d.id, d.message, d.target, d.typed, d.lane, d.state, d.priority, d.due, d.deadline, d.expires, d.tries, d.gateway,"
     " d.code, d.pieces, d.sent, d.reference, d.wants, d.report, d.maybe_twice, d.parameters, d.original, d.reason, d.session,"
-    " d.finished, d.network_reference,"
+    " d.finished, d.network_reference, d.again,"
     " m.door, m.account, m.origin, m.ticket, m.kind as first_kind, m.body as first_body, m.headers as first_headers, m.arrived,"
     " m.hops,"
     " coalesce(c.kind, m.kind) as kind, coalesce(c.body, m.body) as body, iif(c.id, c.headers, m.headers) as headers"
@@ -170,7 +170,7 @@ def piece_of(row: Mapping[str, Any], gateway: str, *, parts: bool, whole_text: b
         reference=row["reference"], parameters=parameters_of(row["parameters"]), headers=headers,
         ticket=ticket_of(row["ticket"]), account=row["account"], arrived=row["arrived"], expires=row["expires"],
         report=bool(row["report"]), tries=row["tries"], maybe_twice=bool(row["maybe_twice"]), wants=Wants(row["wants"]),
-        hops=row["hops"],
+        hops=row["hops"], again=row["again"],
     )  # fmt: skip
 
 

@@ -96,7 +96,8 @@ class Piece:
 
     `code` and `reference` fix the segmentation (see `smsd.codec.segment.replan`), so that a retry sends the same parts.
     `expires` is milliseconds UTC; `report` says whether somebody waits for a delivery report, `wants` what the sender wants to
-    hear; `hops` how often the message was handed on, by rules or from server to server.
+    hear; `hops` how often the message was handed on, by rules or from server to server; `again` how often an operator sent it
+    once more after it was over.
     """
 
     delivery: int
@@ -121,6 +122,7 @@ class Piece:
     maybe_twice: bool = False
     hops: int = 0
     wants: Wants = Wants.NOTHING
+    again: int = 0
 
 
 @frozen

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from twisted.trial.unittest import SynchronousTestCase
 
+from smsd.gateways.exchange import idempotency_key
+from smsd.store import operating
 from smsd.values.delivery import Accepted, Failure, Kind, NetworkReport, Scope
 from smsd.values.message import Declined, Parameters, Priority, Report, Wants
 from tests.house import MODEM, House
@@ -36,6 +40,33 @@ class Carrying(QueueCase):
         self.assertEqual((self.texts(), self.house.states()), ([], ["ready"]))
         self.house.open()
         self.assertEqual((self.texts(), self.house.states()), (["one"], ["sent"]))
+
+    def test_what_an_operator_sends_again_is_another_request(self) -> None:
+        """Tries after trouble and doubt are the same one, also when somebody hurries them."""
+        outcomes = iter([UNKNOWN, GATEWAY, PERMANENT, PERMANENT, Accepted("1")])
+        self.gsm.answer = lambda piece: next(outcomes)
+        self.house.open()
+        (queued,) = self.house.send(text="one").recipients
+        retry = operating.Verb("retry", queued.delivery, 0, 0)
+        for _ in range(2):
+            self.house.advance(3600)
+        self.assertEqual([piece.again for piece in self.gsm.pieces], [0, 0, 0])
+        for _ in range(2):
+            self.house.wait(self.house.store.control(replace(retry, now=self.house.store.now())))
+            self.house.queue.wake(self.gsm.pieces[0].lane)
+            self.house.settle()
+        self.assertEqual([piece.again for piece in self.gsm.pieces], [0, 0, 0, 1, 2])
+        keys = [idempotency_key("a", piece) for piece in self.gsm.pieces]
+        self.assertEqual(len(set(keys)), 3)
+        self.assertEqual(self.house.states()[0], "sent")
+
+    def test_what_waits_and_is_hurried_is_the_same_request(self) -> None:
+        (queued,) = self.house.send(text="one").recipients
+        now = self.house.store.now()
+        self.house.wait(self.house.store.control(operating.Verb("retry", queued.delivery, now, now)))
+        self.house.open()
+        self.house.settle()
+        self.assertEqual([piece.again for piece in self.gsm.pieces], [0])
 
     def test_one_that_is_being_replaced(self) -> None:
         """What comes meanwhile waits for its successor; for one that leaves for good nothing is taken."""

@@ -200,7 +200,7 @@ class Requests(Case):
         )
         self.assertEqual(request.getHeader("host"), f"127.0.0.1:{self.port}")
         self.assertTrue(request.getHeader("user-agent").startswith("smsd/"))
-        self.assertEqual(request.getHeader("idempotency-key"), "sms.example.org-77-1704103201000")
+        self.assertEqual(request.getHeader("idempotency-key"), "sms.example.org-77-1704103201000-1")
         self.assertIsNone(request.getHeader("authorization"))
         self.assertEqual(self.gateway.status, "1 done, 0 failed, 0 under way")
 

@@ -26,7 +26,7 @@ from smsd.codec.provider.request import Facts, HttpRequest, NotCarried, write
 from smsd.codec.weburl import Target, path_of, read_url
 from smsd.gateways import trust
 from smsd.gateways.errands import without_secrets
-from smsd.gateways.exchange import Answer, Unanswered, login_lines
+from smsd.gateways.exchange import Answer, Unanswered, idempotency_key, login_lines
 from smsd.gateways.http.settings import Settings
 from smsd.gateways.lean import LeanClient
 from smsd.gateways.underway import Underway
@@ -196,8 +196,7 @@ class Http(Service):
         headers = {
             "User-Agent": f"smsd/{__version__}",
             "Accept": "*/*",
-            # The same for every try of this piece, and no other's: /sms/ and others know it again by this.
-            "Idempotency-Key": f"{self.context.server_name}-{piece.delivery}-{piece.arrived}-{piece.seq}",
+            "Idempotency-Key": idempotency_key(self.context.server_name, piece),
             hops.HEADER: hops.write(piece.hops),
         }
         own = {name.lower() for name, _ in request.headers}

@@ -664,7 +664,7 @@ class QueueTests(SynchronousTestCase):
         row = {
             "headers": None, "pieces": 3, "kind": 1, "body": "x" * 400, "id": 1, "message": 2, "lane": 1, "target": "sms:+1555",
             "origin": "account:ann", "sent": 1, "code": 0, "reference": 7, "parameters": None, "ticket": None, "account": None,
-            "arrived": 0, "expires": 0, "report": 0, "tries": 0, "maybe_twice": 0, "wants": 0, "hops": 0,
+            "arrived": 0, "expires": 0, "report": 0, "tries": 0, "maybe_twice": 0, "wants": 0, "again": 0, "hops": 0,
         }  # fmt: skip
         for whole_text, expected in ((True, (1, 1)), (False, (2, 3))):
             found = piece_of(row, "up", parts=True, whole_text=whole_text)
