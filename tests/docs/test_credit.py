@@ -17,6 +17,8 @@ from smsd.cli.main import main
 from smsd.codec import tidy
 from smsd.config.load import load_text
 from smsd.config.positions import ConfigError
+from smsd.core import billing
+from smsd.core import credit as core_credit
 from smsd.core.accounts.directory import Directory
 from smsd.core.billing import Billing
 from smsd.core.credit import Credit
@@ -82,6 +84,32 @@ class Page(SynchronousTestCase):
                     NUMBER.sub("N", shown.rstrip("\n") + "\n"),
                     command,
                 )
+
+    def test_a_statement_for_people_and_one_for_programs(self) -> None:
+        self.assertEqual(
+            self.printed("smsd credit show"), "nobody has any credit: smsd credit top-up gives some\n"
+        )
+        self.assertEqual(self.printed("smsd credit statement shop"), "there is nothing in this time\n")
+        self.printed("smsd credit top-up shop 1 --reference '=HYPERLINK(1)' --note '+cmd'")
+        self.house.send("+393471234567", account="shop")
+        self.house.settle()
+        lines = self.printed("smsd credit statement shop").splitlines()
+        self.assertEqual(len(lines), 4)
+        self.assertIn("charged part 1", lines[3])
+        self.assertIn("+393471234567", lines[3])
+        self.assertEqual(len(json.loads(self.printed("smsd credit statement shop --json"))), 3)
+        self.assertIn(",'=HYPERLINK(1),'+cmd", self.printed("smsd credit statement shop --csv"))
+        self.assertEqual(
+            self.printed("smsd credit statement shop --until 2026-01-01"), "there is nothing in this time\n"
+        )
+
+    def test_a_long_statement_is_fetched_in_pieces(self) -> None:
+        self.patch(core_credit, "MOST", 2)
+        self.patch(billing, "MOST", 2)
+        for n in range(5):
+            self.printed(f"smsd credit top-up shop 1 --reference {n}")
+        rows = self.printed("smsd credit statement shop --csv").splitlines()[1:]
+        self.assertEqual([row.split(",")[5] for row in rows], ["1.00", "2.00", "3.00", "4.00", "5.00"])
 
     def test_the_prices_of_its_configuration(self) -> None:
         tariffs = self.configuration.prices.tariffs()
