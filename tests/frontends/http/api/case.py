@@ -17,6 +17,7 @@ from smsd.core.accounts.book import Book
 from smsd.core.callbacks import Callbacks
 from smsd.core.clerk import Clerk
 from smsd.core.control import Control
+from smsd.core.credit import Credit
 from smsd.core.explaining import Explainer
 from smsd.core.overrides import Overrides
 from smsd.core.subscribers import Subscribers
@@ -35,6 +36,7 @@ accounts:
   - {user: john, password: johnpw, demo: yes, email: john@example.org, monthly_limit: 20, phone: +15550000099}
   - {user: shop, password: shoppw, demo: yes}
   - {user: other, password: otherpw, demo: yes}
+  - {user: buyer, password: buyerpw, demo: yes, prepaid: yes}
   - {user: away, password: awaypw, demo: yes, networks: [10.0.0.0/8]}
 subscribers: [{id: desk, pull: yes, accounts: [shop], events: [sent, received]}]
 """
@@ -70,6 +72,7 @@ class ApiCase(SynchronousTestCase):
             house.gateway(name, Abilities(frozenset({"hook"})))
         house.store.replies.keep = 3_600_000
         self.callbacks = Callbacks(house.store, house.queue, subscribers)
+        self.credit = Credit(house.store, find, lambda: house.planner.tariffs)
         self.clerk = Clerk(house.store, house.planner, self.callbacks, find)
         self.tokens = Tokens(house.store, house.clock, lambda name: find(name) is not None)
         self.control = self.clerk.control = Control(
@@ -87,7 +90,7 @@ class ApiCase(SynchronousTestCase):
         self.door: HttpDoor = door(
             context(
                 reactor=house.clock, dispatcher=house.dispatcher, inbound=house.inbound, portal=accounts.portal,
-                callbacks=self.callbacks, clerk=self.clerk, tokens=self.tokens, gateways=frozenset({"gsm1"}),
+                callbacks=self.callbacks, clerk=self.clerk, tokens=self.tokens, credit=self.credit, gateways=frozenset({"gsm1"}),
             ),
             api=True, **self.settings,
         )  # fmt: skip

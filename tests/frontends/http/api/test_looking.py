@@ -245,10 +245,12 @@ class Books(ApiCase):
         admin = self.token("", "admin")
         page = self.get("/accounts", token=admin, limit=2)
         self.assertEqual(
-            ([one["name"] for one in page["accounts"]], page["next"]), (["away", "john"], "john")
+            ([one["name"] for one in page["accounts"]], page["next"]), (["away", "buyer"], "buyer")
         )
-        page = self.get("/accounts", token=admin, limit=3, after="john")
-        self.assertEqual(([one["name"] for one in page["accounts"]], page["next"]), (["other", "shop"], None))
+        page = self.get("/accounts", token=admin, limit=4, after="buyer")
+        self.assertEqual(
+            ([one["name"] for one in page["accounts"]], page["next"]), (["john", "other", "shop"], None)
+        )
         said = self.get("/gateways", token=admin)
         self.assertEqual([one["id"] for one in said["gateways"]], ["gsm1"])
         for path in ("/accounts", "/gateways"):
