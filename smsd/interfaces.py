@@ -254,6 +254,8 @@ class IAccount(Interface):
     senders = Attribute("Patterns of what it may call itself (tuple of str); none: what gateways allow.")
     text = Attribute("What is done to its texts: as_is, tidy or national.")
     prepaid = Attribute("Whether it pays before it sends (bool).")
+    payer = Attribute("Whose balance it pays from (its group's); its own when empty (str).")
+    max_parts_refuse = Attribute("Of how many SMS a text may be at most, before it is refused; 0: any (int).")
 
 
 @dataclass(frozen=True, slots=True)
