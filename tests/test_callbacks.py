@@ -220,7 +220,7 @@ class EndToEnd(SynchronousTestCase):
         body = '{"type": "message.sent"}'
         for secret, status in (
             (SECRET, "204"),
-            ("whsec_" + base64.b64encode(os.urandom(24)).decode(), "400"),
+            ("whsec_" + base64.b64encode(os.urandom(24)).decode(), "401"),
         ):
             signature = Webhook(secret).sign("1", now, body)
             said = subprocess.run(
