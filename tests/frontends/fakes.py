@@ -123,6 +123,8 @@ class FakeAccount:
     senders: tuple[str, ...] = ()
     text: str = "as_is"
     prepaid: bool = False
+    payer: str = ""
+    max_parts_refuse: int = 0
 
 
 class FakeAccounts:
