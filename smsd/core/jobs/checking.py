@@ -199,7 +199,8 @@ class Checking:
             )
         if found.again_same and self.settings.duplicates == "send":
             yield (
-                f"{found.again_same} numbers get the same text more than once: duplicates=drop-same leaves that out"
+                f"{found.again_same} {'line repeats' if found.again_same == 1 else 'lines repeat'} a number and its text:"
+                " duplicates drop-same leaves that out"
             )
         for note, n in found.notes.items():
             yield f"{n} {'message' if n == 1 else 'messages'}: {note}"
