@@ -12,6 +12,7 @@ from dataclasses import replace
 from hashlib import sha256
 from typing import Any
 
+from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from smsd.codec.webhooks import moment
@@ -92,9 +93,19 @@ class Tokens:
 
     async def revoke(self, number: int) -> None:
         """Refused from now on, and forgotten; InvalidValue when there is none with this number."""
-        await self._store.call(rows.revoke, number)
+        # Nobody gets in with it while that is written. If it cannot be, whoever asked is told: a restart would bring it back.
         self._tokens = {hashed: one for hashed, one in self._tokens.items() if one.id != number}
+        await self._store.call(rows.revoke, number)
         self.log.info("token {id} revoked", id=number)
+
+    def weed(self) -> None:
+        """Accounts have changed: the tokens of those that are gone are revoked, so that they are not those of the next one who is
+        called so."""
+        for one in [one for one in self._tokens.values() if one.account and not self._known(one.account)]:
+            Deferred.fromCoroutine(self.revoke(one.id)).addErrback(self._not_revoked, one.id)
+
+    def _not_revoked(self, failure: Any, number: int) -> None:
+        self.log.error("token {id} could not be revoked: {why}", id=number, why=failure.getErrorMessage())
 
     # -- the operator's verbs, see smsd.core.control
 

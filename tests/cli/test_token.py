@@ -6,7 +6,10 @@ import json
 
 from tests.cli.test_cli import Command
 
-TOKEN = {"id": 3, "account": "shop", "scopes": ["send", "read"], "note": "the\x1btill", "created": 1_800_000_000_000, "expires": 0, "used": 0}  # fmt: skip
+TOKEN = {
+    "id": 3, "account": "shop", "scopes": ["send", "read"], "note": "the\x1btill",
+    "created": 1_800_000_000_000, "expires": 0, "used": 0,
+}  # fmt: skip
 
 
 class Tokens(Command):

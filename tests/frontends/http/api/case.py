@@ -74,7 +74,10 @@ class ApiCase(SynchronousTestCase):
         self.callbacks = Callbacks(house.store, house.queue, subscribers)
         self.credit = Credit(house.store, find, lambda: house.planner.tariffs)
         self.clerk = Clerk(house.store, house.planner, self.callbacks, find)
-        self.tokens = Tokens(house.store, house.clock, lambda name: find(name) is not None)
+        directory = accounts.directory
+        self.tokens = Tokens(house.store, house.clock, lambda name: directory.get(name) is not None)
+        book = Book(house.store, directory, house.planner.period)
+        book.changed = self.tokens.weed
         self.control = self.clerk.control = Control(
             store=house.store,
             dispatcher=house.dispatcher,
@@ -84,7 +87,7 @@ class ApiCase(SynchronousTestCase):
             status=lambda: {"version": "1", "gateways": [GSM1]},
             reload=lambda: succeed([]),
             callbacks=self.callbacks,
-            accounts=Book(house.store, accounts.directory, house.planner.period),
+            accounts=book,
             tokens=self.tokens,
         )
         self.door: HttpDoor = door(

@@ -73,6 +73,19 @@ class Tokened(ApiCase):
         error = self.assertRaises(InvalidValue, self.verb, "token_revoke", token=one["id"])
         self.assertIn("there is no token 1", str(error))
 
+    def test_gone_with_the_account(self) -> None:
+        settings = {"networks": ["127.0.0.0/8"]}
+        self.verb("account_add", name="new", settings=settings)
+        token, other = self.token("new", "read"), self.token("shop", "read")
+        self.assertEqual(self.ask("GET", "/messages", token=token).status, 200)
+        self.verb("account_remove", name="new")
+        self.house.settle()
+        self.assertRaises(InvalidValue, self.token, "new", "read")
+        self.verb("account_add", name="new", settings=settings)
+        self.problem(self.ask("GET", "/messages", token=token), 401, "bad-credentials")
+        self.assertEqual(self.ask("GET", "/messages", token=other).status, 200)
+        self.assertEqual([one["account"] for one in self.verb("tokens")], ["shop"])
+
     def test_listed_and_last_used(self) -> None:
         self.token("john", "send", note="first")
         token = self.token("shop", "read", note="the till", days=1)
