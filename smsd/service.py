@@ -24,6 +24,7 @@ from smsd import __version__, welcome
 from smsd.config.load import load
 from smsd.config.positions import ConfigError
 from smsd.config.settings import Configuration
+from smsd.core.auditing import befores
 from smsd.core.control import Control
 from smsd.core.overrides import Overrides
 from smsd.frontends.control import ControlDoor
@@ -93,6 +94,8 @@ class Server(Service):
         self._then("tokens", house.tokens.stop)
         control = house.clerk.control = self._control(house)
         control.add(house.importer.verbs())
+        control.add(house.auditor.verbs())
+        house.auditor.before = befores(house.store, house.book, overrides, house.tokens)
         recovered = await house.recover()
         if recovered:
             self.log.info("{n} deliveries were on the wire when the last run ended", n=recovered)
@@ -281,6 +284,7 @@ class Server(Service):
             jobs=house.jobs,
             accounts=house.book,
             billing=house.billing,
+            audit=house.auditor,
         )
 
     def status(self) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Any
 from smsd import __version__
 from smsd.cli import (
     account,
+    audit,
     callbacks,
     credit,
     explain,
@@ -41,6 +42,7 @@ first steps:
   smsd template clickatell --text Hi      what an HTTP gateway would request
   smsd token create shop                  let a program use the API
   smsd import icewarp DIR                 take over the accounts of an IceWarp server
+  smsd audit --since 7d                   who changed what
   smsd set expire_minutes 1440            change a setting while the server runs
   smsd simulate phone                     be the phone at the other end of the simulated modem
 
@@ -80,6 +82,7 @@ def parser() -> argparse.ArgumentParser:
     template.add(commands)
     credit.add(commands)
     account.add(commands)
+    audit.add(commands)
     callbacks.add(commands)
     icewarp.add(commands)
     token.add(commands)

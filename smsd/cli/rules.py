@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import difflib
 import os
 import sys
 from typing import TYPE_CHECKING, Any
 
-from smsd.cli.client import DONE, Refusal
+from smsd.cli.client import DONE, NoServer, Refusal, call
 from smsd.cli.files import replace
 from smsd.cli.output import as_json, printable, shortened, table
 
@@ -146,9 +147,21 @@ def _import(options: argparse.Namespace) -> int:
         if (_content(target) if os.path.exists(target) else b"") != before:
             raise Refusal(f"{target} has been changed meanwhile; nothing was written")
         replace(target, data, configuration.path)
+        _on_record(options, target, changes)
     if not options.json:
         print(_afterwards(written, target, configuration))
     return DONE
+
+
+def _on_record(options: argparse.Namespace, target: str, changes: list[Change]) -> None:
+    """Tell the server, if one runs, who has changed the rules: the audit log has it."""
+    told: dict[str, list[str]] = {}
+    for change in changes:
+        if change.kind != "unchanged":
+            told.setdefault(change.kind, []).append(f"{change.direction} {change.new.title!r}")
+    said = {kind: "; ".join(titles) for kind, titles in told.items()}
+    with contextlib.suppress(NoServer, Refusal):
+        call(options, "rules_imported", file=target, **said)
 
 
 def _target(options: argparse.Namespace) -> tuple[Configuration, str]:

@@ -98,6 +98,7 @@ def _build(
         replies=file.replies,
         effects=file.effects,
         callbacks=file.callbacks,
+        protection=file.protection,
         prices=paid,
         warnings=(*warnings, *written.warnings, *doubts),
     )

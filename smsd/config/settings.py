@@ -275,6 +275,32 @@ class CallbackSettings(Section):
         return networks
 
 
+class ProtectionSettings(Section):
+    """What protects accounts, and money: the audit log, and the hold on accounts that suddenly send far more than usual."""
+
+    audit_days: int = Field(
+        default=730, ge=1, le=36500, description="1 to 36500; how long it stays on record who changed what"
+    )
+    hold: bool = Field(
+        default=True, description="yes or no; yes holds what an account sends far beyond what it usually does"
+    )
+    factor: float = Field(
+        default=50, ge=2, le=1_000_000, description="2 or more; so many times the usual messages are held"
+    )
+    spending_factor: float = Field(
+        default=10, ge=2, le=1_000_000, description="2 or more; the same for what they cost"
+    )
+    from_messages: int = Field(
+        default=500, ge=1, description="1 or more; so many messages an hour are never held for their number"
+    )
+    from_spending: float = Field(
+        default=20, ge=0, le=1_000_000_000, description="an amount; so much an hour is never held for its cost"
+    )
+    learn_messages: int = Field(
+        default=100, ge=0, description="0 or more; before an account has sent so many, nothing is usual for it"
+    )
+
+
 class FileSettings(Section):
     """The file's own keys. What a listener, gateway or simulator may say is its module's affair."""
 
@@ -286,6 +312,7 @@ class FileSettings(Section):
     replies: RepliesSettings = RepliesSettings()
     effects: EffectsSettings = EffectsSettings()
     callbacks: CallbackSettings = CallbackSettings()
+    protection: ProtectionSettings = ProtectionSettings()
     prices: dict[str, Any] = {}
     listeners: list[dict[str, Any]] = []
     gateways: list[dict[str, Any]] = []
@@ -337,6 +364,7 @@ class Configuration:
     replies: RepliesSettings = field(default_factory=RepliesSettings)
     effects: EffectsSettings = field(default_factory=EffectsSettings)
     callbacks: CallbackSettings = field(default_factory=CallbackSettings)
+    protection: ProtectionSettings = field(default_factory=ProtectionSettings)
     prices: Any = None  # smsd.config.prices.PricesSettings
     subscribers: tuple[Any, ...] = ()
     warnings: tuple[str, ...] = ()

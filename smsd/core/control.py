@@ -7,8 +7,10 @@ the operator. Who may call them is decided by whoever opens this to the outside 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import nullcontext
 from typing import Any
 
+from smsd.core.auditing import Auditor
 from smsd.core.overrides import Overrides
 from smsd.store import operating
 from smsd.values.address import Address
@@ -41,6 +43,7 @@ class Control:
         tokens: Any = None,
         billing: Any = None,
         jobs: Any = None,
+        audit: Auditor | None = None,
     ) -> None:
         self._store = store
         self._dispatcher = dispatcher
@@ -51,6 +54,7 @@ class Control:
         self._reload = reload
         self._timed = timed
         self._callbacks = callbacks
+        self._audit = audit
         self._verbs: dict[str, Callable[[Mapping[str, Any]], Awaitable[Any]]] = {
             "send": self.send,
             "list": self.find,
@@ -79,7 +83,9 @@ class Control:
         """Do a verb; InvalidValue for one that does not exist, or for arguments that make no sense."""
         if verb not in self._verbs:
             raise InvalidValue(f"there is no verb {verb!r}; allowed: {', '.join(self._verbs)}")
-        return await self._verbs[verb](arguments)
+        if self._audit is None:
+            return await self._verbs[verb](arguments)
+        return await self._audit.kept(verb, arguments, self._verbs[verb])
 
     async def send(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """to (list), text; gateway, sender, expire_minutes, max_parts, priority → message, and an entry per recipient."""
@@ -211,7 +217,9 @@ class Control:
         """retry or cancel a delivery, in somebody's name."""
         now = self._store.now()
         expires = now + self._overrides.effective().queue.expire_minutes * 60_000
-        for lane in await self._store.control(operating.Verb(verb, delivery, now, expires, who)):
+        with nullcontext() if self._audit is None else self._audit.message(verb, delivery, who):
+            lanes = await self._store.control(operating.Verb(verb, delivery, now, expires, who))
+        for lane in lanes:
             self._queue.wake(lane, now)
 
 

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import json
 import os
+import pwd
 import socket
+import struct
 from typing import Any
 
 from twisted.application.service import Service
@@ -19,8 +21,10 @@ from twisted.internet.protocol import Factory
 from twisted.logger import Logger
 from twisted.protocols.basic import LineOnlyReceiver
 
+from smsd.core.auditing import OPERATOR, WHO
 from smsd.values.errors import InvalidValue, Refused
 
+_CREDENTIALS = struct.Struct("3i")  # pid, uid, gid
 LONGEST = 1 << 23
 """Octets of a question: an import of some ten thousand accounts."""
 
@@ -34,8 +38,13 @@ class ControlProtocol(LineOnlyReceiver):
 
     def __init__(self, control: Any) -> None:
         self._control = control
+        self._who = OPERATOR
         self._waiting: list[bytes] = []
         self._busy = False
+
+    def connectionMade(self) -> None:
+        """Ask the system whose process it is: that is who changes things."""
+        self._who = user_of(self.transport)
 
     def lineReceived(self, line: bytes) -> None:
         """A question."""
@@ -45,6 +54,7 @@ class ControlProtocol(LineOnlyReceiver):
             Deferred.fromCoroutine(self._answer()).addErrback(self._broken)
 
     async def _answer(self) -> None:
+        WHO.set(self._who)  # in the context of this coroutine
         while self._waiting:
             reply = await self._reply(self._waiting.pop(0))
             self.sendLine(json.dumps(reply, default=str).encode())
@@ -79,6 +89,19 @@ class ControlProtocol(LineOnlyReceiver):
         """No question is that long."""
         assert self.transport is not None
         self.transport.loseConnection()
+
+
+def user_of(transport: Any) -> str:
+    """The user at the other end of a Unix socket (SO_PEERCRED), by name; the operator where that cannot be known."""
+    try:
+        given = transport.getHandle().getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+        _, uid, _ = _CREDENTIALS.unpack(given)
+    except (AttributeError, OSError, struct.error):
+        return OPERATOR
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"uid {uid}"
 
 
 class ControlDoor(Service):

@@ -26,6 +26,8 @@ from typing import Any, NamedTuple
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
+from smsd.store.audit import NOTE
+
 Handler = Callable[[sqlite3.Cursor, Sequence[Any]], Sequence[Any]]
 
 MOST = 100
@@ -89,6 +91,9 @@ class GroupCommit:
         if self._closed:
             deferred.errback(StoreClosed("the store is closed"))
             return deferred
+        note = NOTE.get()
+        if note is not None and not note.taken:
+            handler = note.join(handler)  # who changes something is on record in the same transaction
         patient = patient and self._patience > 0
         self._waiting.append(Call(handler, item, rows, ahead, patient, deferred))
         if patient:

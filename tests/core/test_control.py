@@ -232,7 +232,7 @@ class Protocol(SynchronousTestCase):
         self.assertEqual(self.control.calls, [])
 
     def test_an_endless_line(self) -> None:
-        self.protocol.dataReceived(b"x" * 1_100_000)
+        self.protocol.dataReceived(b"x" * (ControlProtocol.MAX_LENGTH + 20_000))
         self.assertTrue(self.transport.disconnecting)
 
 
