@@ -59,7 +59,7 @@ class Audit(Command):
                 "since": 1_799_992_800_000,
                 "until": 1_800_000_000_000,
                 "who": "eva",
-                "verb": "account_set",
+                "what": "account_set",
                 "subject": "ann",
                 "before": 7,
                 "limit": 5,
