@@ -62,11 +62,7 @@ def find(connection: sqlite3.Connection, wanted: Wanted) -> tuple[list[dict[str,
         values.append(f"sms:{wanted.to}")
     floor = 0
     if wanted.msgid:
-        messages = _named(connection, wanted.account, wanted.msgid)
-        if not messages:
-            return [], 0
-        where += f" and d.message in ({','.join(map(str, messages))})"
-        where += f" and (d.id in ({','.join(str(one - 1) for one in messages)}) or d.message <> d.id + 1)"
+        where += f" and d.id in ({','.join(map(str, _named(connection, wanted.account, wanted.msgid)))})"
     else:
         floor = _stretch(connection, top)
         where += " and d.id >= ?"
@@ -88,7 +84,7 @@ def _stretch(connection: sqlite3.Connection, top: int) -> int:
 
 
 def _named(connection: sqlite3.Connection, account: str, msgid: str) -> list[int]:
-    """The messages that an account calls so: at the API as long as they are known, at other doors for a day."""
+    """The deliveries of messages that an account calls so: at the API as long as they are known, at other doors for a day."""
     rows = connection.execute(
         f"select id from message where account=? and json_extract(headers, '$[0][1]')=? and {_NAMED} order by id desc limit ?",
         (account, msgid, MOST),
@@ -96,7 +92,12 @@ def _named(connection: sqlite3.Connection, account: str, msgid: str) -> list[int
     key = connection.execute(
         "select message from idempotency where scope=? and key=?", (f"account:{account}", msgid)
     ).fetchone()
-    return sorted({int(row[0]) for row in rows} | ({int(key[0])} if key and key[0] else set()))
+    messages = {int(row[0]) for row in rows} | ({int(key[0])} if key and key[0] else set())
+    return [
+        int(row[0])
+        for one in messages
+        for row in connection.execute(f"select id from ({DELIVERIES_OF})", {"message": one})
+    ]
 
 
 def message(connection: sqlite3.Connection, number: int, account: str) -> dict[str, Any] | None:
