@@ -239,11 +239,11 @@ class Server(Service):
         await house.rulework.look()
         troubles += await house.simulators.become(house.wanted_simulators(new))
         gateways = house.wanted_gateways(new)
-        house.queue.replacing(gateways)
+        house.queue.serving.keep(gateways)
         try:
             troubles += await house.gateways.become(gateways)
         finally:
-            house.queue.replacing(())
+            house.queue.serving.keep(())
         house.queue.release()
         troubles += await house.doors.become(house.wanted_doors(new))
         house.ports.hold()

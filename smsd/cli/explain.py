@@ -61,6 +61,9 @@ def _explain(options: argparse.Namespace) -> int:
         print(f"already asked: {', '.join(told['tried'].split(','))}")
     if told["reason"]:
         print(f"why: {printable(told['reason'])}{until(told)}")
+    for gateway, why in told.get("waits", {}).items():
+        if why:
+            print(f"waits for {gateway}: {printable(why)}")
     for alert in told["alerts"]:
         print(f"alert: {printable(_alert(alert))}")
     after(told)

@@ -26,7 +26,8 @@ from smsd.values.message import Declined, Recipient, Submission, Text
 
 
 class Explainer:
-    """`incoming(gateway, sender, text)` tells what an incoming message would meet; the inbound side gives it."""
+    """`incoming(gateway, sender, text)` tells what an incoming message would meet; the inbound side gives it.
+    `waits(route)`: which gateways may carry what waits there, and why they do not; the queue gives it."""
 
     def __init__(
         self,
@@ -34,11 +35,13 @@ class Explainer:
         planner: Planner,
         judge: Judge,
         incoming: Callable[[str, str, str], Deferred[dict[str, Any]]] | None = None,
+        waits: Callable[[str], Mapping[str, str]] | None = None,
     ) -> None:
         self._store = store
         self._planner = planner
         self._judge = judge
         self._incoming = incoming
+        self._waits = waits
 
     async def delivery(self, number: int) -> dict[str, Any]:
         """Everything about one delivery, with `rules`: lines for people. InvalidValue when there is none."""
@@ -46,6 +49,8 @@ class Explainer:
         if told is None:
             raise InvalidValue(f"there is no delivery {number}: smsd queue list shows those there are")
         told["rules"] = await self._lines(told.get("trace"), outgoing=not _came_in(told["about"]))
+        if told["state"] == "ready" and self._waits is not None:
+            told["waits"] = self._waits(told["route"])
         return told
 
     async def _lines(self, trace: str | None, *, outgoing: bool) -> list[str]:

@@ -13,7 +13,7 @@ from zope.interface import implementer
 from smsd.interfaces import Abilities, IGateway, IOutlet
 from smsd.policy import route as routes
 from smsd.policy.breaker import Breaker
-from smsd.policy.limits import Charge, Meter
+from smsd.policy.limits import Charge, Meter, length
 from smsd.store.carrying import Probe
 from smsd.values.delivery import NetworkReport, Piece
 
@@ -54,6 +54,7 @@ class Outlet:
         self.taking = False
         self.leaving = False
         self.not_before = 0
+        self.hasty = ("", 0)  # what it said when messages came too fast, and until when none comes
         self.turn = 0
         self.given = 0  # when it got something last, as the queue counts
         self.breaker = Breaker()
@@ -108,7 +109,16 @@ class Outlet:
 
     def told(self, now: int) -> str:
         """Why it gets nothing, or not all it could; empty when nothing is wrong."""
-        return self.reason or self.breaker.told(now)
+        said, until = self.hasty
+        hasty = f"too fast, says {said!r}; next in {length(until - now)}" if until > now else ""
+        return self.reason or self.breaker.told(now) or hasty
+
+    def waits(self, now: int) -> str:
+        """Why what it could carry waits, for people."""
+        told = self.told(now)
+        if not told and self.meter is not None and not self.meter.willing(now):
+            told = "; ".join(self.limits(now))
+        return told or ("busy" if self.free <= 0 else "")
 
     def limits(self, now: int) -> list[str]:
         """What is used of its limits, a line for each."""

@@ -11,7 +11,7 @@ A gateway's way through this module: `outlet()` makes its Outlet; `opened(slots)
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -112,11 +112,6 @@ class Queue:
 
         return self._when(idle).addCallback(gone)
 
-    def replacing(self, names: Collection[str]) -> None:
-        """Those of these gateways that leave from now on do so to come back, as others perhaps: what is for them waits meanwhile
-        instead of being refused. Nobody: all are back, or never will be."""
-        self.serving.keep(names)
-
     def ways(self) -> list[routes.Way]:
         """All gateways, open or not; the same list until one comes or goes."""
         return self.serving.ways()
@@ -136,6 +131,7 @@ class Queue:
             if name in (None, outlet.name):
                 outlet.breaker.release()
                 outlet.not_before = 0
+                outlet.hasty = ("", 0)
         self._look()
 
     def stand_in(self, outlet: Outlet) -> None:

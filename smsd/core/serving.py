@@ -33,7 +33,8 @@ class Serving:
             remembered.clear()
 
     def keep(self, names: Collection[str]) -> None:
-        """What these gateways can do is reckoned with although they leave, until others are kept."""
+        """Those of these gateways that leave from now on do so to come back, as others perhaps: what is for them waits meanwhile
+        instead of being refused. Nobody: all are back, or never will be."""
         self._kept = {name: outlet.way for name, outlet in self._outlets.items() if name in names}
         self.changed()
 
@@ -82,6 +83,10 @@ class Serving:
         able = {name: outlet for name, outlet in self._outlets.items() if not outlet.leaving}
         tiers = routes.tiers(f"group:{group}", able, self.groups)
         return routes.pulling(tiers, lambda outlet: outlet.keeps_place(now))[0]
+
+    def waits(self, route: str, now: int) -> dict[str, str]:
+        """For the operator: who may carry what is in lanes with this route, and why they do not now."""
+        return {outlet.name: outlet.waits(now) for outlet in self.everybody(route)}
 
     def others(self, route: str, outlet: Outlet, now: int) -> str:
         """Whether somebody else has not been asked for what this gateway did not take: one who carries `now`, one who may

@@ -97,7 +97,9 @@ class Wire:
         """What a failure says of its gateway: it goes too fast, it is in trouble, or it has answered."""
         if failure.scope is Scope.SPEED:
             outlet.breaker.passed(piece.delivery)
-            self._queue.rest(outlet, now + int((failure.retry_after or 1.0) * 1000))
+            until = now + int((failure.retry_after or 1.0) * 1000)
+            outlet.hasty = (failure.reason, until)
+            self._queue.rest(outlet, until)
         elif failure.maybe_sent or (failure.scope is Scope.GATEWAY and not about_the_route(failure)):
             if outlet.breaker.failed(piece.delivery, failure, now):
                 self._queue.rest(outlet, outlet.breaker.until)

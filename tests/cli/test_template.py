@@ -83,6 +83,11 @@ class TemplateTests(SynchronousTestCase):
             self.assertEqual((code, out), (1, ""), arguments)
             self.assertIn(wrong, err)
 
+    def test_a_server_that_cannot_be(self) -> None:
+        code, _, err = self.run_it("http://%number%.example.org/?t=%data%")
+        self.assertEqual(code, 1)
+        self.assertIn("the URL cannot be used: a message does not choose the server", err)
+
     def test_nothing_steers_the_terminal(self) -> None:
         _, out, _ = self.run_it("http://x/", "--text", "x", "--set", "a=b")
         self.assertTrue(out)

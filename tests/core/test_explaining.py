@@ -28,6 +28,7 @@ from smsd.policy.rules.model import (
     Url,
 )
 from smsd.store import operating
+from smsd.values.delivery import Accepted, Failure, Kind, Scope
 from tests.core.arriving import parts
 from tests.house import House
 
@@ -148,6 +149,31 @@ class Explaining(SynchronousTestCase):
         self.assertEqual((told["id"], [one["id"] for one in told["siblings"]]), (first, [second]))
         single = self.house.send()
         self.assertEqual(self.told(single.message)["id"], single.recipients[0].delivery)
+
+    def test_why_it_waits(self) -> None:
+        """Which gateways could carry it, and what each of them says: also one that was asked too fast."""
+        house = self.house
+        self.explainer = Explainer(
+            house.store, house.planner, house.judge,
+            waits=lambda route: house.queue.serving.waits(route, house.queue.now()),
+        )  # fmt: skip
+        house.gsm.answer = lambda piece: Failure(
+            Kind.TEMPORARY, "slow down", scope=Scope.SPEED, retry_after=300
+        )
+        (queued,) = house.send("+15550000001").recipients
+        house.settle()
+        explain = lambda: house.wait(Deferred.fromCoroutine(self.explainer.delivery(queued.delivery)))  # noqa: E731
+        self.assertEqual(explain()["waits"], {"gsm1": "too fast, says 'slow down'; next in 5 min"})
+        house.gsm.answer = lambda piece: Failure(
+            Kind.TEMPORARY, "no credit", scope=Scope.GATEWAY, retry_after=900
+        )
+        house.queue.release("gsm1")
+        house.settle()
+        self.assertIn("stopped after 'no credit'", explain()["waits"]["gsm1"])
+        house.gsm.answer = lambda piece: Accepted("1")
+        house.queue.release("gsm1")
+        house.settle()
+        self.assertNotIn("waits", explain())
 
     def test_no_secrets(self) -> None:
         self.use(Rules((SECRET,)))

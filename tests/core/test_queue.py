@@ -74,7 +74,7 @@ class Carrying(QueueCase):
         self.house.open()
         self.house.send("+15550000001", "one")
         queue = self.house.queue
-        queue.replacing({"gsm1", "mail"})
+        queue.serving.keep({"gsm1", "mail"})
         gone = queue.remove("gsm1")
         self.house.send("+15550000002", "two")
         self.gsm.release()
@@ -82,7 +82,7 @@ class Carrying(QueueCase):
         self.house.send("+15550000003", "three")
         outlet = queue.outlet("gsm1", self.gsm.abilities)
         outlet.gateway = self.gsm
-        queue.replacing(())
+        queue.serving.keep(())
         self.house.send("+15550000004", "four")
         self.gsm.manual = False
         outlet.opened(1)

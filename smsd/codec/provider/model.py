@@ -174,7 +174,13 @@ def read_url(text: str, names: Collection[str]) -> Template:
     if not ORIGIN.match(text):
         raise InvalidValue("at character 1: a URL begins with http:// or https:// and a host")
     read = template.parse(text, names)
-    weburl.read_url(read.render(dict.fromkeys(read.names, "1"), kind="ascii"))
+    tried = [
+        read.render({name: said if name in MESSAGE else "1" for name in read.names}, kind="ascii")
+        for said in ("1", "2")
+    ]
+    weburl.read_url(tried[0])
+    if len({found[0] if (found := ORIGIN.match(url)) else "" for url in tried}) > 1:
+        raise InvalidValue("a message does not choose the server: write %number% and the like behind its /")
     return read
 
 

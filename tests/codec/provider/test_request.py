@@ -133,6 +133,8 @@ class DocumentTests(SynchronousTestCase):
             "ftp://x/": "at character 1: a URL begins with http",
             "http:///x": "at character 1: ",
             "http://a b/": "names no host|no URL",
+            "http://%number%.example.org/?t=%data%": "a message does not choose the server: write %number%",
+            "http://x:%parts%/?pass=geheim&t=%data%": "does not choose the server",
         }.items():
             with self.assertRaisesRegex(InvalidValue, wrong) as caught:
                 model.read_url(url, NAMES)
