@@ -89,7 +89,7 @@ class House:
         self.dispatcher = Dispatcher(self.store, self.planner, self.queue, self.judge)
         self.inbound = Inbound(self.store, self.planner, self.queue)
         self.rulework = Rulework(self.store, self.judge, self.inbound, self._reactor, self._folder)
-        self.explainer = Explainer(self.store, self.planner, self.judge, self._trial)
+        self.explainer = Explainer(self.store, self.planner, self.judge, self._trial, self._waits)
         self.post_office = PostOffice(self.dispatcher, self.accounts, self._reactor, self.store.now)
         self.book.changed = self.post_office.forget
         self.subscribers = Subscribers()
@@ -284,6 +284,9 @@ class House:
     def _carrying(self) -> list[str]:
         """What an account can be bound to."""
         return [*self._in_doubt, *self.queue.groups]
+
+    def _waits(self, route: str) -> dict[str, str]:
+        return self.queue.serving.waits(route, self.queue.now())
 
     def _carries(self, gateway: str | None) -> bool:
         return any(
