@@ -91,7 +91,7 @@ class House:
         self.rulework = Rulework(self.store, self.judge, self.inbound, self._reactor, self._folder)
         self.explainer = Explainer(self.store, self.planner, self.judge, self._trial, self._waits)
         self.post_office = PostOffice(self.dispatcher, self.accounts, self._reactor, self.store.now)
-        self.book.changed = self.post_office.forget
+        self.book.changed = self._accounts_changed
         self.subscribers = Subscribers()
         self.callbacks = Callbacks(self.store, self.queue, self.subscribers, self._resume)
         self.credit = Credit(
@@ -104,7 +104,8 @@ class House:
         self.answer_office = AnswerOffice(self.post_office, self.inbound, self.dispatcher)
         self.clocks = Clocks(self.store, self.dispatcher, self._reactor, find, self.rulework.databases.run)
         self.sweeper = Sweeper(self.store, self.queue, self._reactor)
-        self.tokens = Tokens(self.store, self._reactor, lambda name: find(name) is not None)
+        directory = self.accounts.directory
+        self.tokens = Tokens(self.store, self._reactor, lambda name: directory.get(name) is not None)
         self.backlog = Backlog(self.store, self.queue)
         self.jobs = Jobs(self.store, self.dispatcher, self.queue, self.planner, self._reactor, find)
 
@@ -280,6 +281,10 @@ class House:
         door = registry.find(registry.DOORS, settings.type).make(settings, context)
         self._views[door] = view
         return door
+
+    def _accounts_changed(self) -> None:
+        self.post_office.forget()
+        self.tokens.weed()
 
     def _carrying(self) -> list[str]:
         """What an account can be bound to."""
