@@ -190,7 +190,7 @@ class Dispatcher:
             return None
         if acceptance.planned:
             return acceptance
-        if scheme in ("hook", "dlr") or (submission.door == "notice" and scheme in self.schemes):
+        if scheme in ("hook", "dlr", "spool") or (submission.door == "notice" and scheme in self.schemes):
             # Its gateway is being made anew by a reload, or is not active: it waits.
             return self._planner.unrouted(submission)._replace(parent=parent)
         if submission.door in (ALERT, RULES) and self._may_come(submission, acceptance):

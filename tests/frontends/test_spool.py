@@ -253,6 +253,20 @@ class SmsToolsCase(SpoolCase):
         self.assertEqual([text[:4] for text in self.texts()], ["1/3 ", "2/3 ", "3/3 "])
         self.assertEqual(list(self.there("sent")), ["send_1"])
 
+    def test_what_became_of_it_waits_for_a_reload(self) -> None:
+        self.house.gsm.manual = True
+        self.put("send_1")
+        self.look()
+        self.house.wait(self.house.queue.remove("spool"))
+        self.house.gsm.release()
+        self.settle()
+        self.assertEqual(len(self.there("checked")), 1)
+        outlet = self.house.queue.outlet("spool", self.gateway.abilities)
+        outlet.gateway = self.gateway
+        outlet.opened(1)
+        self.settle()
+        self.assertEqual(list(self.there("sent")), ["send_1"])
+
     def test_files_wait_for_a_gateway(self) -> None:
         self.house.wait(self.house.queue.remove("gsm1"))
         self.put("send_1")
