@@ -18,6 +18,7 @@ from smsd.gateways import callback
 from smsd.gateways.exchange import Answer, Unanswered
 from smsd.hookwork import hooks
 from smsd.interfaces import GatewayContext, MessageIn
+from smsd.values.account import Account
 from smsd.values.message import Text, Ticket
 from tests.house import House
 
@@ -99,6 +100,8 @@ class Programs:
         self.house = house
         self.network = network or Network()
         self.configuration = load_text(text, "/etc/smsd.yaml", {})
+        for account in self.configuration.accounts:
+            house.accounts.setdefault(account.user, Account(account.user))
         self.subscribers = Subscribers()
         self.subscribers.use(self.configuration)
         self.gateways: dict[str, Any] = {}

@@ -12,6 +12,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from smsd.core.arriving import Arrivals
 from smsd.core.callbacks import MOST, make_cursor, read_cursor
+from smsd.gateways.callback.silent import FEW, LONGEST, Silent
+from smsd.gateways.callback.silent import MOST as MOST_SERVERS
 from smsd.gateways.exchange import Unanswered
 from smsd.policy.rules.letter import Effect, Facts, Letter, Trace, Verdict
 from smsd.policy.rules.model import Forward
@@ -647,6 +649,49 @@ class Kannel(Case):
         self.programs.arrive("yes")
         self.assertEqual(self.network.asked, [])
         self.assertEqual(self.house.rows()[-1]["target"], "mailto:ann@example.org")
+
+
+class SilentServers(Case):
+    def test_one_does_not_hold_the_slots_that_all_share(self) -> None:
+        self.house.gsm.answer = lambda piece: BARRED
+        self.network.answer = lambda asked: LOST if "dead" in asked.url else 200
+        for n in range(30):
+            self.programs.send("other", f"+1555{n:07}", named="https://dead.example/a")
+        self.programs.send("other", "+15559999999", named="https://good.example/a")
+        self.house.settle()
+        asked = [one.url for one in self.network.asked]
+        self.assertEqual((asked.count("https://dead.example/a"), len(asked)), (FEW, FEW + 1))
+        self.assertIn("is left alone for a while", str(self.programs.rows()[20]["reason"]))
+        for _ in range(3):
+            self.house.advance(10)
+        self.assertEqual(len(self.network.asked), FEW + 2, "one tries it again")
+        self.network.answer = lambda asked: 200
+        for _ in range(90):
+            self.house.advance(60)
+        self.assertEqual(set(self.states()), {"sent"})
+        self.assertEqual(len(set(self.network.ids)), 31)
+
+    def test_for_how_long(self) -> None:
+        silent = Silent()
+        for now in (1.0, 2.0, 3.0, 4.0):
+            self.assertEqual(silent.rest("a", now, 5), 0 if now < 4 else 14)
+            silent.failed("a", now)
+        self.assertEqual(silent.rest("b", 4, 5), 0)
+        self.assertEqual([silent.rest("a", 18.0, 5), silent.rest("a", 18.0, 5)], [0, 5])
+        silent.failed("a", 23.0)
+        self.assertEqual(silent.rest("a", 23.0, 5), 30)
+        now = 23.0
+        for _ in range(20):
+            now += silent.rest("a", now, 5)
+            self.assertEqual(silent.rest("a", now, 5), 0)
+            now += 5
+            silent.failed("a", now)
+        self.assertEqual(silent.rest("a", now, 5), LONGEST)
+        silent.answered("a")
+        self.assertEqual(silent.rest("a", now, 5), 0)
+        for n in range(MOST_SERVERS + 5):
+            silent.failed(f"{n}", now)
+        self.assertEqual(len(silent._known), MOST_SERVERS)
 
 
 class Refusals(Case):
