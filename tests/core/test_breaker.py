@@ -105,6 +105,15 @@ class Breaker(BreakerCase):
             self.house.settle()
             self.assertEqual(self.told(), expected)
 
+    def test_so_do_three_answers_that_nobody_expects(self) -> None:
+        """A portal in between that says 200 to everything takes three messages of a full queue, not all."""
+        odd = Failure(Kind.PERMANENT, "an answer that nobody expects", maybe_sent=True)
+        self.gsm.answer = lambda piece: odd
+        self.send(10)
+        states = [row["state"] for row in self.house.rows()]
+        self.assertLessEqual(states.count("failed"), 2 + self.slots)
+        self.assertIn("resting after 'an answer that nobody expects'", self.told())
+
     def test_an_answer_between_starts_the_count_anew(self) -> None:
         answers = iter([UNKNOWN, UNKNOWN, Accepted("1"), UNKNOWN, UNKNOWN, REFUSED, UNKNOWN])
         self.gsm.answer = lambda piece: next(answers)

@@ -2,8 +2,9 @@
 
 An answer that the provider's description knows is what it says. Any other is judged by its status: 5xx, 408, 425 and 429 are
 temporary, 401, 402, 403 and 407 stop the gateway (bad login, no credit), the other 4xx are permanent. A 2xx that is no yes,
-although it came whole, is a no for ever: it may have been sent, and doing it again for days would cost money each time. Half
-an answer is as good as none, unless that half says yes: half a number is another number, also of an error.
+although it came whole or is longer than we read, is a no for ever: it may have been sent, and doing it again for days would
+cost money each time. Half an answer is as good as none, unless that half says yes: half a number is another number, also of an
+error.
 """
 
 from __future__ import annotations
@@ -25,13 +26,14 @@ _LONGEST_ID: Final = 200
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer as it came. `headers` have names in lower case; `whole`: its body came to its end and was not cut. `wait`: the
-    seconds of its Retry-After."""
+    """An answer as it came. `headers` have names in lower case; `whole`: its body came to its end and was not cut; `cut`: it was
+    longer than we read. `wait`: the seconds of its Retry-After."""
 
     status: int
     body: bytes = field(default=b"", repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     whole: bool = True
+    cut: bool = False
     wait: float | None = None
     phrase: str = ""
 
@@ -134,7 +136,7 @@ def judge(
     if any(read.fits(condition, every=True) for condition in answers.success):
         first, *more = read.names(answers.id, own) or ("",)
         return Accepted(first or None, more=tuple(more))
-    if not reply.whole and 200 <= reply.status < 300:
+    if not reply.whole and not reply.cut and 200 <= reply.status < 300:
         return Failure(Kind.UNKNOWN, f"half an answer: {_said(answers, read)}", status="4.4.2")
     for name in ("stop", "speed", "elsewhere", "temporary", "permanent"):
         conditions: tuple[Condition, ...] = getattr(answers, name)

@@ -143,7 +143,7 @@ class Http(Service):
         except Failure as failure:
             return self._clean(failure, failure.reason, request), failure.scope is Scope.GATEWAY
         answers, settings = self.provider.answers, self._settings
-        reply = _reply(answer, self.context.reactor.seconds())
+        reply = _reply(answer, settings.answer_limit, self.context.reactor.seconds())
         outcome = judge(
             answers,
             reply,
@@ -239,11 +239,13 @@ def _unanswered(target: Target, trouble: Unanswered) -> Failure:
     return Failure(Kind.TEMPORARY, reason, scope=Scope.GATEWAY, status="4.4.1")
 
 
-def _reply(answer: Answer, now: float) -> Reply:
+def _reply(answer: Answer, limit: int, now: float) -> Reply:
     headers: dict[str, str] = {}
     for name, value in answer.lines:
         headers.setdefault(name.decode("latin-1").lower(), value.decode("utf-8", "replace"))
-    return Reply(answer.status, answer.body, headers, answer.whole, answer.retry_after(now), answer.phrase)
+    cut = len(answer.body) > limit
+    wait = answer.retry_after(now)
+    return Reply(answer.status, answer.body, headers, answer.whole, cut, wait, answer.phrase)
 
 
 def _following(method: str, target: Target, answer: Answer) -> Target | None:

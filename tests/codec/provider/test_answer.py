@@ -96,6 +96,8 @@ class StatusTests(SynchronousTestCase):
         self.assertEqual(fate(found, 200, "ID: 12"), ("yes", "12"))
         self.assertEqual(fate(found, 200, "ID: 12", whole=False), ("yes", None))
         self.assertEqual(fate(found, 200, "ID: 12\nID: 34", whole=False), ("yes", "12"))
+        # It would be as long the next time: no reason to send for days.
+        self.assertEqual(fate(found, 200, "x" * 99, whole=False, cut=True)[0], "permanent")
         self.assertEqual(fate(answers("  id: msgid"), 200, "to 911", own="911", whole=False), ("yes", "911"))
 
     def test_what_nobody_may_see(self) -> None:

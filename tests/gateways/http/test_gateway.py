@@ -344,7 +344,10 @@ class BadAnswerTests(Case):
         found = {"success": {"match": "^ID: "}, "id": {"match": "ID: ([0-9]+)"}}
         self.assertEqual(await self.fate(flood, answers=found), Accepted("7"))
         outcome = await self.fate(flood, answers={"success": {"match": "END$"}}, answer_limit=1000)
-        self.expect(outcome, Kind.UNKNOWN, Scope.MESSAGE, True, "half an answer")
+        self.expect(outcome, Kind.PERMANENT, Scope.MESSAGE, True, "an answer that nobody expects")
+        found = {"success": {"match": "END$"}, "stop": {"match": "^ID: 7"}}
+        outcome = await self.fate(flood, answers=found, answer_limit=1000)
+        self.expect(outcome, Kind.TEMPORARY, Scope.GATEWAY, False, "ID: 7")
         self.assertLess(len(outcome.reason), 301)  # type: ignore[union-attr]
 
     async def test_what_the_server_says_back(self) -> None:
@@ -609,13 +612,13 @@ class AddressTests(SynchronousTestCase):
 
     def test_servers_from_credentials(self) -> None:
         """Where the server is not the same for all, each message goes to its own."""
-        made = gateway(url="http://%number;interprefix=h%.example/?t=%data%")
+        made = gateway(url="http://%host%/?t=%data%", credentials={"host": "h%msgid%.example"})
         stand_in = StandIn()
         stand_in.says(200)
         made._client = stand_in  # type: ignore[assignment]
-        for number in ("+1555", "+1556", "+1555", "+1557", "+1558", "+1559", "+1560"):
-            send(made, target=Address("sms", number))
-            self.assertEqual(stand_in.asked[-1].target.host, f"h{number[1:]}.example")
+        for delivery in (5, 6, 5, 7, 8, 9, 10):
+            send(made, delivery=delivery)
+            self.assertEqual(stand_in.asked[-1].target.host, f"h{delivery}.example")
 
 
 class QueueTests(SynchronousTestCase):
