@@ -26,7 +26,8 @@ def is_packed(part: Incoming) -> bool:
 
 
 def packed(incoming: MessageIn, now: int) -> Incoming:
-    """The part as the store keeps it. Without an id of the provider, what it says is its identity."""
+    """The part as the store keeps it. Its identity is the provider's id, which some give to all parts of a message, and the place;
+    without an id, what it says."""
     content = incoming.content
     told: dict[str, Any] = {
         "from": incoming.sender,
@@ -43,7 +44,9 @@ def packed(incoming: MessageIn, now: int) -> Incoming:
     octets = json.dumps(told, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
     join = f"{_MARK}{incoming.sender}|{incoming.join}|{incoming.total}"
     # Nothing of it may look like the "slot|octets" of a modem.
-    identity = "|" + (f"part {incoming.id}" if incoming.id else _digest(join.encode() + b"\n" + octets))
+    identity = "|" + (
+        f"part {incoming.seq} {incoming.id}" if incoming.id else _digest(join.encode() + b"\n" + octets)
+    )
     return Incoming(
         incoming.gateway,
         octets,

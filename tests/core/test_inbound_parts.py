@@ -79,6 +79,11 @@ class Parts(SynchronousTestCase):
             self.receive(part(seq))
         self.assertEqual((self.texts(), self.parts_kept()), (["".join(TEXTS)], 0))
 
+    def test_all_with_the_same_id(self) -> None:
+        for seq in (1, 1, 2, 1, 3, 3, 2):
+            self.receive(part(seq, id="the message's"))
+        self.assertEqual((self.texts(), self.parts_kept()), (["".join(TEXTS)], 0))
+
     def test_repeats_without_an_id(self) -> None:
         for seq in (1, 1, 2, 3, 2, 3, 1):
             self.receive(part(seq, id=""))
