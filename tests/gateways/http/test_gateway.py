@@ -587,7 +587,8 @@ class SettingsTests(SynchronousTestCase):
 
 class AddressTests(SynchronousTestCase):
     @given(
-        st.sampled_from(["http://x", "https://u:p@h.example:8443", "http://[::1]:80"]), st.text(max_size=40)
+        st.sampled_from(["http://x", "https://u:p@h.example:8443", "http://[::1]:80"]),
+        st.text("/aZ09%&=;+.,-~?:@!$'()*[] #\\\"ž", max_size=40).map("/{}".format) | st.text(max_size=40),
     )
     def test_the_short_way(self, origin: str, rest: str) -> None:
         """A URL taken apart in the short way is what `read_url` makes of it."""
