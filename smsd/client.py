@@ -170,6 +170,23 @@ class _Verbs(Generic[Result]):
         """All accounts (scope admin)."""
         return self._call("GET", "/accounts", page)
 
+    def settings(self, kind: str, name: str) -> Result:
+        """Settings of an `account`, a `group` of accounts, or a `policy` for mail users (scope admin; IceWarp: D_SMSContent,
+        U_SMSContent) → kind, name, source, settings."""
+        return self._call("GET", _path(kind, name))
+
+    def add_settings(self, kind: str, name: str, **settings: Any) -> Result:
+        """A new one with these settings."""
+        return self._call("PUT", _path(kind, name), body={"settings": settings}, safe=False)
+
+    def change_settings(self, kind: str, name: str, **settings: Any) -> Result:
+        """Change some; None: back to the default."""
+        return self._call("PATCH", _path(kind, name), body={"settings": settings})
+
+    def remove_settings(self, kind: str, name: str) -> Result:
+        """There is none any more."""
+        return self._call("DELETE", _path(kind, name), safe=False)
+
     def gateways(self) -> Result:
         """The gateways, and what waits (scope admin)."""
         return self._call("GET", "/gateways")
@@ -364,6 +381,10 @@ _LOCAL = {
 def basic(user: str, password: str) -> str:
     """The Authorization header of RFC 7617."""
     return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode("ascii")
+
+
+def _path(kind: str, name: str) -> str:
+    return f"/settings/{quote(kind, safe='')}/{quote(name, safe='')}"
 
 
 def _headers(question: _Question) -> dict[Any, Any]:

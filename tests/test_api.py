@@ -133,6 +133,13 @@ class Blocking(SynchronousTestCase):
         admin = BlockingClient(self.served.url, self.served.token("--scope", "admin"))
         self.assertEqual([one["id"] for one in admin.gateways()["gateways"]], ["nowhere", "hook-desk"])
         self.assertEqual([one["name"] for one in admin.accounts()["accounts"]], ["closed", "other", "shop"])
+        self.assertEqual(admin.add_settings("policy", "ann@example.org", access=True)["source"], "store")
+        self.assertIs(
+            admin.change_settings("policy", "ann@example.org", access=False)["settings"]["access"], False
+        )
+        self.assertIs(admin.settings("policy", "ann@example.org")["settings"]["access"], False)
+        self.assertEqual(admin.remove_settings("policy", "ann@example.org")["name"], "ann@example.org")
+        self.assertEqual(self.assertRaises(Refused, admin.settings, "policy", "ann@example.org").status, 404)
 
     def test_as_at_icewarp(self) -> None:
         client = self.client
@@ -351,7 +358,7 @@ class Described(SynchronousTestCase):
             capture_output=True, text=True, timeout=150, cwd=folder, env={**os.environ, "TOKEN": token},
         )  # fmt: skip
         self.assertEqual(done.returncode, 0, done.stdout[-6000:] + done.stderr[-2000:])
-        self.assertIn("Tested: 12", done.stdout)
+        self.assertIn("Tested: 16", done.stdout)
         assert served.server.process is not None
         self.assertIsNone(served.server.process.code)
         self.assertNotIn("Traceback", served.server.process.log.read_text("utf-8", "replace"))

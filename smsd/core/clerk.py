@@ -185,6 +185,38 @@ class Clerk:
         told: list[dict[str, Any]] = await self.control.call("accounts", {"after": after, "limit": limit})
         return told
 
+    async def settings(self, kind: str, name: str) -> dict[str, Any] | None:
+        """Those of an account, an account group or a policy; None when there is none."""
+        try:
+            told: dict[str, Any] = await self.control.call("account", {"kind": kind, "name": name})
+        except InvalidValue:
+            return None
+        return told
+
+    async def add(self, kind: str, name: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+        """A new one; Refused when there is one already, InvalidValue for settings that cannot be."""
+        if await self.settings(kind, name) is not None:
+            raise Refused(Reason.CONFLICT, f"there is already a {kind} {name}: change that one")
+        return await self._account("account_add", kind, name, settings)
+
+    async def change(self, kind: str, name: str, settings: Mapping[str, Any]) -> dict[str, Any] | None:
+        """Some of its settings; None when there is none."""
+        there = await self.settings(kind, name) is not None
+        return await self._account("account_set", kind, name, settings) if there else None
+
+    async def remove(self, kind: str, name: str) -> dict[str, Any] | None:
+        """What it was; None when there was none. InvalidValue when the configuration has it."""
+        told = await self.settings(kind, name)
+        if told is not None:
+            await self.control.call("account_remove", {"kind": kind, "name": name})
+        return told
+
+    async def _account(self, verb: str, kind: str, name: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+        told: dict[str, Any] = await self.control.call(
+            verb, {"kind": kind, "name": name, "settings": dict(settings)}
+        )
+        return told
+
     async def status(self) -> dict[str, Any]:
         """The server and its gateways, as the operator sees them."""
         told: dict[str, Any] = await self.control.status({})

@@ -32,6 +32,13 @@ class Caller:
 
     account: Any
     scopes: tuple[str, ...]
+    token: int = 0
+
+    @property
+    def who(self) -> str:
+        """As the audit log has it."""
+        token = f"token {self.token}" if self.token else ""
+        return ", ".join(part for part in (f"account {self.name}" if self.account else "", token) if part)
 
     @property
     def name(self) -> str:
@@ -79,6 +86,6 @@ async def _token(request: DoorRequest, context: FrontendContext, token: str) -> 
         raise Refused(Reason.BAD_CREDENTIALS, "this is no token: smsd token create makes one")
     known = context.tokens.check(token)
     if not known.account:
-        return Caller(None, known.scopes)
+        return Caller(None, known.scopes, known.id)
     _, account, _ = await context.portal.login(Vouched(known.account, request.peer), None, IAccount)
-    return Caller(account, known.scopes)
+    return Caller(account, known.scopes, known.id)

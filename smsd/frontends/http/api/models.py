@@ -66,9 +66,12 @@ def _integral(value: Any) -> Any:
 
 Octet = Annotated[int, Field(ge=0, le=255), BeforeValidator(_integral)]
 Parts = Annotated[int, Field(ge=1, le=MOST_PARTS), BeforeValidator(_integral)]
+Amount = Annotated[int, Field(ge=0, le=10**15), BeforeValidator(_integral)]
 Minutes = Annotated[int, Field(ge=1, le=LONGEST_EXPIRY), BeforeValidator(_integral)]
 Time = Annotated[datetime, BeforeValidator(_time), WithJsonSchema({"type": "string", "format": "date-time"})]
 Id = Annotated[str, Field(pattern=ID)]
+KIND = ("account", "group", "policy")
+"""Whose settings there are: a policy is for a domain, a mail user, or all of them."""
 Number = Annotated[str, Field(min_length=1, max_length=128, pattern=_LINE)]
 State = Literal["queued", "sending", "sent", "scheduled", "held", "gathered", "delivered", "failed", "expired", "cancelled",
                 "rejected", "merged"]  # fmt: skip
@@ -197,6 +200,25 @@ class TrialRequest(Asked):
         default=None, min_length=1, max_length=320, pattern=_LINE, description="a mail address that writes"
     )
     subject: str | None = Field(default=None, max_length=1000, pattern=_NO_NUL)
+
+
+Value = (
+    Annotated[str, Field(max_length=1000, pattern=_NO_NUL)]
+    | Amount
+    | bool
+    | list[Annotated[str, Field(max_length=1000, pattern=_NO_NUL)]]
+    | None
+)
+
+
+class SettingsRequest(Asked):
+    """Settings of an account, an account group or a policy."""
+
+    settings: dict[Annotated[str, Field(pattern=r"^[a-z_]{1,64}$")], Value] = Field(
+        max_length=100,
+        description="by name, as smsd account takes them; null: back to the default",
+        json_schema_extra={"additionalProperties": False},
+    )
 
 
 class Found(Queried):
@@ -504,6 +526,16 @@ class AccountList(Told):
 
     accounts: list[Account]
     next: str | None = Field(description="the `after` of the next page, null at the end")
+
+
+class Settings(Told):
+    """Settings of an account, an account group or a policy, without its password."""
+
+    kind: str
+    name: str
+    source: str = Field(description="configuration (changed in its file only), store, or policy")
+    closed: str | None = Field(description="why it cannot be used, if it cannot")
+    settings: dict[str, Any]
 
 
 class InReplyTo(Told):

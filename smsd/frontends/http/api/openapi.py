@@ -9,7 +9,7 @@ from pydantic.json_schema import models_json_schema
 
 from smsd import __version__
 from smsd.frontends.http.api import models
-from smsd.frontends.http.api.operations import DESCRIPTION, OPERATIONS, Operation
+from smsd.frontends.http.api.operations import DESCRIPTION, LONGEST_NAME, OPERATIONS, Operation
 
 ABOUT = """\
 Hand in SMS, hear what became of them, fetch what phones wrote. A message that was answered 201 is on disk.
@@ -50,6 +50,11 @@ _KEY = {
 _LINKS = {
     name: {"operationId": name, "parameters": {"id": "$response.body#/id"}}
     for name in ("look_up", "cancel", "explain")
+}
+_IN_PATH: dict[str, dict[str, Any]] = {
+    "id": {"type": "string", "pattern": models.ID},
+    "kind": {"type": "string", "enum": list(models.KIND)},
+    "name": {"type": "string", "minLength": 1, "maxLength": LONGEST_NAME, "pattern": "^[!-~]+$"},
 }
 _REF = "#/components/schemas/{model}"
 
@@ -104,14 +109,12 @@ def _operation(one: Operation) -> dict[str, Any]:
 
 def _parameters(one: Operation) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
-    if "{id}" in one.path:
-        number = {"type": "string", "pattern": models.ID}
-        found.append({"name": "id", "in": "path", "required": True, "schema": number})
+    for name, schema in _IN_PATH.items():
+        if f"{{{name}}}" in one.path:
+            found.append({"name": name, "in": "path", "required": True, "schema": schema})
     known: dict[str, dict[str, Any]] = one.query.model_json_schema().get("properties", {})
     for name, said in known.items():
-        schema: dict[str, Any] = {
-            key: value for key, value in said.items() if key not in ("title", "description", "default")
-        }
+        schema = {key: value for key, value in said.items() if key not in ("title", "description", "default")}
         options = [branch for branch in schema.pop("anyOf", []) if branch.get("type") != "null"]
         schema |= options[0] if options else {}
         if said.get("default") not in (None, [], ""):
@@ -131,7 +134,7 @@ def _responses(one: Operation) -> dict[str, Any]:
             "description": (told[0].__doc__ or "").strip(),
             "content": {"application/json": {"schema": schema}},
         }
-    asks = bool(one.body or one.query.model_fields or "{id}" in one.path)
+    asks = bool(one.body or one.query.model_fields or "{" in one.path)
     for status in sorted({*_COMMON, *one.refusals, 400, 422} if asks else {*_COMMON, 400, *one.refusals}):
         made[str(status)] = {
             "description": _REASONS[status],

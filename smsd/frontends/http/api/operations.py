@@ -74,8 +74,25 @@ OPERATIONS = (
         {200: (M.EventPage,)}, query=M.Waiting,
         notes="For accounts with a subscriber that fetches (`pull: yes`). The cursor of an answer confirms what came with it.",
     ),
+    Operation(
+        "settings", "GET", "/settings/{kind}/{name}", "Settings of an account, an account group or a policy", ("admin",),
+        {200: (M.Settings,)}, refusals=(404,), notes="A policy is for a mail domain, a mail user, or `*`.",
+    ),
+    Operation(
+        "add_settings", "PUT", "/settings/{kind}/{name}", "A new account, account group or policy", ("admin",),
+        {201: (M.Settings,)}, body=M.SettingsRequest, refusals=(404, 409, 413, 415), notes="409 when there is one already.",
+    ),
+    Operation(
+        "change_settings", "PATCH", "/settings/{kind}/{name}", "Change some settings", ("admin",), {200: (M.Settings,)},
+        body=M.SettingsRequest, refusals=(404, 413, 415),
+    ),
+    Operation(
+        "remove_settings", "DELETE", "/settings/{kind}/{name}", "Remove it; its tokens are revoked", ("admin",),
+        {200: (M.Settings,)}, refusals=(404,),
+    ),
     Operation("gateways", "GET", "/gateways", "The gateways, and what waits", ("admin",), {200: (M.Gateways,)}),
 )  # fmt: skip
+LONGEST_NAME = 128
 DESCRIPTION = "/openapi.json"
 """Where the description is; nobody has to log in for it."""
 
@@ -84,17 +101,25 @@ for _one in OPERATIONS:
     by_path.setdefault(_one.path, {})[_one.method] = _one
 
 
-def find(path: str) -> tuple[dict[str, Operation], str] | None:
-    """The operations of a path by their method, and the id in it ("" for none); None for a path that is none."""
-    known = by_path.get(path)
-    if known is not None and "{id}" not in path:
-        return known, ""
-    start, *steps = path.split("/")
-    if not start and len(steps) > 1 and steps[0] == "messages" and _is_id(steps[1]):
-        template = "/".join(["", "messages", "{id}", *steps[2:]])
-        if template in by_path:
-            return by_path[template], steps[1]
+def find(steps: list[str]) -> tuple[dict[str, Operation], dict[str, str]] | None:
+    """The operations of a path, given step by step, by their method, and what stands in the path by name; None for a path that is
+    none."""
+    for path, known in by_path.items():
+        template = path.split("/")[1:]
+        if len(template) == len(steps) and all(map(_fits, template, steps)):
+            named = zip(template, steps, strict=True)
+            return known, {name[1:-1]: step for name, step in named if name[0] == "{"}
     return None
+
+
+def _fits(name: str, step: str) -> bool:
+    if name == "{id}":
+        return _is_id(step)
+    if name == "{kind}":
+        return step in models.KIND
+    if name == "{name}":
+        return 0 < len(step) <= LONGEST_NAME and step.isprintable()
+    return name == step
 
 
 def _is_id(text: str) -> bool:

@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl, unquote_to_bytes
 from pydantic import TypeAdapter, ValidationError
 from twisted.internet.defer import Deferred
 
+from smsd.core.auditing import WHO
 from smsd.frontends.http.answer import JSON, Answer
 from smsd.frontends.http.api import caller as callers
 from smsd.frontends.http.api import openapi, operations, problems
@@ -42,21 +43,22 @@ class Api:
         return Deferred.fromCoroutine(self._handle(request))
 
     async def _handle(self, request: DoorRequest) -> None:
-        path = unquote_to_bytes(request.path[len(PREFIX) :]).decode("utf-8", "replace")
+        path = request.path[len(PREFIX) :].split(b"/")
+        steps = [unquote_to_bytes(step).decode("utf-8", "replace") for step in path]
         method = request.method.decode("ascii", "replace")
         account = ""
         name = "?"
         try:
-            found = self._find(request, path, method)
+            found = self._find(steps, method)
             if isinstance(found, Answer):
                 request.answer(found)
                 return
-            operation, number = found
+            operation, given = found
             name = operation.name
             caller = await callers.find(request, self._door.context, operation.scopes)
             account = caller.name
+            WHO.set(caller.who)  # in the context of this coroutine
             verbs = Verbs(self._door, request, caller)
-            given: dict[str, Any] = {"number": int(number)} if number else {}
             query = self._query(request, operation)
             if query is not None:
                 given["query"] = query
@@ -70,20 +72,24 @@ class Api:
         self._door.calls.add(f"{request.peer} api {name} {said.status}: {fate}", account=account or None)
         request.answer(said)
 
-    def _find(self, request: DoorRequest, path: str, method: str) -> tuple[Operation, str] | Answer:
+    def _find(self, steps: list[str], method: str) -> tuple[Operation, dict[str, Any]] | Answer:
+        """The operation and what stands in its path, or the answer at once."""
         method = "GET" if method == "HEAD" else method
-        if path == operations.DESCRIPTION:
+        if steps == ["", operations.DESCRIPTION[1:]]:
             known: dict[str, Any] = {"GET": None}
             if method == "GET":
                 self._description = self._description or problems.octets(openapi.description())
                 return Answer(200, self._description, JSON)
         else:
-            found = operations.find(path)
+            found = operations.find(steps[1:]) if not steps[0] and len(steps) > 1 else None
             if found is None:
                 raise problems.NotThere("nothing is here: /api/v1/openapi.json tells what there is")
-            known, number = found
+            known, there = found
             if method in known:
-                return known[method], number
+                given: dict[str, Any] = dict(there)
+                if "id" in given:
+                    given = {"number": int(given["id"])}
+                return known[method], given
         refusal = Refused(Reason.BAD_REQUEST, f"this path takes {' or '.join(known)}")
         return problems.refused(refusal, 405, [b"Allow: " + operations.allowed(known)])
 

@@ -23,6 +23,7 @@ from smsd.frontends.http.api.models import (
     PriceOfOne,
     Queue,
     Received,
+    Settings,
     Step,
     Try,
 )
@@ -117,6 +118,32 @@ def account(told: Mapping[str, Any], balance: str | None) -> Account:
         sent_this_month=told.get("sent_this_month") or 0, sent_last_month=told.get("sent_last_month") or 0,
         last_sent=_at(told.get("last_sent")),
     )  # fmt: skip
+
+
+_NO_SETTINGS = frozenset(
+    {
+        "name",
+        "kind",
+        "source",
+        "closed",
+        "sent_this_month",
+        "sent_last_month",
+        "last_sent",
+        "group_sent_this_month",
+    }
+)
+
+
+def settings(told: Mapping[str, Any]) -> Settings:
+    """Settings as the book tells them."""
+    said = {name: value for name, value in told.items() if name not in _NO_SETTINGS}
+    return Settings(
+        kind=told["kind"],
+        name=told["name"],
+        source=told["source"],
+        closed=told.get("closed") or None,
+        settings=said,
+    )
 
 
 def received(row: Mapping[str, Any]) -> Received:

@@ -57,8 +57,7 @@ class Verbs:
 
     async def cancel(self, number: int) -> Said:
         """DELETE /messages/{id}"""
-        who = f"account {self._caller.name}" if self._caller.account is not None else "an administrator"
-        told = await self._clerk.cancel(self._caller.whose(None), _id(number), who)
+        told = await self._clerk.cancel(self._caller.whose(None), _id(number), self._caller.who)
         return _said(showing.message(_there(told, number))), f"message {number} cancelled"
 
     async def explain(self, number: int) -> Said:
@@ -120,13 +119,34 @@ class Verbs:
         told = [models.EventTold(id=event.id, **event.shown) for event in found]
         return _said(models.EventPage(events=told, cursor=cursor)), f"{len(found)} events"
 
+    async def settings(self, kind: str, name: str) -> Said:
+        """GET /settings/{kind}/{name}"""
+        return self._settings(await self._clerk.settings(kind, name), kind, name)
+
+    async def add_settings(self, kind: str, name: str, body: models.SettingsRequest) -> Said:
+        """PUT /settings/{kind}/{name}"""
+        return self._settings(await self._clerk.add(kind, name, body.settings), kind, name, 201)
+
+    async def change_settings(self, kind: str, name: str, body: models.SettingsRequest) -> Said:
+        """PATCH /settings/{kind}/{name}"""
+        return self._settings(await self._clerk.change(kind, name, body.settings), kind, name)
+
+    async def remove_settings(self, kind: str, name: str) -> Said:
+        """DELETE /settings/{kind}/{name}"""
+        return self._settings(await self._clerk.remove(kind, name), kind, name)
+
+    def _settings(self, told: Any, kind: str, name: str, status: int = 200) -> Said:
+        if told is None:
+            raise problems.NotThere(f"there is no {kind} {name}")
+        return _said(showing.settings(told), status), f"{kind} {name}"
+
     async def gateways(self) -> Said:
         """GET /gateways"""
         return _said(showing.gateways(await self._clerk.status())), "shown"
 
 
-def _said(said: Any) -> Answer:
-    return Answer(200, problems.octets(said.model_dump(mode="json", by_alias=True)), JSON)
+def _said(said: Any, status: int = 200) -> Answer:
+    return Answer(status, problems.octets(said.model_dump(mode="json", by_alias=True)), JSON)
 
 
 def _ms(time: datetime | None) -> int:

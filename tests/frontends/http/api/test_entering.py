@@ -211,9 +211,17 @@ class Edges(ApiCase):
         self.problem(reply, 413, "too-long")
 
     def test_every_operation_has_its_place(self) -> None:
+        named = {"{id}": "77", "{kind}": "policy", "{name}": "a/b@example.org"}
         for one in operations.OPERATIONS:
-            path = one.path.replace("{id}", "77")
-            found = operations.find(path)
+            steps = [named.get(step, step) for step in one.path.split("/")[1:]]
+            found = operations.find(steps)
             assert found is not None
             self.assertIs(found[0][one.method], one)
-            self.assertEqual(found[1], "77" if "{id}" in one.path else "")
+            self.assertEqual(found[1], {name[1:-1]: said for name, said in named.items() if name in one.path})
+        for wrong in (
+            ["settings", "user", "x"],
+            ["settings", "account", ""],
+            ["settings", "account", "x" * 129],
+            ["settings", "account"],
+        ):
+            self.assertIsNone(operations.find(wrong))

@@ -256,6 +256,51 @@ class Books(ApiCase):
         for path in ("/accounts", "/gateways"):
             self.problem(self.ask("GET", path), 403, "insufficient-scope")
 
+    def test_settings(self) -> None:
+        admin = self.token("", "admin")
+        path = "/settings/policy/example.org"
+        self.problem(self.ask("GET", path, token=admin), 404, "not-found")
+        self.problem(self.ask("PATCH", path, {"settings": {}}, token=admin), 404, "not-found")
+        self.problem(self.ask("DELETE", path, token=admin), 404, "not-found")
+        reply = self.ask("PUT", path, {"settings": {"access": True, "monthly_limit": 5}}, token=admin)
+        self.assertEqual(reply.status, 201, reply.text)
+        said = reply.json()
+        self.assertEqual((said["kind"], said["name"], said["source"]), ("policy", "example.org", "store"))
+        self.assertEqual((said["settings"]["access"], said["settings"]["monthly_limit"]), (True, 5))
+        self.problem(self.ask("PUT", path, {"settings": {}}, token=admin), 409, "conflict")
+        reply = self.ask(
+            "PATCH", path, {"settings": {"monthly_limit": None, "senders": ["ACME"]}}, token=admin
+        )
+        self.assertEqual(
+            (reply.json()["settings"]["monthly_limit"], reply.json()["settings"]["senders"]), (None, ["ACME"])
+        )
+        self.assertEqual(self.get(path, token=admin), reply.json())
+        reply = self.ask(
+            "PUT", "/settings/account/a%2Fb", {"settings": {"networks": ["10.0.0.0/8"]}}, token=admin
+        )
+        self.assertEqual(reply.json()["name"], "a/b")
+        self.assertEqual(self.ask("DELETE", path, token=admin).status, 200)
+        self.problem(self.ask("GET", path, token=admin), 404, "not-found")
+
+    def test_settings_that_cannot_be(self) -> None:
+        admin = self.token("", "admin")
+        for path, settings, words in (
+            ("/settings/account/john", {"monthly_limit": 1}, "is in the configuration"),
+            ("/settings/account/new", {"monthly_limit": -1}, ""),
+            ("/settings/account/new", {"colour": "red"}, "no setting 'colour'"),
+            ("/settings/account/new", {"monthly_limit": "many"}, "monthly_limit"),
+        ):  # fmt: skip
+            method = "PATCH" if path.endswith("john") else "PUT"
+            reply = self.ask(method, path, {"settings": settings}, token=admin)
+            self.assertIn(words, self.problem(reply, 422 if words else 400, "bad-request")["detail"])
+        self.problem(self.ask("DELETE", "/settings/account/john", token=admin), 422, "bad-request")
+        for method in ("GET", "DELETE"):
+            self.problem(self.ask(method, "/settings/account/john"), 403, "insufficient-scope")
+        self.problem(self.ask("PUT", "/settings/account/x", {"settings": {}}), 403, "insufficient-scope")
+        told = self.get("/settings/account/john", token=admin)
+        self.assertEqual((told["source"], told["settings"]["password"]), ("configuration", "in clear"))
+        self.assertNotIn("johnpw", str(told))
+
     def test_an_administrator_sees_everything(self) -> None:
         self.house.outlet("gsm1").closed("for now")
         one, two = self.send("one"), self.send("two", user="other")
