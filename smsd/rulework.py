@@ -78,7 +78,7 @@ class Rulework:
         server, rules = configuration.server, configuration.rules
         judge, arriving = self._judge, self._inbound.arriving
         self.databases.use({one.name: one.url.get_secret_value() for one in configuration.databases})
-        judge.most_hops = self._store.carrying.most_hops = configuration.effects.max_hops
+        judge.most_hops = arriving.most_hops = self._store.carrying.most_hops = configuration.effects.max_hops
         judge.domains = frozenset((*server.domains, server.name))
         gateways = (gateway for gateway in configuration.gateways if gateway.active)
         judge.gateways = frozenset(each.id for each in (*gateways, *configuration.groups))

@@ -15,6 +15,8 @@ from smsd.core.callbacks import MOST, make_cursor, read_cursor
 from smsd.gateways.callback.silent import FEW, LONGEST, Silent
 from smsd.gateways.callback.silent import MOST as MOST_SERVERS
 from smsd.gateways.exchange import Unanswered
+from smsd.interfaces import MessageIn
+from smsd.policy.answer import MOST_HOPS
 from smsd.policy.rules.letter import Effect, Facts, Letter, Trace, Verdict
 from smsd.policy.rules.model import Forward
 from smsd.store import operating
@@ -22,7 +24,7 @@ from smsd.store.sweeping import Tick
 from smsd.values.address import Address
 from smsd.values.delivery import Failure, Kind
 from smsd.values.errors import InvalidValue, Refused
-from smsd.values.message import Report, Ticket, Wants
+from smsd.values.message import Report, Text, Ticket, Wants
 from tests.core.arriving import rule
 from tests.core.programs import CONFIGURATION, LOST, Asked, Network, Programs, answered
 from tests.house import House
@@ -230,6 +232,18 @@ class WhoWritesFirst(Case):
         self.use("ann@example.org", judge)
         self.programs.arrive("hello")
         self.assertEqual((self.network.asked, len(self.house.mail.pieces)), ([], 1))
+
+    def test_servers_that_hand_it_to_each_other_for_ever(self) -> None:
+        self.use("hook:app")
+        for hops in (0, 3, MOST_HOPS, MOST_HOPS + 1):
+            message = MessageIn("gsm1", "+15550000001", Text("hello"), hops=hops)
+            self.house.wait(self.house.inbound.message(message))
+            self.house.settle()
+        counted = [asked.headers["X-SMSD-Hops"] for asked in self.network.asked]
+        self.assertEqual(counted, ["1", "4", str(MOST_HOPS + 1)])
+        [*_, last] = self.programs.rows()
+        self.assertEqual(last["state"], "held")
+        self.assertIn("in a circle", last["reason"])
 
     def test_what_a_rule_deletes_is_no_dead_event(self) -> None:
         for fate, state in (("delete", "cancelled"), ("reject", "rejected")):

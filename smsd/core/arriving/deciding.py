@@ -14,6 +14,7 @@ from smsd.core.arriving.known import Arrivals, Known, know
 from smsd.core.effects import MOST_ANSWERS, answer_key
 from smsd.core.planning import Planner, check_sender, held
 from smsd.policy import reply
+from smsd.policy.answer import MOST_HOPS
 from smsd.policy.rules.letter import Ask, Effect, Facts, Trace, Verdict
 from smsd.policy.rules.model import Respond
 from smsd.store.receiving import Arrival, Decided, Desk
@@ -40,6 +41,7 @@ class Arriving:
         self.arrivals: dict[str, Arrivals] = {}
         self.postmaster = "postmaster@localhost"
         self.server_name = "localhost"
+        self.most_hops = MOST_HOPS
         self.replying = reply.Replying()
         self.rules = ruling.Rulebook()
 
@@ -241,10 +243,13 @@ class Arriving:
     def _delivered(self, submission: Submission) -> Acceptance:
         """Its plan; when nothing carries it just now (a reload may be under way, a rule may name what is not there), it waits
         or is held, and is not lost."""
+        (recipient,) = submission.recipients
+        if recipient.address.scheme == "hook" and submission.hops > self.most_hops:
+            why = f"it has been handed on {submission.hops} times, in a circle: correct who hands on to whom"
+            return held(self._planner.unrouted(submission), why)
         acceptance = self._plan(submission)
         if isinstance(acceptance, Acceptance):
             return acceptance
-        (recipient,) = submission.recipients
         waiting = _replaced(
             self._planner.unrouted(submission), content=recipient.content, headers=recipient.headers
         )

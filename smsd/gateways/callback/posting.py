@@ -12,6 +12,7 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from smsd import __version__
+from smsd.codec import hops
 from smsd.codec.weburl import Target
 from smsd.gateways.callback.settings import Settings
 from smsd.gateways.errands import clean, without_secrets
@@ -23,6 +24,7 @@ from smsd.gateways.underway import Underway
 from smsd.interfaces import Abilities, GatewayContext, IGateway
 from smsd.values.delivery import Accepted, Failure, Kind, Piece
 from smsd.values.errors import InvalidValue
+from smsd.values.message import Report
 
 ANSWER = 2_000
 """Octets that are read of an answer, for the words in it."""
@@ -102,6 +104,11 @@ class Posting(Service):
             line=line,
         )
         return line
+
+
+def handed_on(piece: Piece) -> dict[str, str]:
+    """Headers that count how often what a phone wrote was handed on, since the program may be a server that hands it back."""
+    return {} if isinstance(piece.content, Report) else {hops.HEADER: hops.write(piece.hops)}
 
 
 def refused(reason: str) -> Failure:

@@ -13,7 +13,7 @@ import hashlib
 from smsd.codec.webhooks import MEDIA_TYPE, event, headers
 from smsd.codec.weburl import Target
 from smsd.config.subscribers import key_of
-from smsd.gateways.callback.posting import Posting, refused
+from smsd.gateways.callback.posting import Posting, handed_on, refused
 from smsd.gateways.callback.settings import Settings
 from smsd.gateways.exchange import Answer, Unanswered
 from smsd.interfaces import GatewayContext
@@ -85,7 +85,8 @@ class Subscriber(Posting):
         if told is None or target is None:
             raise refused("this is no event for a program")
         signed = headers(told, self._keys, int(self.context.reactor.seconds()))
-        answer = await self._ask("POST", target, {"Content-Type": MEDIA_TYPE, **signed}, told.body)
+        said = {"Content-Type": MEDIA_TYPE, **signed, **handed_on(piece)}
+        answer = await self._ask("POST", target, said, told.body)
         line = self._told(piece, told.type, target, answer)
         if isinstance(answer, Answer) and 200 <= answer.status < 300:
             self._troubles, self._trouble, self._dead = 0, "", 0

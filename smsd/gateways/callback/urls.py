@@ -9,7 +9,7 @@ from __future__ import annotations
 from smsd.codec import kannel
 from smsd.codec.webhooks import MEDIA_TYPE, event, headers
 from smsd.codec.weburl import Target, read_url
-from smsd.gateways.callback.posting import NOT_NOW, Posting, refused
+from smsd.gateways.callback.posting import NOT_NOW, Posting, handed_on, refused
 from smsd.gateways.callback.settings import Settings
 from smsd.gateways.callback.silent import Silent
 from smsd.gateways.exchange import Unanswered
@@ -42,7 +42,8 @@ class Urls(Posting):
         told = event(piece)
         if told is None:
             raise refused("this is no event for a program")
-        said = {"Content-Type": MEDIA_TYPE, **headers(told, (), int(self.context.reactor.seconds()))}
+        stamp = int(self.context.reactor.seconds())
+        said = {"Content-Type": MEDIA_TYPE, **headers(told, (), stamp), **handed_on(piece)}
         return await self._try(piece, "POST", told.type, _read(piece.target.target), said, told.body)
 
     async def _try(
