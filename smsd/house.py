@@ -38,6 +38,7 @@ from smsd.core.memory import Memory
 from smsd.core.planning import Planner, Policies
 from smsd.core.postoffice.office import PostOffice
 from smsd.core.pricing import Pricing
+from smsd.core.protecting import Protection
 from smsd.core.provided import provided
 from smsd.core.queue import Queue
 from smsd.core.subscribers import Subscribers
@@ -83,6 +84,7 @@ class House:
         self.planner.zone = self.accounts.directory.zone
         self.book = Book(self.store, self.accounts.directory, self.planner.period, self._carrying)
         self.auditor = Auditor(self.store)
+        self.protection = Protection(self.store, self.planner, self.queue, self._reactor, find)
         self.knowing = Knowing(self.store, self.accounts.guessing)
         self.importer = Importer(self.book, self.planner.period, self.store.now)
         self.judge = Judge(self.planner, self.store.now, find)
@@ -125,10 +127,12 @@ class House:
         await self.jobs.load()
         await self.queue.start()
         self.sweeper.start()
+        self.protection.start()
         self.jobs.begin()
 
         async def stop() -> None:
             await self.jobs.stop()
+            self.protection.stop()
             await self.sweeper.stop()
             await self.queue.stop()
 
@@ -146,6 +150,7 @@ class House:
         if configuration.prices is not None:
             self.planner.tariffs = configuration.prices.tariffs()
         self.sweeper.keep_days = self.jobs.keep_days = queue.keep_days
+        self.protection.use(configuration.protection, postmaster(configuration))
         self.store.accepting.doors = frozenset(
             listener.id for listener in configuration.listeners if listener.counted
         )

@@ -95,6 +95,7 @@ class Server(Service):
         control = house.clerk.control = self._control(house)
         control.add(house.importer.verbs())
         control.add(house.auditor.verbs())
+        control.add(house.protection.verbs())
         house.auditor.before = befores(house.store, house.book, overrides, house.tokens)
         recovered = await house.recover()
         if recovered:

@@ -27,7 +27,7 @@ def add(commands: Any) -> None:
     """Add the verbs to the parser."""
     account = commands.add_parser(
         "account",
-        help="who may send: list, show, add, set, remove, password, reset, switch",
+        help="who may send: list, show, add, set, remove, password, reset, release, switch",
         epilog="examples:\n"
         "  smsd account list\n"
         "  smsd account add ann gateway=gsm1 monthly_limit=500 expires=2027-12-31\n"
@@ -69,6 +69,16 @@ def add(commands: Any) -> None:
     )
     reset.add_argument("--last-month", type=int, metavar="N", help="messages of the month before")
     reset.add_argument("--last-sent", metavar="WHEN", help='"2026-11-21 13:05", or never')
+
+    release = verbs.add_parser(
+        "release",
+        help="let an account that is held (it has sent far more than usual) go on, with what has waited",
+    )
+    release.add_argument("name", metavar="NAME")
+    release.add_argument(
+        "--cancel", action="store_true", help="cancel what has waited, instead of sending it"
+    )
+    release.set_defaults(run=_release)
 
     switch = _name(_verb(verbs, "switch", "on: it can be used; off: it cannot", _switch))
     switch.add_argument("way", choices=("on", "off"))
@@ -207,6 +217,19 @@ def _reset(options: argparse.Namespace) -> int:
     if all(value is None for value in given.values()):
         given["sent"] = 0
     return _told(options, call(options, "account_reset", kind=options.kind, name=options.name, **given))
+
+
+def _release(options: argparse.Namespace) -> int:
+    told = call(options, "account_release", name=options.name, cancel=options.cancel)
+    if as_json(options, told):
+        return DONE
+    what = "cancelled" if options.cancel else "on their way"
+    print(f"{printable(options.name)}: is not held any more; {told['done']} messages are {what}")
+    if told["left"]:
+        print(
+            f"{told['left']} wait on: smsd queue list --account {printable(options.name)} --state held has the reason"
+        )
+    return DONE
 
 
 def _switch(options: argparse.Namespace) -> int:

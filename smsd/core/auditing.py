@@ -29,6 +29,7 @@ LOOKING = frozenset(
     {
         "send", "list", "show", "explain", "trial", "status", "timed", "callbacks", "accounts", "account", "tokens", "credit",
         "statement", "books", "price", "job feed", "job close", "job show", "job list", "audit",
+        "holds",
     }
 )  # fmt: skip
 """Verbs that change nothing, but for messages, which have a log of their own."""

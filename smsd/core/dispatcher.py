@@ -228,7 +228,9 @@ class Dispatcher:
             for planned in one.planned:
                 lane = committed.lanes[planned.delivery]
                 self._queue.know(lane, planned.route, planned.flow)
-                if planned.gateway is not None:
+                if planned.delivery in committed.held:
+                    self._unreserve(planned)
+                elif planned.gateway is not None:
                     self._queue.hand_over(_piece(one, planned, lane))
                 elif planned.state is State.READY:
                     self._queue.wake(lane, planned.due, planned.parameters.priority, str(planned.target))
@@ -243,8 +245,11 @@ class Dispatcher:
 
     def _give_back(self, acceptance: Acceptance) -> None:
         for planned in acceptance.planned:
-            if planned.gateway is not None:
-                self._queue.unreserve(planned.gateway, planned.route, planned.flow, str(planned.target))
+            self._unreserve(planned)
+
+    def _unreserve(self, planned: Planned) -> None:
+        if planned.gateway is not None:
+            self._queue.unreserve(planned.gateway, planned.route, planned.flow, str(planned.target))
 
 
 def _piece(acceptance: Acceptance, planned: Planned, lane: int) -> Piece:

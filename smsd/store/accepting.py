@@ -22,6 +22,7 @@ from smsd.store.rows import (
     message_row,
     receipt_of,
 )
+from smsd.store.watching import Watching, held
 from smsd.values.delivery import State
 from smsd.values.errors import Reason, Refused
 from smsd.values.frozen import frozen
@@ -33,10 +34,12 @@ Care = Callable[[sqlite3.Cursor, Acceptance, Planned], "tuple[Planned, int | Non
 
 @frozen
 class Committed:
-    """What an accept wrote: the receipt for the door, and per delivery its lane (empty for a replay)."""
+    """What an accept wrote: the receipt for the door, and per delivery its lane (empty for a replay). `held`: those that stay
+    because their account is held, whatever their plan says."""
 
     receipt: Receipt
     lanes: dict[int, int]
+    held: frozenset[int] = frozenset()
 
 
 class Accepting:
@@ -50,11 +53,13 @@ class Accepting:
         self._replies = replies
         self.care: Care | None = None
         self.credit = Credit()
+        self.watching = Watching()
         self.doors: frozenset[str] = frozenset()  # those whose messages are counted for good
 
     def forget_lanes(self) -> None:
         """Lanes that were made since the transaction (or a part of it) began are gone again."""
         self._lanes.forget()
+        self.watching.forget()
 
     def accept(self, cursor: sqlite3.Cursor, items: Sequence[Acceptance]) -> list[Committed | Exception]:
         """Handler: one Committed or Refused per acceptance."""
@@ -63,6 +68,7 @@ class Accepting:
         counted = self._counts(cursor, items)
         credit = self.credit.available(cursor, items)
         writing: list[tuple[int, Acceptance]] = []
+        stopped: dict[int, str] = {}
         for index, accepted in enumerate(items):
             key = accepted.submission.key
             if key is not None and (key.scope, key.key) in known:
@@ -73,6 +79,11 @@ class Accepting:
             if over is not None:
                 results[index] = over
                 continue
+            if accepted.limit is not None and self.watching.bounds.hold:
+                why, begins = self.watching.look(cursor, accepted, _counted(accepted))
+                if why:
+                    accepted = held(accepted, why)
+                    stopped[index] = why if begins else ""
             writing.append((index, accepted))
             if credit:
                 self.credit.spend(accepted, credit)
@@ -82,6 +93,8 @@ class Accepting:
             self.credit.reserve(cursor, [accepted for _, accepted in writing])
         for (index, _), committed in zip(writing, self.write(cursor, [a for _, a in writing]), strict=True):
             results[index] = committed
+        if stopped:
+            self._stopped(cursor, stopped, dict(writing), results)
         _count(cursor, [accepted for _, accepted in writing], self.doors)
         return [result for result in results if result is not None]
 
@@ -90,11 +103,47 @@ class Accepting:
         cover it, and then nothing is counted."""
         credit = self.credit.available(cursor, [accepted])
         over = self.credit.refuse(accepted, credit) or _over_limit(accepted, self._counts(cursor, [accepted]))
+        if over is None and accepted.limit is not None and self.watching.bounds.hold:
+            over = self._stays(cursor, accepted)
         if over is None:
             _count(cursor, [accepted], self.doors)
             if credit:
                 self.credit.reserve(cursor, [accepted])
         return over
+
+    def _stopped(
+        self, cursor: sqlite3.Cursor, stopped: dict[int, str], writing: dict[int, Acceptance],
+        results: list[Committed | Exception | None],
+    ) -> None:  # fmt: skip
+        """Say of acceptances of held accounts which deliveries stay; where that begins (with a reason), tell people."""
+        for index, why in stopped.items():
+            accepted, committed = writing[index], results[index]
+            assert isinstance(committed, Committed)
+            assert accepted.limit is not None
+            staying = frozenset(
+                planned.delivery
+                for one in (accepted, *accepted.children)
+                for planned in one.planned
+                if planned.state is State.HELD
+            )
+            results[index] = replace(committed, held=staying)
+            if why:
+                self.watching.started(cursor, accepted.limit.account, why, accepted.message)
+
+    def _stays(self, cursor: sqlite3.Cursor, accepted: Acceptance) -> Refused | None:
+        """Why nothing goes out because the account is held, where it cannot wait itself: a job, which pauses; what a phone has
+        set off."""
+        assert accepted.limit is not None
+        account = accepted.limit.account
+        why, begins = self.watching.look(cursor, accepted, _counted(accepted))
+        if not why:
+            return None
+        if begins:
+            self.watching.started(cursor, account, why, accepted.message)
+        return Refused(
+            Reason.OVER_LIMIT,
+            f"account {account} is held ({why}): smsd account release {account} lets it go on",
+        )
 
     def write(self, cursor: sqlite3.Cursor, items: Sequence[Acceptance]) -> list[Committed]:
         """Insert the rows of these acceptances, without asking anything."""

@@ -79,6 +79,12 @@ def tally(cursor: sqlite3.Cursor, items: Sequence[Tally]) -> list[None]:
             cursor.execute("update counter set last=null where account=?", (one.counter,))
         for period, n in ((one.before, one.sent_before), (one.period, one.sent)):
             if n is not None:
+                # What it has sent in this hour (store.watching) is what the counter says more than at its beginning.
+                cursor.execute(
+                    "update habit set base = base + ? - coalesce((select n from counter where account=? and period=?), 0)"
+                    " where account=? and period=?",
+                    (n, one.counter, period, one.counter, period),
+                )
                 cursor.execute(
                     "insert into counter(account, period, n) values(?,?,?)"
                     " on conflict(account, period) do update set n=excluded.n",

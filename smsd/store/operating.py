@@ -11,10 +11,11 @@ from typing import Any
 from smsd.codec import webhooks
 from smsd.policy.rules.called import called
 from smsd.policy.step import after_operator
-from smsd.store import aftermath, alerts
+from smsd.store import aftermath, alerts, watching
 from smsd.store.carrying import Carrying
 from smsd.store.credit import Credit
 from smsd.store.rows import CALL, DELIVERIES_OF, LOAD, OCTETS, REPORT, TEXT, content_of, view_of
+from smsd.store.watching import Watching
 from smsd.values.delivery import State
 from smsd.values.errors import InvalidValue
 from smsd.values.message import Call
@@ -35,16 +36,60 @@ class Verb:
 _WAITING = frozenset({State.READY, State.SCHEDULED, State.GATHERED})
 
 
-class Operating:
-    """The handler of verbs."""
+@dataclass(frozen=True, slots=True)
+class Release:
+    """An account is not held any more; `verb` (`retry`, `cancel`) is done to its messages that are held with it, `most` at once."""
 
-    def __init__(self, carrying: Carrying, credit: Credit) -> None:
+    account: str
+    verb: str
+    period: str
+    now: int
+    expires: int
+    who: str = "the operator"
+    most: int = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """`was`: it was held until then. `done` messages, `left` ones that have to wait for another reason, lanes to wake, whether
+    there is more."""
+
+    was: bool
+    done: int
+    left: int
+    lanes: tuple[int, ...]
+    more: bool
+
+
+class Operating:
+    """The handlers of verbs."""
+
+    def __init__(self, carrying: Carrying, credit: Credit, held: Watching) -> None:
+        self._watching = held
         self._carrying = carrying
         self._credit = credit
 
     def control(self, cursor: sqlite3.Cursor, items: Sequence[Verb]) -> list[tuple[int, ...] | InvalidValue]:
         """Handler: the lanes to wake per verb, or why it cannot be done."""
         return [self._control(cursor, item) for item in items]
+
+    def release(self, cursor: sqlite3.Cursor, items: Sequence[Release]) -> list[Released]:
+        """Handler: call it until there is no more."""
+        return [self._release(cursor, item) for item in items]
+
+    def _release(self, cursor: sqlite3.Cursor, item: Release) -> Released:
+        was = self._watching.release(cursor, item.account, item.period, item.now)
+        found = watching.some(cursor, item.account, item.most)
+        lanes: set[int] = set()
+        left = 0
+        for delivery in found:
+            told = self._control(cursor, Verb(item.verb, delivery, item.now, item.expires, item.who))
+            if isinstance(told, InvalidValue):  # no credit any more
+                left += 1
+                cursor.execute("update delivery set reason=? where id=?", (str(told), delivery))
+            else:
+                lanes.update(told)
+        return Released(was, len(found) - left, left, tuple(sorted(lanes)), len(found) == item.most)
 
     def _control(self, cursor: sqlite3.Cursor, item: Verb) -> tuple[int, ...] | InvalidValue:
         row = cursor.execute(LOAD + "where d.id=?", (item.delivery,)).fetchone()

@@ -116,12 +116,14 @@ class SqliteStore:
         self.gathering = Gathering(Digests(self.accepting, self._follow), alerts, self.replies)
         self.accepting.care = self.gathering.care
         self.receiving = Receiving(self.accepting, self.replies, alerts)
-        self._operating = operating.Operating(self.carrying, self.accepting.credit)
+        self._operating = operating.Operating(self.carrying, self.accepting.credit, self.accepting.watching)
         self._jobs = Jobs(self.accepting)
         self._sweeping = Sweeping(
             self.carrying, self.receiving, self.replies, self.gathering, self.accepting.credit
         )
-        self._group = GroupCommit(self._writer, self._reactor, undone=lanes.forget, patience=self._patience)
+        self._group = GroupCommit(
+            self._writer, self._reactor, undone=self.accepting.forget_lanes, patience=self._patience
+        )
 
     def close(self) -> Deferred[None]:
         """Fires when the last commit is on disk and the lock is given back."""
@@ -189,6 +191,10 @@ class SqliteStore:
     def control(self, verb: operating.Verb) -> Deferred[tuple[int, ...]]:
         """retry or cancel; fires with the lanes to wake, fails with InvalidValue."""
         return self._group.call(self._operating.control, verb)
+
+    def release_account(self, item: operating.Release) -> Deferred[operating.Released]:
+        """Let an account that is held, and some of its messages, go on."""
+        return self._group.call(self._operating.release, item, item.most)
 
     def top_up(self, item: credit.TopUp) -> Deferred[credit.Balance]:
         """Change a balance by hand; fires with it afterwards, fails with InvalidValue."""

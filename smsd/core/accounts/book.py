@@ -18,6 +18,7 @@ from twisted.logger import Logger
 from smsd.core.accounts.directory import MODELS, NAMES, Directory
 from smsd.core.passwords import is_hash
 from smsd.store import accounts as rows
+from smsd.store import watching
 from smsd.store.accepting import group_counter
 from smsd.values.account import Account
 from smsd.values.errors import InvalidValue
@@ -115,6 +116,10 @@ class Book:
             of_group = {"name": group}
             await self._count("group", [of_group])
             told["group_sent_this_month"] = of_group["sent_this_month"]
+        if kind == "account":
+            told["held"], waiting = await self._store.ask(watching.hold, told["name"])
+            if told["held"]:
+                told["held_messages"] = waiting
         return told
 
     def gateways(self) -> list[str]:
