@@ -44,6 +44,8 @@ def path_of(url: str, origin: str) -> str | None:
     if not url.startswith(origin) or len(url) > LONGEST:
         return None
     path = url[len(origin) :]
+    if path.find("?") == len(path) - 1:
+        return None  # a query without anything in it
     return path if _PLAIN.fullmatch(path) else None
 
 

@@ -603,6 +603,7 @@ class AddressTests(SynchronousTestCase):
         for odd in (
             "http://x.evil/",
             "http://x?a",
+            "http://x/?",
             "http://x/#a",
             "http://x/a b",
             "http://x/ž",
