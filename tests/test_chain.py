@@ -254,6 +254,32 @@ class Chain(SynchronousTestCase):
         )
         self.assertEqual(rounds, 9)  # effects.max_hops, and the first
 
+    def test_subscribers_of_each_other_stop(self) -> None:
+        """What a phone writes goes to the other server's program, which is this server."""
+        near, far = self.server("near", []), self.server("far", [])
+        servers = []
+        for here, there, theirs, ours in ((near, far, "far", "near"), (far, near, "near", "far")):
+            url = f"http://127.0.0.1:{there.http}/sms/in/{ours}"
+            back = [{"id": "other", "url": url, "secrets": [KEY]}]
+            servers.append(
+                self.rewrite(here, [_through(there, theirs, deliver_to="hook:other")], subscribers=back)
+            )
+        self.near, self.far = servers
+        self.start((self.far, "near"), (self.near, "far"))
+        fields = {"id": "far", "pass": PIN, "number": PHONE, "data": "round and round"}
+        url = f"http://127.0.0.1:{self.near.http}/sms/deliver.html?{urllib.parse.urlencode(fields)}"
+        with urllib.request.urlopen(url, timeout=30) as answer:
+            self.assertEqual(answer.read(), b"True\n")
+
+        def held() -> list[str]:
+            rows = [server.rows("select reason from delivery where state=5") for server in servers]
+            return [reason for found in rows for (reason,) in found]
+
+        until(held, 60, "an end of it", self.near.process)
+        self.assertIn("in a circle", held()[0])
+        rounds = sum(server.rows("select count(*) from message")[0][0] for server in servers)
+        self.assertEqual(rounds, 10)  # effects.max_hops, the first, and the one that is held
+
     def test_nothing_is_lost_or_doubled_when_the_far_one_is_killed(self) -> None:
         self.two()
         for number in range(20):
