@@ -106,8 +106,8 @@ class Ledger:
         """Let a report wait for the message it is about."""
         ref = reference.folded(report.reference)
         row = cursor.execute(
-            "select early from reference where space=? and ref=? and delivery=0 and number=? and name=?",
-            (item.space, ref, report.number, report.reference),
+            "select early from reference where space=? and ref=? and delivery=0 and number=? and name=? and expires>?",
+            (item.space, ref, report.number, report.reference, item.now),
         ).fetchone()
         early = json.loads(row[0]) if row and row[0] else []
         if any(one[:2] == [report.status, report.detail] for one in early) or len(early) >= MOST_EARLY:

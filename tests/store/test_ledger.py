@@ -234,6 +234,13 @@ class Names(LedgerCase):
             self.house.clock.advance(minutes * 60)
             self.assertEqual(self.state(self.send()), state, name)
 
+    def test_what_was_forgotten_does_not_come_back_with_the_next_one(self) -> None:
+        self.report("7", "failed", ANN)
+        self.house.clock.advance(11 * 60)
+        self.report("7", "pending", ANN)
+        self.one.answer = lambda piece: Accepted("7")
+        self.assertEqual(self.state(self.send()), "sent")
+
 
 class Parts(LedgerCase):
     def setUp(self) -> None:
