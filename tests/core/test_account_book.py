@@ -227,7 +227,7 @@ class Changing(BookCase):
     def test_policies(self) -> None:
         told = self.add("Bob@Example.Org", kind="policy", access="no")
         self.assertEqual((told["name"], told["access"], told["source"]), ("bob@example.org", False, "store"))
-        self.assertIsNone(self.directory.find("bob@example.org"))
+        self.assertIsNone(self.directory.get("bob@example.org"))
         told = self.call("account", name="Eve@example.org")
         self.assertEqual(
             (told["name"], told["source"], told["group"], told["group_sent_this_month"]),

@@ -265,8 +265,8 @@ class Policies(DirectoryCase):
         self.assertEqual(
             (joe.gateway, joe.monthly_limit, joe.senders, joe.phone), ("gsm1", 10, ("ACME",), None)
         )
-        self.assertIsNone(found.find("bob@example.org"))
-        self.assertIsNone(found.find("joe@example.net"))
+        self.assertIsNone(found.get("bob@example.org"))
+        self.assertIsNone(found.get("joe@example.net"))
         self.assertEqual(
             (self.account(found, "eve@example.net").email, ann.prepaid), ("eve@home.example", False)
         )
@@ -279,10 +279,10 @@ class Policies(DirectoryCase):
             "x\n@example.org",
             "x" * 400 + "@example.org",
         ):
-            self.assertIsNone(found.find(name), name)
+            self.assertIsNone(found.get(name), name)
 
     def test_without_policies_nobody_is_one(self) -> None:
-        self.assertIsNone(self.directory().find("ann@example.org"))
+        self.assertIsNone(self.directory().get("ann@example.org"))
 
     def test_one_name_has_one_counter_however_it_is_written(self) -> None:
         found = self.directory(policies=[{"who": "example.org", "access": "yes"}])
@@ -307,7 +307,10 @@ class Policies(DirectoryCase):
         found = self.directory(kept={"policy": {"example.org": {"access": True}}})
         self.assertIsNotNone(found.find("ann@example.org"))
         found.put("policy", "ann@example.org", json.dumps({"access": False}))
-        self.assertIsNone(found.find("ann@example.org"))
+        self.assertIsNone(found.get("ann@example.org"))
+        self.assertIn(
+            "no policy lets ann@example.org send", self.account(found, "ann@example.org").closed(MAY_15) or ""
+        )
         found.put("policy", "ann@example.org", None)
         self.assertIsNotNone(found.find("ann@example.org"))
 

@@ -186,6 +186,20 @@ class Credentials(DoorsCase):
         self.assertRegex(told, r"(?m)^55\d .*removed")
         self.assertEqual(self.taken(), [])
 
+    def test_a_mail_user_whom_no_policy_lets_send_any_more(self) -> None:
+        joe = PolicySettings(who="joe@example.org", access=True, password=HASH, monthly_limit=9)
+        for later in ((PolicySettings(who="joe@example.org", access=False),), ()):
+            self.use((joe,))
+            talk = Dialogue(STRANGER, secure=True, **self.context)
+            pair = base64.b64encode(b"\0joe@example.org\0annpw").decode()
+            self.assertIn("235", talk.send("EHLO client.example", f"AUTH PLAIN {pair}"))
+            talk.send("MAIL FROM:<joe@example.org>", f"RCPT TO:<sms:{NUMBER}@sms.example>")
+            self.use(later)
+            talk.send("DATA")
+            told = talk.raw(LETTER + b".\r\n")
+            self.assertRegex(told, r"(?m)^550 .*no policy lets joe@example.org send: ask the administrator")
+        self.assertEqual(self.taken(), [])
+
 
 class Vouching(DoorsCase):
     """authenticated=1."""

@@ -156,12 +156,15 @@ class Directory:
         return entry
 
     def find(self, name: str) -> Account | None:
-        """The account called exactly `name`, active or not; one that cannot be used when there was one until lately."""
+        """The account called exactly `name`, active or not; one that cannot be used when there was one until lately, or for a mail
+        user whom no policy lets send (any more: who has logged in or is vouched for would else go on, without any limit)."""
         entry = self._made.get(name) or self.get(name)
         if entry is not None:
             return entry.account
         if name in self._gone:
             return Account(name, active=False, off="this account has been removed: ask the administrator")
+        if address_of(name) is not None:
+            return Account(name, active=False, off=f"no policy lets {name} send: ask the administrator")
         return None
 
     @property
