@@ -6,12 +6,15 @@ compared without case, because people read them so; numbers in the form in which
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from smsd.codec.number import normalise
 from smsd.values.errors import InvalidValue
 
 LONGEST = 32
+_DIALLED = re.compile(r"\+?[0-9 ./()-]+")
+_SEPARATORS = re.compile(r"[ ./()-]")
 
 
 def read(text: str) -> str:
@@ -31,7 +34,7 @@ def allowed(patterns: Sequence[str], sender: str, country: str | None) -> bool:
     forms = _forms(sender, country)
     for pattern in patterns:
         if pattern.endswith("*"):
-            start = _plain(pattern[:-1])
+            start = _beginning(pattern[:-1])
             if any(form.startswith(start) for form in forms):
                 return True
         elif not forms.isdisjoint(_forms(pattern, country)):
@@ -46,6 +49,15 @@ def _forms(sender: str, country: str | None) -> set[str]:
     except InvalidValue:
         return {_plain(sender)}
     return {_plain(number.value)} if number.value.startswith("+") else {_plain(sender), _plain(number.value)}
+
+
+def _beginning(text: str) -> str:
+    """Of a name as it is; of a number as it is dialled from abroad: `0039 333` is +39333."""
+    plain = _plain(text)
+    if not _DIALLED.fullmatch(plain):
+        return plain
+    digits = _SEPARATORS.sub("", plain)
+    return "+" + digits[2:] if digits.startswith("00") else digits
 
 
 def _plain(text: str) -> str:
