@@ -12,7 +12,7 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from smsd.config.load import load_text
-from smsd.frontends.http.api.models import MessageRequest
+from smsd.frontends.http.api.asked import MessageRequest
 from smsd.frontends.http.api.openapi import description
 from smsd.frontends.http.api.operations import OPERATIONS
 from tests.rig.processes import ROOT, environment, until

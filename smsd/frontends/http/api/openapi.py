@@ -8,7 +8,8 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from smsd import __version__
-from smsd.frontends.http.api import models
+from smsd.frontends.http.api import asked
+from smsd.frontends.http.api.answers import Problem
 from smsd.frontends.http.api.operations import DESCRIPTION, LONGEST_NAME, OPERATIONS, Operation
 
 ABOUT = """\
@@ -52,8 +53,8 @@ _LINKS = {
     for name in ("look_up", "cancel", "explain")
 }
 _IN_PATH: dict[str, dict[str, Any]] = {
-    "id": {"type": "string", "pattern": models.ID},
-    "kind": {"type": "string", "enum": list(models.KIND)},
+    "id": {"type": "string", "pattern": asked.ID},
+    "kind": {"type": "string", "enum": list(asked.KIND)},
     "name": {"type": "string", "minLength": 1, "maxLength": LONGEST_NAME, "pattern": "^[!-~]+$"},
 }
 _REF = "#/components/schemas/{model}"
@@ -61,11 +62,9 @@ _REF = "#/components/schemas/{model}"
 
 def description() -> dict[str, Any]:
     """The whole document."""
-    asked = {(one.body, "validation") for one in OPERATIONS if one.body is not None}
+    requests = {(one.body, "validation") for one in OPERATIONS if one.body is not None}
     told = {(model, "serialization") for one in OPERATIONS for each in one.answers.values() for model in each}
-    wanted: Any = sorted(
-        [*asked, *told, (models.Problem, "serialization")], key=lambda pair: pair[0].__name__
-    )
+    wanted: Any = sorted([*requests, *told, (Problem, "serialization")], key=lambda pair: pair[0].__name__)
     _, schemas = models_json_schema(wanted, ref_template=_REF)
     paths: dict[str, Any] = {}
     for one in OPERATIONS:
@@ -101,7 +100,7 @@ def _operation(one: Operation) -> dict[str, Any]:
     if one.body is not None:
         body: dict[str, Any] = _reference(one.body)
         if one.many:
-            most = models.MOST_MESSAGES
+            most = asked.MOST_MESSAGES
             body = {"anyOf": [body, {"type": "array", "items": body, "minItems": 1, "maxItems": most}]}
         made["requestBody"] = {"required": True, "content": {"application/json": {"schema": body}}}
     return made
@@ -138,7 +137,7 @@ def _responses(one: Operation) -> dict[str, Any]:
     for status in sorted({*_COMMON, *one.refusals, 400, 422} if asks else {*_COMMON, 400, *one.refusals}):
         made[str(status)] = {
             "description": _REASONS[status],
-            "content": {"application/problem+json": {"schema": _reference(models.Problem)}},
+            "content": {"application/problem+json": {"schema": _reference(Problem)}},
         }
     if one.name == "send":
         made["201"]["links"] = _LINKS

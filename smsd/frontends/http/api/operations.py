@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from smsd.frontends.http.api import models
+from smsd.frontends.http.api import answers, asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,75 +22,76 @@ class Operation:
     summary: str
     scopes: tuple[str, ...]
     answers: dict[int, tuple[type[BaseModel], ...]]
-    query: type[models.Queried] = models.Nothing
-    body: type[models.Asked] | None = None
+    query: type[asked.Queried] = asked.Nothing
+    body: type[asked.Asked] | None = None
     many: bool = False
     keyed: bool = False
     refusals: tuple[int, ...] = ()
     notes: str = ""
 
 
-M = models
 OPERATIONS = (
     Operation(
         "send", "POST", "/messages", "Hand in a message, or a list of messages", ("send",),
-        {200: (M.Many,), 201: (M.Accepted,)}, body=M.MessageRequest, many=True, keyed=True, refusals=(402, 404, 409, 413, 415, 508),
+        {200: (answers.Many,), 201: (answers.Accepted,)}, body=asked.MessageRequest, many=True, keyed=True,
+        refusals=(402, 404, 409, 413, 415, 508),
         notes="One message is answered 201 when at least one of its numbers was accepted: it is committed then, and survives "
         "everything. A list is answered 200 with the fate of each message; a list with a mistake in it is not taken at all.",
     ),
     Operation(
-        "find", "GET", "/messages", "Find what was sent", ("read",), {200: (M.Page,)}, query=M.Found,
+        "find", "GET", "/messages", "Find what was sent", ("read",), {200: (answers.Page,)}, query=asked.Found,
     ),
     Operation(
-        "look_up", "GET", "/messages/{id}", "What became of a message", ("read",), {200: (M.Message,)}, refusals=(404,),
+        "look_up", "GET", "/messages/{id}", "What became of a message", ("read",), {200: (answers.Message,)}, refusals=(404,),
         notes="`id` is that of the message, or of one of its deliveries: then it is about that one alone.",
     ),
     Operation(
-        "cancel", "DELETE", "/messages/{id}", "Do not send it", ("send",), {200: (M.Message,)}, refusals=(404, 409),
+        "cancel", "DELETE", "/messages/{id}", "Do not send it", ("send",), {200: (answers.Message,)}, refusals=(404, 409),
         notes="Stops what still waits; 409 when that is nothing.",
     ),
     Operation(
-        "explain", "GET", "/messages/{id}/explain", "Why it went where it went", ("read",), {200: (M.Explanation,)},
+        "explain", "GET", "/messages/{id}/explain", "Why it went where it went", ("read",), {200: (answers.Explanation,)},
         refusals=(404,),
     ),
     Operation(
-        "try_out", "POST", "/explain", "What would become of a message; nothing is sent", ("read",), {200: (M.Trial,)},
-        body=M.TrialRequest, refusals=(413, 415),
+        "try_out", "POST", "/explain", "What would become of a message; nothing is sent", ("read",), {200: (answers.Trial,)},
+        body=asked.TrialRequest, refusals=(413, 415),
     ),
     Operation(
-        "price", "POST", "/price", "What a message would cost; nothing is sent", ("send",), {200: (M.Price,)},
-        body=M.PriceRequest, refusals=(404, 413, 415),
+        "price", "POST", "/price", "What a message would cost; nothing is sent", ("send",), {200: (answers.Price,)},
+        body=asked.PriceRequest, refusals=(404, 413, 415),
     ),
-    Operation("account", "GET", "/account", "The account: limits, counters, balance", (), {200: (M.Account,)}),
+    Operation("account", "GET", "/account", "The account: limits, counters, balance", (), {200: (answers.Account,)}),
     Operation(
-        "accounts", "GET", "/accounts", "All accounts", ("admin",), {200: (M.AccountList,)}, query=M.Accounts,
+        "accounts", "GET", "/accounts", "All accounts", ("admin",), {200: (answers.AccountList,)}, query=asked.Accounts,
     ),
     Operation(
-        "incoming", "GET", "/incoming", "What phones wrote", ("incoming",), {200: (M.ReceivedPage,)}, query=M.Incoming,
+        "incoming", "GET", "/incoming", "What phones wrote", ("incoming",), {200: (answers.ReceivedPage,)}, query=asked.Incoming,
         notes="Oldest first; reading takes nothing away.",
     ),
     Operation(
         "events", "GET", "/events", "What became of messages, and what phones answered, as it happens", ("read", "incoming"),
-        {200: (M.EventPage,)}, query=M.Waiting,
+        {200: (answers.EventPage,)}, query=asked.Waiting,
         notes="For accounts with a subscriber that fetches (`pull: yes`). The cursor of an answer confirms what came with it.",
     ),
     Operation(
         "settings", "GET", "/settings/{kind}/{name}", "Settings of an account, an account group or a policy", ("admin",),
-        {200: (M.Settings,)}, refusals=(404,), notes="A policy is for a mail domain, a mail user, or `*`.",
+        {200: (answers.Settings,)}, refusals=(404,), notes="A policy is for a mail domain, a mail user, or `*`.",
     ),
     Operation(
         "add_settings", "PUT", "/settings/{kind}/{name}", "A new account, account group or policy", ("admin",),
-        {201: (M.Settings,)}, body=M.SettingsRequest, refusals=(404, 409, 413, 415), notes="409 when there is one already.",
+        {201: (answers.Settings,)},
+        body=asked.SettingsRequest, refusals=(404, 409, 413, 415), notes="409 when there is one already.",
     ),
     Operation(
-        "change_settings", "PATCH", "/settings/{kind}/{name}", "Change some settings", ("admin",), {200: (M.Settings,)},
-        body=M.SettingsRequest, refusals=(404, 413, 415),
+        "change_settings", "PATCH", "/settings/{kind}/{name}", "Change some settings", ("admin",), {200: (answers.Settings,)},
+        body=asked.SettingsRequest, refusals=(404, 413, 415),
     ),
     Operation(
         "remove_settings", "DELETE", "/settings/{kind}/{name}", "Remove it; its tokens are revoked", ("admin",),
-        {200: (M.Settings,)}, refusals=(404,),
+        {200: (answers.Settings,)}, refusals=(404,),
     ),
-    Operation("gateways", "GET", "/gateways", "The gateways, and what waits", ("admin",), {200: (M.Gateways,)}),
+    Operation("gateways", "GET", "/gateways", "The gateways, and what waits", ("admin",), {200: (answers.Gateways,)}),
 )  # fmt: skip
 LONGEST_NAME = 128
 DESCRIPTION = "/openapi.json"
@@ -116,7 +117,7 @@ def _fits(name: str, step: str) -> bool:
     if name == "{id}":
         return _is_id(step)
     if name == "{kind}":
-        return step in models.KIND
+        return step in asked.KIND
     if name == "{name}":
         return 0 < len(step) <= LONGEST_NAME and step.isprintable()
     return name == step

@@ -13,7 +13,8 @@ from smsd.core.auditing import WHO
 from smsd.frontends.http.answer import JSON, Answer
 from smsd.frontends.http.api import caller as callers
 from smsd.frontends.http.api import openapi, operations, problems
-from smsd.frontends.http.api.models import MOST_MESSAGES, Mistake, Queried
+from smsd.frontends.http.api.answers import Mistake
+from smsd.frontends.http.api.asked import MOST_MESSAGES, Queried
 from smsd.frontends.http.api.operations import Operation
 from smsd.frontends.http.api.verbs import Verbs
 from smsd.frontends.http.wire import DoorRequest

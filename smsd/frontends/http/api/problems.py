@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from smsd.frontends.http.answer import Answer
-from smsd.frontends.http.api.models import Mistake, Problem
+from smsd.frontends.http.api.answers import Mistake, Problem
 from smsd.values.errors import Reason, Refused
 
 KIND = b"application/problem+json"

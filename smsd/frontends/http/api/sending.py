@@ -15,17 +15,9 @@ from smsd.codec.smsuri import read_parameters
 from smsd.frontends.http import callback
 from smsd.frontends.http.answer import JSON, Answer
 from smsd.frontends.http.api import problems
+from smsd.frontends.http.api.answers import Accepted, Fate, Many, Mistake, OneOfMany
+from smsd.frontends.http.api.asked import Content, MessageRequest, Wishes
 from smsd.frontends.http.api.caller import Caller
-from smsd.frontends.http.api.models import (
-    Accepted,
-    Content,
-    Fate,
-    Many,
-    MessageRequest,
-    Mistake,
-    OneOfMany,
-    Wishes,
-)
 from smsd.frontends.http.sms import shown
 from smsd.frontends.http.wire import DoorRequest
 from smsd.values.address import Address

@@ -9,7 +9,7 @@ from typing import Any
 from smsd.codec.webhooks import moment
 from smsd.core.clerk import CALLED
 from smsd.frontends.http.api import problems
-from smsd.frontends.http.api.models import (
+from smsd.frontends.http.api.answers import (
     Account,
     Delivery,
     DeliveryWhole,

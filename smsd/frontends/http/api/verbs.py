@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from smsd.core.clerk import Wish
 from smsd.frontends.http.answer import JSON, Answer
-from smsd.frontends.http.api import models, problems, showing
+from smsd.frontends.http.api import answers, asked, problems, showing
 from smsd.frontends.http.api.caller import Caller
 from smsd.frontends.http.api.sending import Sending, content, numbers, parameters
 from smsd.frontends.http.events import fetch
@@ -30,13 +30,13 @@ class Verbs:
         self._caller = caller
         self._clerk = door.context.clerk
 
-    async def send(self, body: models.MessageRequest | list[models.MessageRequest]) -> Said:
+    async def send(self, body: asked.MessageRequest | list[asked.MessageRequest]) -> Said:
         """POST /messages"""
         self._caller.own()
         sending = Sending(self._door, self._request, self._caller)
         return await (sending.many(body) if isinstance(body, list) else sending.one(body))
 
-    async def find(self, query: models.Found) -> Said:
+    async def find(self, query: asked.Found) -> Said:
         """GET /messages"""
         to = query.to
         if to is not None and to[:1] == " ":
@@ -45,7 +45,7 @@ class Verbs:
             tuple(query.state), to or "", query.msgid or "", _ms(query.since), _ms(query.until), int(query.cursor or 0), query.limit
         )  # fmt: skip
         found, further = await self._clerk.find(self._caller.whose(query.account), wish)
-        page = models.Page(
+        page = answers.Page(
             deliveries=[showing.delivery(row) for row in found], next=str(further) if further else None
         )
         return _said(page), f"{len(found)} deliveries"
@@ -64,15 +64,15 @@ class Verbs:
         """GET /messages/{id}/explain"""
         told = await self._clerk.explain(self._caller.whose(None), _id(number))
         found = [showing.explained(one) for one in _there(told, number)]
-        return _said(models.Explanation(deliveries=found)), "explained"
+        return _said(answers.Explanation(deliveries=found)), "explained"
 
-    async def try_out(self, body: models.TrialRequest) -> Said:
+    async def try_out(self, body: asked.TrialRequest) -> Said:
         """POST /explain"""
         given = {"from": body.sender or "", "to": body.to, "text": body.text, "subject": body.subject or ""}
         told = await self._clerk.trial(self._caller.name, given, self._caller.everything)
-        return _said(models.Trial(**told)), told["fate"]
+        return _said(answers.Trial(**told)), told["fate"]
 
-    async def price(self, body: models.PriceRequest) -> Said:
+    async def price(self, body: asked.PriceRequest) -> Said:
         """POST /price"""
         typed = [
             self._door.recipient(number, parameters(body, self._door.settings.max_parts))
@@ -80,32 +80,32 @@ class Verbs:
         ]
         told = self._clerk.price(self._caller.name, typed, content(body))
         told["recipients"] = [showing.price_of_one(one) for one in told["recipients"]]
-        return _said(models.Price(**told)), f"{told['parts']} SMS"
+        return _said(answers.Price(**told)), f"{told['parts']} SMS"
 
     async def account(self) -> Said:
         """GET /account"""
         told = await self._clerk.account(self._caller.own())
         return _said(showing.account(told, await self._balance(told["name"]))), "shown"
 
-    async def accounts(self, query: models.Accounts) -> Said:
+    async def accounts(self, query: asked.Accounts) -> Said:
         """GET /accounts"""
         found = await self._clerk.accounts(query.after, query.limit)
         shown = [showing.account(told, await self._balance(told["name"])) for told in found]
         further = shown[-1].name if len(shown) == query.limit else None
-        return _said(models.AccountList(accounts=shown, next=further)), f"{len(shown)} accounts"
+        return _said(answers.AccountList(accounts=shown, next=further)), f"{len(shown)} accounts"
 
     async def _balance(self, name: str) -> str | None:
         credit = self._door.context.credit
         return None if credit is None else await credit.shown(name)
 
-    async def incoming(self, query: models.Incoming) -> Said:
+    async def incoming(self, query: asked.Incoming) -> Said:
         """GET /incoming"""
         whose = self._caller.whose(query.account)
         found, cursor = await self._clerk.incoming(whose, query.after, query.limit)
-        page = models.ReceivedPage(messages=[showing.received(row) for row in found], cursor=cursor)
+        page = answers.ReceivedPage(messages=[showing.received(row) for row in found], cursor=cursor)
         return _said(page), f"{len(found)} messages"
 
-    async def events(self, query: models.Waiting) -> Said:
+    async def events(self, query: asked.Waiting) -> Said:
         """GET /events"""
         found, cursor = await fetch(
             self._door,
@@ -116,18 +116,18 @@ class Verbs:
             query.limit,
             query.wait,
         )
-        told = [models.EventTold(id=event.id, **event.shown) for event in found]
-        return _said(models.EventPage(events=told, cursor=cursor)), f"{len(found)} events"
+        told = [answers.EventTold(id=event.id, **event.shown) for event in found]
+        return _said(answers.EventPage(events=told, cursor=cursor)), f"{len(found)} events"
 
     async def settings(self, kind: str, name: str) -> Said:
         """GET /settings/{kind}/{name}"""
         return self._settings(await self._clerk.settings(kind, name), kind, name)
 
-    async def add_settings(self, kind: str, name: str, body: models.SettingsRequest) -> Said:
+    async def add_settings(self, kind: str, name: str, body: asked.SettingsRequest) -> Said:
         """PUT /settings/{kind}/{name}"""
         return self._settings(await self._clerk.add(kind, name, body.settings), kind, name, 201)
 
-    async def change_settings(self, kind: str, name: str, body: models.SettingsRequest) -> Said:
+    async def change_settings(self, kind: str, name: str, body: asked.SettingsRequest) -> Said:
         """PATCH /settings/{kind}/{name}"""
         return self._settings(await self._clerk.change(kind, name, body.settings), kind, name)
 

@@ -8,7 +8,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from twisted.trial.unittest import SynchronousTestCase
 
 from smsd.core.tokens import SCOPES
-from smsd.frontends.http.api import models, openapi
+from smsd.frontends.http.api import asked, openapi
 from smsd.frontends.http.api.operations import OPERATIONS
 from smsd.frontends.http.api.verbs import Verbs
 from tests.frontends.http.api.case import ApiCase
@@ -40,11 +40,11 @@ class Document(SynchronousTestCase):
 
     def test_requests_are_described_by_the_models_that_check_them(self) -> None:
         told = self.said["components"]["schemas"]["MessageRequest"]
-        self.assertEqual(set(told["properties"]), set(models.MessageRequest.model_fields))
+        self.assertEqual(set(told["properties"]), set(asked.MessageRequest.model_fields))
         self.assertIs(told["additionalProperties"], False)
         self.assertEqual(told["properties"]["max_parts"]["anyOf"][0]["maximum"], 128)
         query = {one["name"]: one["schema"] for one in self.said["paths"]["/messages"]["get"]["parameters"]}
-        self.assertEqual(set(query), set(models.Found.model_fields))
+        self.assertEqual(set(query), set(asked.Found.model_fields))
         self.assertEqual(query["limit"], {"type": "integer", "minimum": 1, "maximum": 500, "default": 50})
         self.assertEqual(query["since"], {"type": "string", "format": "date-time"})
 
