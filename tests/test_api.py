@@ -15,8 +15,7 @@ from typing import Any
 from twisted.internet import reactor
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
-from smsd import client as client_module
-from smsd.client import BlockingClient, Client, Local, NoAnswer, Refused
+from smsd.client import BlockingClient, Client, Local, NoAnswer, Refused, blocking, questions
 from tests.rig.processes import Folder, environment, free_port
 from tests.rig.server import Server
 
@@ -172,7 +171,7 @@ class Blocking(SynchronousTestCase):
         accepted: list[str] = []
         begun = threading.Event()
         stopped: list[Exception] = []
-        self.patch(client_module, "TRIES", 1)
+        self.patch(questions, "TRIES", 1)
 
         def load() -> None:
             try:
@@ -227,7 +226,7 @@ class WithTwisted(TestCase):
         self.assertEqual((await password.account())["name"], "other")
 
     async def test_nobody_there(self) -> None:
-        self.patch(client_module, "TRIES", 1)
+        self.patch(questions, "TRIES", 1)
         client = Client(reactor, f"http://127.0.0.1:{free_port()}", "smsd_x")
         await self.assertFailure(client.account(), NoAnswer)
         self.assertIs(await client.sms_incoming("id=1"), False)
@@ -295,7 +294,7 @@ class Again(TestCase):
 
     def test_blocking(self) -> None:
         waited: list[float] = []
-        self.patch(client_module.time, "sleep", waited.append)
+        self.patch(blocking.time, "sleep", waited.append)
         server = self.stubborn(b"", BUSY, DONE)
         self.assertEqual(BlockingClient(server.url, "t").send(PHONE, "x"), {"id": "7"})
         self.assertEqual((len(server.asked), len(server.keys()), waited), (3, 1, [1.0, 0.0]))
@@ -306,7 +305,7 @@ class Again(TestCase):
         self.assertEqual((len(server.asked), len(server.keys())), (2, 1))
 
     def test_given_up(self) -> None:
-        self.patch(client_module.time, "sleep", lambda seconds: None)
+        self.patch(blocking.time, "sleep", lambda seconds: None)
         server = self.stubborn(BUSY, BUSY, BUSY)
         self.assertEqual(
             self.assertRaises(Refused, BlockingClient(server.url, "t").send, PHONE, "x").status, 503
@@ -323,7 +322,7 @@ class Again(TestCase):
     def test_secrets_do_not_show(self) -> None:
         client = BlockingClient("http://127.0.0.1:1", user="shop", password="s3cret")
         self.assertNotIn("s3cret", repr(client))
-        self.patch(client_module, "TRIES", 1)
+        self.patch(questions, "TRIES", 1)
         self.assertNotIn("s3cret", str(self.assertRaises(NoAnswer, client.account)))
         for options in ({}, {"token": "x", "user": "y"}):
             self.assertRaises(ValueError, BlockingClient, "http://127.0.0.1:1", **options)
