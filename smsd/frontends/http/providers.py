@@ -66,6 +66,10 @@ class ProviderPage:
     def handle(self, request: DoorRequest) -> Deferred[Any]:
         """Answers when the returned Deferred fires."""
         visit = _Visit(self._door, request)
+        if len(self._every) == 1:
+            visit.provided = self._every[0][
+                0
+            ]  # whatever is wrong with the call, the log says whose it would be
         try:
             taken = self._read(request, visit)
         except (InvalidValue, Refused) as error:

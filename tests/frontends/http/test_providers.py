@@ -802,11 +802,15 @@ class Door(SynchronousTestCase):
         get(Clickatell.MO).send(here)
         get(Clickatell.MO).send(here, secret="a wrong secret here")
         get(Clickatell.STATUS).send(here)
-        self.assertEqual([line["gateway"] for line in lines], ["gw"] * 3)
+        Recorded("", b"[" * 500_000, JSON).send(here)
+        self.assertEqual([line["gateway"] for line in lines], ["gw"] * 4)
         return [line["line"] for line in lines]
 
     def test_every_call_is_logged_without_its_secret(self) -> None:
-        first, second, third = self.log(site("clickatell"))
+        first, second, third, bomb = self.log(site("clickatell"))
+        self.assertIn("400: False (the JSON body is nested too deeply), gateway gw, nothing", bomb)
+        for line in self.log(site("clickatell", networks=["10.0.0.0/8"])):
+            self.assertIn("403: False (you may not call from this address), gateway gw, nothing", line)
         self.assertIn("/sms/in/gw 200: True, gateway gw, 1 message from ", first)
         self.assertIn("/sms/in/gw 403: False (the secret is wrong), gateway gw", second)
         self.assertIn("200: True, gateway gw, 1 report from ", third)
