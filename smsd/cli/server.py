@@ -9,7 +9,7 @@ import sys
 from typing import Any
 
 from smsd.cli.client import DONE, REFUSED, Refusal, call
-from smsd.cli.output import as_json, table
+from smsd.cli.output import as_json, printable, table
 
 
 def add(commands: Any) -> None:
@@ -120,6 +120,9 @@ def _status(options: argparse.Namespace) -> int:
         ("DOOR", "TYPE", "", "MESSAGES", "LISTENS ON"),
     )
     print()
+    for name, hold in status.get("held", {}).items():
+        told = f"account {name} is held: {hold['why']}; {hold['waiting']} messages wait for smsd account release {name}"
+        print(printable(told) + "\n")
     if status["queue"]:
         table(
             [(row["route"], row["state"], row["deliveries"]) for row in status["queue"]],

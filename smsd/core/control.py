@@ -12,7 +12,7 @@ from typing import Any
 
 from smsd.core.auditing import Auditor
 from smsd.core.overrides import Overrides
-from smsd.store import operating
+from smsd.store import operating, watching
 from smsd.values.address import Address
 from smsd.values.delivery import State
 from smsd.values.errors import InvalidValue
@@ -166,6 +166,8 @@ class Control:
         for door in status.get("doors", []):
             if door["counted"]:
                 door |= taken.get(door["id"], {"messages": 0, "last": 0})
+        held = await self._store.ask(watching.holds)
+        status["held"] = {name: {"why": why, "waiting": n} for name, (_, why, n) in sorted(held.items())}
         return {**status, "queue": [_named(row) for row in waiting]}
 
     async def change(self, arguments: Mapping[str, Any]) -> list[dict[str, Any]]:

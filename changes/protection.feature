@@ -1,0 +1,1 @@
+Guessing passwords is slowed over all doors together and locks no owner out, accounts that suddenly send far more than usual are held (``smsd account release``), and ``smsd audit`` tells who changed what.
