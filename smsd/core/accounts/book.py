@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from twisted.internet.defer import DeferredLock
 from twisted.logger import Logger
 
+from smsd.config.validate import words
 from smsd.core.accounts.directory import MODELS, NAMES, Directory
 from smsd.core.passwords import is_hash
 from smsd.store import accounts as rows
@@ -117,9 +118,9 @@ class Book:
             await self._count("group", [of_group])
             told["group_sent_this_month"] = of_group["sent_this_month"]
         if kind == "account":
-            told["held"], waiting = await self._store.ask(watching.hold, told["name"])
-            if told["held"]:
-                told["held_messages"] = waiting
+            why, waiting = await self._store.ask(watching.hold, told["name"])
+            if why:
+                told |= {"held": why, "held_messages": waiting}
         return told
 
     def gateways(self) -> list[str]:
@@ -333,13 +334,15 @@ def _validated(kind: str, name: str, fields: Mapping[str, Any]) -> Any:
     try:
         return model.model_validate({**fields, NAMES[kind]: name})
     except ValidationError as error:
-        wrong = error.errors(include_url=False, include_input=False)[0]
-    message = wrong["msg"].removeprefix("Value error, ")
+        wrong = error.errors(include_url=False)[0]
     if not wrong["loc"]:
-        raise InvalidValue(message)
-    field = str(wrong["loc"][0])
-    allowed = model.model_fields[field].description
-    raise InvalidValue(f"{field}: {message}" + (f"; allowed: {allowed}" if allowed else ""))
+        raise InvalidValue(wrong["msg"].removeprefix("Value error, "))
+    field, given = str(wrong["loc"][0]), wrong["input"]
+    shown = repr(given) if isinstance(given, str) and len(given) < 80 and field != "password" else "this"
+    told, rule = words(wrong["type"], wrong, shown)
+    described = model.model_fields[field].description
+    rule = f"allowed: {described}" if described else rule
+    raise InvalidValue(f"{'name' if field == NAMES[kind] else field}: {told}" + (f"; {rule}" if rule else ""))
 
 
 def _split(text: str) -> list[str]:

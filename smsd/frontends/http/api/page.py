@@ -10,6 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 from twisted.internet.defer import Deferred
 
 from smsd.core.auditing import WHO
+from smsd.core.auditing import WHO
 from smsd.frontends.http.answer import JSON, Answer
 from smsd.frontends.http.api import caller as callers
 from smsd.frontends.http.api import openapi, operations, problems
@@ -58,6 +59,7 @@ class Api:
             name = operation.name
             caller = await callers.find(request, self._door.context, operation.scopes)
             account = caller.name
+            WHO.set(caller.who)  # in the context of this coroutine
             WHO.set(caller.who)  # in the context of this coroutine
             verbs = Verbs(self._door, request, caller)
             query = self._query(request, operation)
