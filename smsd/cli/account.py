@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import getpass
+import shlex
 import sys
 import time
 from typing import Any
@@ -151,6 +152,10 @@ def _list(options: argparse.Namespace) -> int:
             for row in rows
         ]
     table(lines, head)
+    if len(rows) >= options.limit:
+        kind = "" if options.kind == "account" else f" --{options.kind}"
+        after = shlex.quote(printable(rows[-1]["name"]))
+        print(f"perhaps there are more: smsd account list{kind} --after {after}", file=sys.stderr)
     return DONE
 
 

@@ -135,11 +135,11 @@ def _report(model: type[BaseModel], problem: Any, path: KeyPath, document: Docum
         return
     secret = field is not None and SecretStr in _parts(field)
     shown = repr(given) if isinstance(given, str) and len(given) < 80 and not secret else "this"
-    wrong, rule = _words(kind, problem, shown)
+    wrong, rule = words(kind, problem, shown)
     document.report(here, wrong, allowed or rule)
 
 
-def _words(kind: str, problem: Any, shown: str) -> tuple[str, str]:
+def words(kind: str, problem: Any, shown: str) -> tuple[str, str]:
     """What is wrong, and what is allowed when the field itself does not tell."""
     context = problem.get("ctx", {})
     message = re.sub(r"^Value error, ", "", problem["msg"])

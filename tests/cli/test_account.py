@@ -48,6 +48,16 @@ class AccountCommand(Command):
 
 
 class Looking(AccountCommand):
+    def test_a_list_that_ends_too_early_says_so(self) -> None:
+        rows = [{**ANN, "name": name} for name in ("ann", "bob smith")]
+        self.asked("list", "--limit", "2", result=rows)
+        self.assertIn("perhaps there are more: smsd account list --after 'bob smith'\n", self.err.getvalue())
+        self.asked("list", "--group", "--limit", "2", result=rows)
+        self.assertIn("smsd account list --group --after 'bob smith'\n", self.err.getvalue())
+        before = self.err.getvalue()
+        self.asked("list", "--limit", "3", result=rows)
+        self.assertEqual(self.err.getvalue(), before)
+
     def test_list(self) -> None:
         rows = [ANN, {**ANN, "name": "bob\x1b", "active": False, "gateway": None, "monthly_limit": 0, "last_sent": None,
                       "source": "configuration"}]  # fmt: skip

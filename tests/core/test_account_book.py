@@ -205,6 +205,27 @@ class Changing(BookCase):
                 self.assertNotIn("secret", refusal)
         self.assertEqual(set(self.rows()["account"]), {"ann"})
 
+    def test_what_is_refused_is_said_in_words(self) -> None:
+        self.add("ann")
+        for name, value, told in (
+            ("phone", "0776", "phone: '0776' does not fit; allowed: +420776047467"),
+            ("email", "ann", "email: 'ann' does not fit; allowed: gets its reports"),
+            (
+                "monthly_limit",
+                "many",
+                "monthly_limit: 'many' is no whole number; allowed: messages per month",
+            ),
+            ("active", "maybe", "active: 'maybe' is neither yes nor no; allowed: yes, no"),
+            ("text", "funny", "text: 'funny' is not possible; allowed: 'as_is', 'tidy' or 'national'"),
+            ("networks", "here", "networks: 'here' is no network"),
+        ):
+            with self.subTest(name):
+                self.assertIn(told, self.refused("account_set", name="ann", settings={name: value}))
+        self.assertIn("name: 'a b' does not fit; allowed: without blanks and colons",
+                      self.refused("account_add", name="a b", settings={"password": HASH}))  # fmt: skip
+        told = self.refused("account_set", name="ann", settings={"password": "hunter2"})
+        self.assertNotIn("hunter2", told)
+
     def test_an_empty_password_only_with_networks(self) -> None:
         self.assertIn("needs networks", self.refused("account_add", name="net", settings={}))
         self.assertEqual(
