@@ -1,1 +1,1 @@
-Programs are told by HTTP what became of their messages and what phones answered: signed, in order, for days; dead events can be listed and told again, and who cannot be reached fetches them.
+Programs are told by HTTP what became of their messages and what phones answered: signed, in order, for days; dead events can be listed and told again, and who cannot be reached fetches them. What phones write first goes there too, by ``deliver_to: "hook:ID"`` or a rule.

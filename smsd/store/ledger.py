@@ -131,7 +131,7 @@ class Ledger:
             whole = _part_reported(cursor, one, report)
             if whole is None:
                 return []
-        elif (row["network_reference"] or "").strip() == one.name:
+        elif _name(row["network_reference"]) == one.name:
             whole = True
         else:
             return []
@@ -154,7 +154,12 @@ def names_of(outcome: Any) -> tuple[str, ...]:
     if not isinstance(outcome, Accepted):
         return ()
     every = (outcome.reference or "", *outcome.more)
-    return tuple(dict.fromkeys(name for given in every if (name := given.strip()[:255])))
+    return tuple(dict.fromkeys(name for given in every if (name := _name(given))))
+
+
+def _name(given: str | None) -> str:
+    """What the network calls it, as it stands in the ledger."""
+    return (given or "").strip()[:255]
 
 
 def _meant(cursor: sqlite3.Cursor, space: str, name: str, number: str, way: str) -> list[Known]:
@@ -209,7 +214,7 @@ def _part_reported(cursor: sqlite3.Cursor, one: Known, report: NetworkReport) ->
     row = cursor.execute(
         "select reference, reported from piece where delivery=? and seq=?", (one.delivery, one.part)
     ).fetchone()
-    if row is None or (row["reference"] or "").strip() != one.name:
+    if row is None or _name(row["reference"]) != one.name:
         return None
     if row["reported"] in (None, "pending") or report.status == "delivered":
         cursor.execute(

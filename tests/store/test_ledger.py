@@ -357,6 +357,13 @@ class Bounds(LedgerCase):
         self.report("abc-1", "delivered")
         self.assertEqual(self.state(delivery), "delivered")
 
+    def test_a_reference_without_an_end(self) -> None:
+        for name in ("r" * 230, "s" * 5000):
+            self.one.answer = lambda piece, name=name: Accepted(name)
+            delivery = self.send()
+            self.assertTrue(self.report(name[:255], "delivered"))
+            self.assertEqual(self.state(delivery), "delivered")
+
     def test_one_for_nobody_that_does_not_stop(self) -> None:
         for n in range(ledger.MOST_EARLY + 5):
             self.report("abc-1", "pending", detail=f"{n}")

@@ -22,6 +22,8 @@ from smsd.values.message import Binary, Text
 
 LONGEST_NUMBER = 64
 LONGEST_ID = 200
+LONGEST_REFERENCE = 255
+"""As many as the ledger keeps of what the answer to a submission says."""
 LONGEST_DETAIL = 200
 MOST_OCTETS = 100_000
 
@@ -243,7 +245,7 @@ def _report(mapping: Reports, item: Item, notes: list[str]) -> NetworkReport:
     reason = dict(mapping.reasons).get(code(item.text(mapping.reason) or "")) if mapping.reason else None
     detail = " ".join(dict.fromkeys(part for part in (*given, reason or "") if part))
     return NetworkReport(
-        _id(reference),
+        reference[:LONGEST_REFERENCE],
         _number(mapping.numbers, item.text(mapping.number)),
         status,
         detail[:LONGEST_DETAIL],

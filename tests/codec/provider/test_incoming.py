@@ -123,6 +123,11 @@ class Taking(SynchronousTestCase):
         short, long = (messages({"id": "id"}, f"from=1&text=x&id={'7' * n}")[0].id for n in (200, 201))
         self.assertEqual((short, len(long)), ("7" * 200, 64))
 
+    def test_references_are_as_long_as_those_of_answers(self) -> None:
+        long = "r" * 230
+        taken = take(read(None, REPORT), handed.read(f"id={long}&status=ok".encode(), b"", ""))
+        self.assertEqual(taken.reports[0].reference, long)
+
     def test_reports(self) -> None:
         reports = read(
             None,
