@@ -10,7 +10,6 @@ from pydantic import TypeAdapter, ValidationError
 from twisted.internet.defer import Deferred
 
 from smsd.core.auditing import WHO
-from smsd.core.auditing import WHO
 from smsd.frontends.http.answer import JSON, Answer
 from smsd.frontends.http.api import caller as callers
 from smsd.frontends.http.api import openapi, operations, problems
