@@ -59,7 +59,6 @@ class Api:
             caller = await callers.find(request, self._door.context, operation.scopes)
             account = caller.name
             WHO.set(caller.who)  # in the context of this coroutine
-            WHO.set(caller.who)  # in the context of this coroutine
             verbs = Verbs(self._door, request, caller)
             query = self._query(request, operation)
             if query is not None:
