@@ -18,6 +18,7 @@ from smsd.core.effects import DOOR as RULES
 from smsd.core.judgement import Ruled
 from smsd.core.judging import Judge
 from smsd.core.planning import Planner, held
+from smsd.core.protecting import DOOR as PROTECTION
 from smsd.core.queue import Queue
 from smsd.core.sameway import SameWay
 from smsd.interfaces import IDispatcher, Session
@@ -190,7 +191,9 @@ class Dispatcher:
             return None
         if acceptance.planned:
             return acceptance
-        if scheme in ("hook", "dlr", "spool") or (submission.door == "notice" and scheme in self.schemes):
+        if scheme in ("hook", "dlr", "spool") or (
+            submission.door in ("notice", PROTECTION) and scheme in self.schemes
+        ):
             # Its gateway is being made anew by a reload, or is not active: it waits.
             return self._planner.unrouted(submission)._replace(parent=parent)
         if submission.door in (ALERT, RULES) and self._may_come(submission, acceptance):
