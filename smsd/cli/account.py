@@ -18,10 +18,10 @@ from smsd.cli.output import as_json, moment, printable, table
 
 SETTINGS = """settings are written NAME=VALUE; several values with commas; nothing after the = is the default again:
   accounts  active description gateway expires monthly_limit phone email country
-            group networks senders text max_parts_refuse prepaid
+            group networks senders text max_parts_refuse prepaid may_surge
   groups    active description gateway expires monthly_limit prepaid
   policies  access description gateway expires monthly_limit phone email country
-            group senders text max_parts_refuse prepaid"""
+            group senders text max_parts_refuse prepaid may_surge"""
 
 
 def add(commands: Any) -> None:

@@ -205,8 +205,9 @@ class Planner:
     def limit(self, account: Account, now: int) -> Limit:
         """What an account, and its group, may still send."""
         return Limit(
-            account.name, self.period(now), account.monthly_limit, account.group or "", account.group_limit
-        )
+            account.name, self.period(now), account.monthly_limit, account.group or "", account.group_limit,
+            not account.may_surge,
+        )  # fmt: skip
 
     def carriers(self, scheme: str, wanted: tuple[str, ...], pin: str | None) -> Carriers:
         """Who may carry it; Refused when nobody can. Remembered until gateways come or go, because every message asks."""

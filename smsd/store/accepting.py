@@ -79,7 +79,7 @@ class Accepting:
             if over is not None:
                 results[index] = over
                 continue
-            if accepted.limit is not None and self.watching.bounds.hold:
+            if accepted.limit is not None and accepted.limit.watched and self.watching.bounds.hold:
                 why, begins = self.watching.look(cursor, accepted, _counted(accepted))
                 if why:
                     accepted = held(accepted, why)
@@ -103,7 +103,7 @@ class Accepting:
         cover it, and then nothing is counted."""
         credit = self.credit.available(cursor, [accepted])
         over = self.credit.refuse(accepted, credit) or _over_limit(accepted, self._counts(cursor, [accepted]))
-        if over is None and accepted.limit is not None and self.watching.bounds.hold:
+        if over is None and accepted.limit and accepted.limit.watched and self.watching.bounds.hold:
             over = self._stays(cursor, accepted)
         if over is None:
             _count(cursor, [accepted], self.doors)

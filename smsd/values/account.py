@@ -12,7 +12,8 @@ class Account:
     of what it may call itself (none: what gateways allow), `text` what is done to its texts, `prepaid` whether it pays
     before it sends. `group_limit` is for all members of the group together. `off` says why it cannot be used, "" when it can.
     `payer` is whose balance a prepaid one pays from (its group's), its own when "". A text of more than `max_parts_refuse` SMS is
-    refused, and none is cut (0: as the sender and the door say)."""
+    refused, and none is cut (0: as the sender and the door say). One that `may_surge` is not held when it suddenly sends far
+    more than usual."""
 
     name: str
     gateway: str | None = None
@@ -31,6 +32,7 @@ class Account:
     off: str = ""
     payer: str = ""
     max_parts_refuse: int = 0
+    may_surge: bool = False
 
     @property
     def sender(self) -> str | None:

@@ -48,13 +48,14 @@ class Planned(NamedTuple):
 
 class Limit(NamedTuple):
     """What the account may still send: at most `most` messages in `period` ("2026-11"); 0 is no limit, only counted. The same
-    for all members of its group together."""
+    for all members of its group together. `watched`: it is held when it suddenly sends far more than usual."""
 
     account: str
     period: str
     most: int = 0
     group: str = ""
     group_most: int = 0
+    watched: bool = True
 
 
 class Cost(NamedTuple):

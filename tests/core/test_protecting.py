@@ -151,6 +151,27 @@ class Holding(ProtectionCase):
         self.house.wait(self.house.dispatcher.submit(submission(numbers=many, account="ann", ticket=None)))
         self.assertEqual(self.states(), {"sent": 20, "held": 9})
 
+    def test_who_may_surge(self) -> None:
+        self.house.accounts["ann"] = Account("ann", may_surge=True)
+        self.habitual()
+        self.send(50)
+        self.assertEqual(self.states(), {"sent": 70})
+
+    def test_a_job_waits_for_its_account(self) -> None:
+        self.habitual()
+        self.send(20)
+        accepting = self.house.store.accepting
+        plan = self.house.planner.plan(submission(account="ann", ticket=None), reserve=False)
+        refused = self.house.wait(
+            self.house.store.call(lambda c, items: [[accepting.charge(c, plan)]], None)
+        )[0]
+        self.assertIn("account ann is held (9 messages within an hour", refused.text)
+        self.call("account_release", name="ann", cancel=True)
+        refused = self.house.wait(
+            self.house.store.call(lambda c, items: [[accepting.charge(c, plan)]], None)
+        )[0]
+        self.assertIsNone(refused)
+
     def test_switched_off(self) -> None:
         self.habitual()
         self.protection.use(TIGHT.model_copy(update={"hold": False}), "postmaster@example.org")

@@ -222,6 +222,7 @@ class Directory:
             text=settings.text,
             prepaid=settings.prepaid,
             max_parts_refuse=settings.max_parts_refuse,
+            may_surge=settings.may_surge,
             zone=self.zone,
         )
         return Entry(
@@ -290,6 +291,7 @@ class Directory:
             text=said("text", "as_is"),
             prepaid=said("prepaid", False),
             max_parts_refuse=said("max_parts_refuse", 0),
+            may_surge=said("may_surge", False),
             zone=self.zone,
         )
         password = own.password.get_secret_value() if own is not None else ""

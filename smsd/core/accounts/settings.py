@@ -58,6 +58,10 @@ class AccountSettings(Section):
     )
     text: Text = "as_is"
     prepaid: bool = Field(default=False, description="yes or no; whether it pays before it sends")
+    may_surge: bool = Field(
+        default=False,
+        description="yes or no; yes never holds it, however suddenly it sends more than usual (alarms)",
+    )
     max_parts_refuse: int = Field(
         default=0, ge=0, le=255, description="0 to 255; a text of more SMS is refused (0: any)"
     )
@@ -137,6 +141,9 @@ class PolicySettings(Section):
     )
     text: Text | None = None
     prepaid: bool | None = Field(default=None, description="yes or no; whether they pay before they send")
+    may_surge: bool | None = Field(
+        default=None, description="yes or no; yes never holds them, however suddenly they send more than usual"
+    )
     max_parts_refuse: int | None = Field(
         default=None, ge=0, le=255, description="0 to 255; a text of more SMS is refused (0: any)"
     )
