@@ -40,7 +40,7 @@ class Billing:
         name = _text(arguments, "account")
         if not name:
             return [self._balance(payer, one) for payer, one in (await self._credit.all()).items()]
-        return [self._balance(self._credit.payer(name), await self._credit.balance(name))]
+        return [self._balance(await self._credit.payer(name), await self._credit.balance(name))]
 
     async def top_up(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """account, amount, reference; note, take (yes: take it away) → the balance afterwards, and whether it was done before."""
@@ -50,7 +50,7 @@ class Billing:
         if len(reference) > LONGEST or len(note) > LONGEST:
             raise InvalidValue(f"reference and note: at most {LONGEST} characters each")
         done = await self._credit.top_up(name, -amount if arguments.get("take") else amount, reference, note)
-        return {**self._balance(self._credit.payer(name), done), "repeated": done.repeated}
+        return {**self._balance(await self._credit.payer(name), done), "repeated": done.repeated}
 
     async def statement(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """account; after (the last line that is known), since, until (ms) → lines, oldest first, and whether there are more."""

@@ -43,13 +43,15 @@ class Credit:
         asked: Deferred[Any] = self._store.ask(books.balance, found.payer or found.name)
         return asked.addCallback(lambda balance: money.shown(balance.available, self._tariffs().currency))
 
-    def payer(self, name: str) -> str:
-        """Whose balance a name means: an account's (its group's, when that pays), or `group:ID` itself. InvalidValue for
-        nobody's."""
+    async def payer(self, name: str) -> str:
+        """Whose balance a name means: an account's (its group's, when that pays), also of one that was removed and has had money,
+        or `group:ID` itself. InvalidValue for nobody's."""
         if name.startswith("group:"):
             return name
         found = self._find(name)
         if found is None:
+            if name in await self.all():
+                return name
             raise InvalidValue(f"there is no account {name!r}: smsd account list shows those there are")
         return str(found.payer or found.name)
 
@@ -60,7 +62,7 @@ class Credit:
 
     async def balance(self, name: str) -> Balance:
         """Of an account, or of the group that pays for it."""
-        payer = self.payer(name)
+        payer = await self.payer(name)
         found: Balance = await self._store.ask(books.balance, payer)
         return found
 
@@ -72,7 +74,7 @@ class Credit:
             )
         if not amount:
             raise InvalidValue("an amount is needed: 12.50")
-        payer = self.payer(name)
+        payer = await self.payer(name)
         group = payer.removeprefix("group:")
         found = self._find(name) if group == payer else self._find_group(group)
         if amount > 0 and (found is None or not found.prepaid):
@@ -85,7 +87,7 @@ class Credit:
         self, name: str, after: int = 0, since: int = 0, until: int = 1 << 62, limit: int = MOST
     ) -> list[dict[str, Any]]:
         """Lines of the ledger, oldest first, each with the balance (`available`) and what was reserved (`set_aside`) after it."""
-        payer = self.payer(name)
+        payer = await self.payer(name)
         lines: list[dict[str, Any]] = await self._store.ask(
             books.statement, payer, after, since, until, min(limit, MOST)
         )

@@ -374,6 +374,15 @@ class ByHand(PayingCase):
         self.assertRaises(InvalidValue, self.top_up, "1.00", "group:misspelt")
         self.assertRaises(InvalidValue, self.top_up, "0.00")
 
+    def test_an_account_that_was_removed(self) -> None:
+        self.top_up("1.00")
+        self.send()
+        del self.house.accounts["shop"]
+        self.assertEqual(self.done(self.credit.balance("shop")).available, 9550)
+        self.assertEqual(len(self.done(self.credit.statement("shop"))), 3)
+        self.assertRaises(InvalidValue, self.top_up, "1.00")
+        self.assertEqual(self.top_up("-0.955").available, 0)
+
     def test_statement(self) -> None:
         self.top_up("1.00", reference="=cmd")
         self.send(text=LONG)
