@@ -64,7 +64,7 @@ class Wishes:
 
 
 def _bad(name: str, given: str, allowed: str) -> InvalidValue:
-    shown = given if len(given) <= 40 else given[:40] + "…"
+    shown = given if len(given) <= 40 else given[:40] + "..."
     return InvalidValue(f"{name}={shown!r} is not understood: {allowed}")
 
 

@@ -6,6 +6,7 @@ were declined besides are named, and their sender gets a report.
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,18 @@ if TYPE_CHECKING:
 
 LATER = (Reason.UNAVAILABLE, Reason.SLOW_DOWN)
 """Refusals of a moment."""
+_NAMED = {"\u2192": "->"}
+
+
+def spelt(note: str) -> str:
+    """A note in ASCII, as SMTP has it: characters by name, so that what was changed in a text can be read."""
+    if note.isascii():
+        return note
+    return "".join(char if char.isascii() else _NAMED.get(char) or _name(char) for char in note)
+
+
+def _name(char: str) -> str:
+    return unicodedata.name(char, "").lower() or f"U+{ord(char):04X}"
 
 
 class Answer:
@@ -93,7 +106,7 @@ class Answer:
                 if isinstance(fate, Queued):
                     ids.append(str(receipt.message))
                     numbers.append(recipient.typed)
-                    lines.update((f"{recipient.typed}: {note}", None) for note in fate.notes)
+                    lines.update((spelt(f"{recipient.typed}: {note}"), None) for note in fate.notes)
                 else:
                     declined.append(fate)
         if ids:

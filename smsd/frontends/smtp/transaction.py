@@ -75,7 +75,7 @@ class Transaction:
         if session.account is None and self.door.require_auth:
             raise Refused(
                 Reason.NOT_AUTHENTICATED,
-                "authentication required: log in (AUTH), or write ?user=…&pass=… into the address",
+                "authentication required: log in (AUTH), or write ?user=NAME&pass=PASSWORD into the address",
             )
         return self._vet(session, target, rcpt)
 

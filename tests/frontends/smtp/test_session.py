@@ -246,6 +246,13 @@ class NotTaken(SynchronousTestCase):
         talk.dispatcher.refusals["+2"] = Refused(Reason.OVER_LIMIT, "limit")
         self.assertEqual(talk.deliver(), "452 4.2.2 limit\r\n")
 
+    def test_notes_about_characters_can_be_read(self) -> None:
+        talk = Dialogue()
+        talk.begin("<+1@sms.example>")
+        talk.dispatcher.notes = ('tidied: \u201c \u2192 ", \ue000 \u2192 nothing',)
+        told = '250 2.0.0 +1: tidied: left double quotation mark -> ", U+E000 -> nothing\r\n'
+        self.assertEqual(talk.deliver(), "250-2.0.0 Ok: queued as 1\r\n" + told)
+
     def test_notes_are_told(self) -> None:
         talk = Dialogue()
         talk.begin("<+1@sms.example>")
