@@ -255,7 +255,7 @@ class SMSProtocol(LineServer):
     def do_MAIL(self, argument: str) -> None:
         """RFC 5321 4.1.1.2."""
         if not self.greeted:
-            raise CommandError(503, "5.5.1", "say EHLO first")
+            raise CommandError(503, "5.5.1", f"say {'EHLO' if self.dialect.extended else 'HELO'} first")
         if self.transaction is not None:
             raise CommandError(503, "5.5.1", "one sender per message: RSET begins anew")
         if self.factory.require_auth and not self.dialect.own_login and self.account is None:

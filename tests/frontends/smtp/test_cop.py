@@ -38,6 +38,12 @@ def sent(session: Dialogue, *lines: str | bytes, to: tuple[str, ...] = ("+155512
     return session.send(*lines, ".")
 
 
+class Greeting(SynchronousTestCase):
+    def test_who_does_not_greet_is_told_how(self) -> None:
+        told = Dialogue(dialect="cop", networks=HERE).send("MAIL FROM:<a@x.example>")
+        self.assertEqual(told, "503 say HELO first\r\n")
+
+
 class Typed(TestCase):
     """The dialogue of RFC 821 section 4.1.1, typed by hand into a socket."""
 
