@@ -77,13 +77,16 @@ class Lanes:
 
     def learn(self, taken: Taken, freed: dict[int, int], later: int) -> None:
         """What a claim has seen of its lanes, which now stand behind those that it did not ask. A lane that is held up is
-        asked again when one of its targets comes back, or `later`; at once when one did during the claim (`freed` is what
-        they counted before it)."""
+        asked again when one of its targets comes back, when it has something for others, or `later`; at once when one did
+        during the claim (`freed` is what they counted before it)."""
         for (lane_id, priority), due in taken.next_due.items():
             lane = self._lanes[lane_id]
-            held_up = (lane_id, priority) in taken.held_up and lane.freed == freed[lane_id]
-            lane.held_up |= held_up
-            lane.dues[priority] = later if held_up else due
+            probe = (lane_id, priority)
+            if probe in taken.held_up and lane.freed == freed[lane_id]:
+                lane.held_up = True
+                other = taken.held_up[probe]
+                due = later if other is None else min(other, later)
+            lane.dues[priority] = due
             self.ready.pop(lane_id, None)
             if lane.next_due is not None:
                 self.ready[lane_id] = lane

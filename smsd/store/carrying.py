@@ -97,17 +97,20 @@ class Carrying:
             return self._take(cursor, replace(item, shun=frozenset()), targets)
         pieces = self._begin(cursor, claimed, item)
         next_due = {probe: due_next(cursor, probe) for probe in probed}
-        held_up = {p for p, due in next_due.items() if probed[p] and due is not None and due <= item.now}
-        held_up -= shunned
+        held_up = {
+            probe: due_next(cursor, probe, item.now)
+            for probe, due in next_due.items()
+            if probed[probe] and due is not None and due <= item.now and probe not in shunned | passed
+        }
         if budget is None:
-            return Taken(pieces, next_due, frozenset(held_up))
+            return Taken(pieces, next_due, held_up)
         costs = tuple(budget.costs)
         charges = [
             Charge(item.now, n - (piece.total - piece.seq), str(piece.target))
             for piece, n in zip(pieces, costs, strict=True)
         ]
         self._limiting.write(cursor, item.gateway, charges)
-        return Taken(pieces, next_due, frozenset(held_up - passed), costs, frozenset(passed), budget.short)
+        return Taken(pieces, next_due, held_up, costs, frozenset(passed), budget.short)
 
     def _begin(self, cursor: sqlite3.Cursor, claimed: list[int], item: Take) -> list[Piece]:
         """The pieces of what is claimed, each on the wire."""

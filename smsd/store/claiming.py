@@ -36,13 +36,14 @@ class Take:
 @frozen
 class Taken:
     """The pieces claimed, and per probe that was made when there is something next (ms), or None when it is empty. What is
-    due in a `held_up` one has to wait: its targets are on the wire, or it is about to expire. With limits: `costs` is what each
+    due in a `held_up` one has to wait (its targets are on the wire, or it is about to expire) until the next one there is due
+    (ms), which may be for another target; None: no other is. With limits: `costs` is what each
     piece takes of them, `passed` the probes with deliveries that others may carry, and this gateway not soon; `short` is what
     the first one needs that waits for its turn (0: none does)."""
 
     pieces: list[Piece]
     next_due: dict[Probe, int | None]
-    held_up: frozenset[Probe] = frozenset()
+    held_up: dict[Probe, int | None]
     costs: tuple[int, ...] = ()
     passed: frozenset[Probe] = frozenset()
     short: int = 0
@@ -82,9 +83,10 @@ def claim(
     return found
 
 
-def due_next(cursor: sqlite3.Cursor, probe: Probe) -> int | None:
-    """When the next one of a probe is due (ms); None when it is empty."""
+def due_next(cursor: sqlite3.Cursor, probe: Probe, after: int = -1) -> int | None:
+    """When the next one of a probe is due, `after` that time (ms); None when it is empty."""
     row = cursor.execute(
-        "select due from delivery where lane=? and state=0 and priority=? order by due limit 1", probe
+        "select due from delivery where lane=? and state=0 and priority=? and due>? order by due limit 1",
+        (*probe, after),
     ).fetchone()
     return int(row[0]) if row else None
