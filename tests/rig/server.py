@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import socket
 import sqlite3
 import sys
 import time
@@ -72,8 +73,17 @@ class Server:
     def ready(self, within: float = 60.0) -> float:
         """Wait until both doors are open; seconds since `start`."""
         assert self.process is not None
-        until(lambda: listening(self.http) and listening(self.smtp), within, "smsd's doors", self.process)
+        until(
+            lambda: listening(self.http) and listening(self.smtp) and self._takes_verbs(),
+            within,
+            "smsd's doors",
+            self.process,
+        )
         return time.monotonic() - self.process.started
+
+    def _takes_verbs(self) -> bool:
+        with socket.socket(socket.AF_UNIX) as control:
+            return control.connect_ex(str(self.folder / "var" / "control.sock")) == 0
 
     def stop(self) -> int:
         """SIGTERM; its exit status."""
