@@ -34,6 +34,7 @@ class Credit:
         self._find = find_account
         self._tariffs = tariffs
         self._find_group = find_group
+        self._summed = ("", 0, 0, 0)  # whose, before which line, what they add up to
 
     def shown(self, account: str) -> Deferred[str]:
         """See `ICredit`."""
@@ -92,11 +93,21 @@ class Credit:
             books.statement, payer, after, since, until, min(limit, MOST)
         )
         if lines:
-            available, set_aside = await self._store.ask(books.before, payer, lines[0]["id"])
+            available, set_aside = await self._before(payer, lines[0]["id"])
             for line in lines:
                 available, set_aside = available + line["amount"], set_aside + line["reserved"]
                 line |= {"available": available, "set_aside": set_aside}
         return lines
+
+    async def _before(self, payer: str, line: int) -> tuple[int, int]:
+        """What all lines before this one add up to. They never change, so the next page goes on where the last one began."""
+        known, since, available, set_aside = self._summed
+        if known != payer or since > line:
+            since = available = set_aside = 0
+        more = await self._store.ask(books.before, payer, line, since)
+        available, set_aside = available + more[0], set_aside + more[1]
+        self._summed = (payer, line, available, set_aside)
+        return available, set_aside
 
     async def wrong(self) -> list[str]:
         """Where the books do not add up."""

@@ -249,11 +249,11 @@ def statement(
     return [dict(row) for row in rows]
 
 
-def before(connection: sqlite3.Connection, payer: str, line: int) -> tuple[int, int]:
-    """What the lines of a payer before this one add up to: what might be spent, and what was reserved."""
+def before(connection: sqlite3.Connection, payer: str, line: int, since: int = 0) -> tuple[int, int]:
+    """What the lines of a payer before this one, from the line `since` on, add up to: what might be spent, what was reserved."""
     (amount, reserved) = connection.execute(
-        "select coalesce(sum(amount), 0), coalesce(sum(reserved), 0) from ledger where payer=? and id<?",
-        (payer, line),
+        "select coalesce(sum(amount), 0), coalesce(sum(reserved), 0) from ledger where payer=? and id>=? and id<?",
+        (payer, since, line),
     ).fetchone()
     return int(amount), int(reserved)
 

@@ -398,6 +398,29 @@ class ByHand(PayingCase):
         later = self.done(self.credit.statement("shop", after=lines[2]["id"]))
         self.assertEqual(later, lines[3:])
 
+    def test_pages_of_a_statement_in_any_order(self) -> None:
+        self.house.accounts["other"] = replace(self.house.accounts["shop"], name="other")
+        for name in ("shop", "other"):
+            self.top_up("1.00", name)
+        for _ in range(3):
+            for name in ("shop", "other"):
+                self.send(account=name)
+        whole = {name: self.done(self.credit.statement(name)) for name in ("shop", "other")}
+        self.assertEqual([line["available"] for line in whole["other"]][-1], 8650)
+        for name, at in (
+            ("shop", 1),
+            ("shop", 3),
+            ("shop", 2),
+            ("other", 4),
+            ("shop", 5),
+            ("other", 5),
+            ("other", 0),
+        ):
+            lines = whole[name]
+            after = lines[at - 1]["id"] if at else 0
+            page = self.done(self.credit.statement(name, after=after, limit=2))
+            self.assertEqual(page, lines[at : at + 2], (name, at))
+
     def test_shown_at_a_login(self) -> None:
         verifyObject(ICredit, self.credit)
         self.top_up("12.50")
