@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from smsd.frontends.smtp.transaction import Transaction
 
 
+_NO_TLS = "there is no TLS here, and your network is none of those that may do without: ask the administrator"
+
+
 class SMSProtocol(LineServer):
     """One client's session."""
 
@@ -180,7 +183,8 @@ class SMSProtocol(LineServer):
         if not name:
             raise CommandError(501, "5.5.4", f"write AUTH {' or AUTH '.join(known)}")
         if not self._may_authenticate():
-            raise CommandError(538, "5.7.11", "encryption is required before a password: use STARTTLS")
+            told = "use STARTTLS" if self.canStartTLS else _NO_TLS
+            raise CommandError(538, "5.7.11", f"encryption is required before a password: {told}")
         make = mechanisms.get(name.upper().encode("ascii"))
         if make is None:
             raise CommandError(504, "5.5.4", f"mechanism not known: use {' or '.join(known)}")
@@ -259,7 +263,11 @@ class SMSProtocol(LineServer):
         if self.transaction is not None:
             raise CommandError(503, "5.5.1", "one sender per message: RSET begins anew")
         if self.factory.require_auth and not self.dialect.own_login and self.account is None:
-            raise Refused(Reason.NOT_AUTHENTICATED, "authentication required: log in (AUTH)")
+            possible = self._may_authenticate() or self.canStartTLS
+            told = "authentication required: log in (AUTH)"
+            raise Refused(
+                Reason.NOT_AUTHENTICATED, told if possible else f"{told}, which needs encryption: {_NO_TLS}"
+            )
         mail = self.dialect.read_mail(argument, self.extended, self.factory.settings.size_limit)
         if self.factory.settings.account is None:
             self._begin(mail)

@@ -175,6 +175,18 @@ class Login(SynchronousTestCase):
                 session.send("Mail From: +39333"), "530 authentication required: log in (AUTH)\r\n"
             )
 
+    def test_where_nobody_can_log_in_that_is_said(self) -> None:
+        session = talk(clear_auth_networks=["192.0.2.0/24"])
+        self.assertNotIn("AUTH", session.send("EHLO x"))
+        why = "there is no TLS here, and your network is none of those that may do without: ask the administrator"
+        self.assertEqual(
+            session.send("Auth Login"), f"538 encryption is required before a password: {why}\r\n"
+        )
+        self.assertEqual(
+            session.send("Mail From: +39333"),
+            f"530 authentication required: log in (AUTH), which needs encryption: {why}\r\n",
+        )
+
     def test_an_open_door(self) -> None:
         session = talk(require_auth=False)
         session.send("EHLO x")
