@@ -76,6 +76,7 @@ def _build(
     warnings += timed.across(document, found)
     warnings += subscribers.across(document, file.callbacks, found)
     paid = section(prices.PricesSettings, document.data.get("prices") or {}, ("prices",), document, around)
+    warnings += prices.doubts(paid, found) if paid is not None else []
     written = rules.read(document, around, instead)
     names = [database.name for _, database in found["databases"]]
     gateways = [gateway for _, gateway in found["gateways"]]

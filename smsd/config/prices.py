@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Literal
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -91,6 +91,31 @@ class PricesSettings(ListSettings):
             self.currency,
             self.charge_when == "delivered",
         )
+
+
+def doubts(paid: PricesSettings, found: Mapping[str, list[tuple[Any, Any]]]) -> list[str]:
+    """Warnings: price lists of accounts and groups that are not in the file, and who is to pay where nothing has a price."""
+    users = {account.user for _, account in found["accounts"]}
+    groups = {group.id for _, group in found["account_groups"]}
+    warnings = []
+    for one in paid.lists:
+        strange = [
+            f"account {name!r}" for name in one.accounts if name not in users and not _by_policy(name, found)
+        ]
+        strange += [f"account group {name!r}" for name in one.groups if name not in groups]
+        warnings += [
+            f"price list {one.name}: {who} is not in this file: it counts only if the store has it"
+            for who in strange
+        ]
+    if not paid.list and paid.default is None and not any(one.list or one.default for one in paid.lists):
+        kinds = ("accounts", "account_groups", "policies")
+        if any(entry.prepaid for kind in kinds for _, entry in found[kind]):
+            warnings.append("prices: nothing has a price, so nobody who is prepaid can send")
+    return warnings
+
+
+def _by_policy(name: str, found: Mapping[str, list[tuple[Any, Any]]]) -> bool:
+    return "@" in name and bool(found["policies"])
 
 
 def _twice(names: Iterator[str]) -> Iterator[str]:

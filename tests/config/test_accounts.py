@@ -137,6 +137,26 @@ class Accounts(SynchronousTestCase):
         told = "timed rule 'news': account 'kept' is not in this file: it counts only if the store has it"
         self.assertIn(told, found.warnings)
 
+    def test_price_lists_of_nobody_here(self) -> None:
+        policies = 'policies: [{who: "*", access: yes}]\n'
+        lists = "lists: [{name: own, accounts: [bob, shop, joe@example.net], groups: [sales, sale]}]"
+        told = "price list own: {} is not in this file: it counts only if the store has it"
+        found = self.load(f"{policies}prices: {{default: 0.1, {lists}}}\n")
+        for who, there in (("account 'shop'", True), ("account group 'sale'", True), ("account 'bob'", False),
+                           ("account 'joe@example.net'", False), ("account group 'sales'", False)):  # fmt: skip
+            self.assertIs(told.format(who) in found.warnings, there, who)
+
+    def test_prepaid_without_prices(self) -> None:
+        told = "prices: nothing has a price, so nobody who is prepaid can send"
+        prepaid = "policies: [{who: example.net, access: yes, prepaid: yes}]\n"
+        self.assertIn(told, self.load(prepaid).warnings)
+        for text in (
+            "",
+            prepaid + "prices: {default: 0}\n",
+            prepaid + "prices: {list: [{prefix: +39, price: 0.1}]}\n",
+        ):
+            self.assertNotIn(told, self.load(text).warnings, text)
+
     def test_one_mistake_is_reported_once(self) -> None:
         problems = self.problems("", "monthly_limit: 10}", "monthly_limit: x}")
         self.assertEqual(len(problems), 1, problems)
@@ -163,4 +183,4 @@ class Accounts(SynchronousTestCase):
         assert demo is not None
         self.assertEqual((ann.monthly_limit, ann.group_limit, ann.phone), (50, 1000, "+420776047467"))
         self.assertEqual((joe.senders, demo.group, demo.gateway), ((), "sales", "gsm1"))
-        self.assertIsNone(found.find("joe@example.com"))
+        self.assertIsNone(found.get("joe@example.com"))
