@@ -73,9 +73,12 @@ class Guessing:
                 longest = max(longest, count.until - now)
         return longest
 
-    def failed(self, peer: str, name: str, now: float) -> None:
-        """A wrong password, or no such account."""
+    def failed(self, peer: str, name: str, now: float, hopeless: bool = False) -> None:
+        """A wrong password, or no such account. `hopeless`: not even the right one would have opened it from there, so its owner
+        has nothing to do with it."""
         for key in self._keys(peer, name, now):
+            if hopeless and key[0] == "":
+                continue
             count = self._counts.pop(key, None)
             if count is None or now - count.last > FORGET:
                 count = _Count(0, now, now)

@@ -72,6 +72,14 @@ class GuessingTests(SynchronousTestCase):
         self.assertGreater(self.guessing.wait(HERE, "john", 0), 0)
         self.assertEqual(self.guessing.wait(HERE, "own", 0), 0)
 
+    def test_guesses_from_where_nobody_is_let_in_keep_nobody_out(self) -> None:
+        for number in range(100):
+            self.guessing.failed(f"203.0.113.{number}", "john", 0, hopeless=True)
+        self.assertEqual(self.guessing.wait(THERE, "john", 0), 0)
+        for _ in range(FREE):
+            self.guessing.failed(HERE, "john", 0, hopeless=True)
+        self.assertGreater(self.guessing.wait(HERE, "john", 0), 0)
+
     def test_forgotten(self) -> None:
         self.fail_times(FREE + 3)
         self.guessing.failed(HERE, "john", FORGET + 100)

@@ -200,6 +200,13 @@ class Owners(EveryDoor):
         self.restart()
         self.assertEqual(self.house.wait(self.house.store.ask(known.every, 0, 10)), [])
 
+    def test_guesses_from_outside_its_networks_lock_no_account(self) -> None:
+        inside = AccountSettings(user="ann", password=HASH, networks=["203.0.113.0/24"])
+        self.accounts.replace([inside])
+        for number in range(100):
+            self.once(self.WAYS[number % len(self.WAYS)], f"guess {number}", f"198.51.100.{number}")
+        self.assertEqual(self.once("http", "annpw", ELSEWHERE), "")
+
     def test_an_own_account_does_not_help_to_guess_others(self) -> None:
         for number in range(FREE):
             self.once("http", f"guess {number}", STRANGER)

@@ -225,7 +225,8 @@ class Accounts:
         if entry is not None and not _same(entry, self.directory.get(name)):
             raise Denied(Reason.SLOW_DOWN, "the accounts have just changed: try again")
         if not right:
-            self.guessing.failed(peer, name, self._reactor.seconds())
+            outside = entry is not None and not entry.reachable_from(peer)
+            self.guessing.failed(peer, name, self._reactor.seconds(), outside)
             _log.info(
                 "login refused: wrong password for {account}, from {peer}",
                 account=name if entry is not None else "an unknown user",
