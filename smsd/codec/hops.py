@@ -14,7 +14,9 @@ _MOST_DIGITS = 4
 
 def read(value: str | None) -> int:
     """The number in the header; 0 without one. What is no number was not written by a server of this kind."""
-    text = (value or "").strip()
+    if value is None:
+        return 0
+    text = value.strip()
     return int(text) if text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS else 0
 
 

@@ -29,6 +29,11 @@ NOTHING = Asked()
 
 def take(pairs: Pairs) -> tuple[Pairs, Asked]:
     """The pairs without these two, and what they said. InvalidValue when one is given twice with different values."""
+    for name, _ in pairs:  # every request is asked; most say nothing
+        if name[:1] in "cC" and name.lower() in _NAMES:
+            break
+    else:
+        return pairs, NOTHING
     found: list[str | None] = [None, None]
     rest: Pairs = []
     for pair in pairs:
