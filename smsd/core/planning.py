@@ -21,6 +21,7 @@ from smsd.policy import route as routes
 from smsd.policy import senders
 from smsd.policy.alert import DOOR as ALERT
 from smsd.policy.step import MINUTE
+from smsd.store.digests import DOOR as DIGEST
 from smsd.store.ids import Ids
 from smsd.values.account import Account
 from smsd.values.address import Address
@@ -34,6 +35,9 @@ KEY_LIFE = 24 * 60 * MINUTE
 _DELAY, _FAILURE = int(Wants.DELAY), int(Wants.FAILURE)
 _DELIVERY = int(Wants.SUCCESS | Wants.BUFFERED)  # flags of the enum module cost a microsecond each
 MOST_RECIPIENTS = 500
+LATER = (ALERT, DIGEST)
+"""Doors of what is made later of messages that were accepted: it leaves whatever their account may be refused since then, for
+nobody is there any more to hear of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,7 +286,7 @@ class _OneMessage:
             known = self._seen.get(key) if self._seen else None
             if known is not None:
                 return known
-            if recipient.parameters.sender is not None and self._submission.door != ALERT:
+            if recipient.parameters.sender is not None and self._submission.door not in LATER:
                 _check_sender(recipient, self._account)
             planned = self._delivery(
                 recipient, target, typed, reserve and not (recipient.dropped or recipient.gather)
@@ -328,7 +332,7 @@ class _OneMessage:
         parameters = recipient.parameters
         content = submission.content if recipient.content is None else recipient.content
         account = self._account
-        if account is not None and account.prepaid and submission.door != ALERT:
+        if account is not None and account.prepaid and submission.door not in LATER:
             planner.check_price(target, account)
         if carriers is None:
             wanted = routes.needs(target.scheme, content, parameters)
@@ -376,7 +380,9 @@ class _OneMessage:
     def _segment(self, content: Content, parameters: Parameters, carriers: Carriers) -> segment.Segmentation:
         national, width, max_parts = carriers.national, carriers.width, parameters.max_parts
         most = self._account.max_parts_refuse if self._account is not None else 0
-        if most:
+        if most and self._submission.door in LATER:
+            most, max_parts = 0, min(most, max_parts or most)
+        elif most:
             most, max_parts = min(most, max_parts or most), None
         key = (content, parameters.max_parts, parameters.coding, national, width)
         known = self._segmented.get(key)

@@ -319,6 +319,25 @@ class Rules(PayingCase):
         self.assertGreater(self.house.gsm.pieces[-1].total, 2)
         self.assertEqual(self.has(), ("0.91", "0.00"))
 
+    def test_a_digest_leaves_whatever_its_account_would_be_refused(self) -> None:
+        self.become("shop", senders=("ACME",), max_parts_refuse=1)
+        window = Window("storm", 0, 60_000, "%count%: " + "y" * 900)
+        for _ in range(2):  # the administrator's rule has chosen the sender
+            made = submission(ITALY, "storm", account="shop")
+            (one,) = made.recipients
+            one = replace(one, gather=(window,), parameters=Parameters(sender="BOSS"), named_by_rule=True)
+            self.house.wait(self.house.dispatcher.submit(replace(made, recipients=(one,))))
+        self.house.planner.tariffs = replace(TARIFFS, common=PriceList())
+        self.become("shop", active=False)
+        self.house.advance(61)
+        self.house.advance(61)
+        (piece,) = self.house.gsm.pieces
+        self.assertEqual(
+            (piece.total, piece.parameters.sender), (1, "BOSS"), "cut, for none was to be longer"
+        )
+        self.assertEqual(piece.content.text[:4], "2: y")
+        self.assertEqual(self.has(), ("1.00", "0.00"), "it has no price any more")
+
     def test_what_a_rule_sends_once_an_hour(self) -> None:
         once = Once("answers", "what")
         self.caring(once)
