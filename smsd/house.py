@@ -273,6 +273,7 @@ class House:
             inbound=self.inbound,
             portal=self.accounts.portal,
             guessing=self.accounts.guessing,
+            auditor=self.auditor,
             post_office=self.answer_office,
             reports=self.queue.reports,
             carries=self._carries,

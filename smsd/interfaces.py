@@ -306,6 +306,7 @@ class FrontendContext:
     tokens: Any = None  # smsd.core.tokens.Tokens
     credit: Any = None  # ICredit
     jobs: Any = None  # smsd.core.jobs.Jobs
+    auditor: Any = None  # smsd.core.auditing.Auditor
     carries: Callable[[str | None], bool] | None = (
         None  # whether this gateway (None: any) carries SMS just now
     )

@@ -74,12 +74,12 @@ class Auditor:
             audit.NOTE.reset(token)
 
     @contextmanager
-    def message(self, verb: str, delivery: int, who: str) -> Iterator[None]:
-        """The same for what becomes of a delivery, unless it is on record already as the verb of an operator."""
+    def deed(self, verb: str, number: int, who: str) -> Iterator[None]:
+        """The same for what somebody does to a delivery or a job, unless it is on record already as the verb of an operator."""
         if audit.NOTE.get() is not None:
             yield
             return
-        with self.noting(Entry(self._store.now(), who, verb, str(delivery))):
+        with self.noting(Entry(self._store.now(), who, verb, str(number))):
             yield
 
     async def _before(self, verb: str, arguments: Mapping[str, Any]) -> str:

@@ -219,7 +219,7 @@ class Control:
         """retry or cancel a delivery, in somebody's name."""
         now = self._store.now()
         expires = now + self._overrides.effective().queue.expire_minutes * 60_000
-        with nullcontext() if self._audit is None else self._audit.message(verb, delivery, who):
+        with nullcontext() if self._audit is None else self._audit.deed(verb, delivery, who):
             lanes = await self._store.control(operating.Verb(verb, delivery, now, expires, who))
         for lane in lanes:
             self._queue.wake(lane, now)

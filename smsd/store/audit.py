@@ -43,7 +43,7 @@ class Note:
 
         def joined(cursor: sqlite3.Cursor, items: Sequence[Any]) -> Sequence[Any]:
             results = handler(cursor, items)
-            if any(isinstance(result, Exception) for result in results):
+            if any(isinstance(result, Exception) or result is False for result in results):
                 self.taken = False
             else:
                 write(cursor, [self.entry])

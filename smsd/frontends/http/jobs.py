@@ -7,6 +7,7 @@ sent before `do=start`. GET shows jobs. Answers are JSON.
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -91,7 +92,10 @@ class JobsPage:
         verb = given["do"]
         if verb not in _VERBS:
             raise InvalidValue(f"do={verb[:40]!r} is not possible: write {', '.join(_VERBS)}")
-        return _json(200, await getattr(jobs, verb)(job, account)), f"job {job}: {verb}"
+        auditor = self._door.context.auditor
+        with nullcontext() if auditor is None else auditor.deed(f"job {verb}", job, f"account {account}"):
+            state = await getattr(jobs, verb)(job, account)
+        return _json(200, state), f"job {job}: {verb}"
 
     async def _check(
         self, account: str, given: dict[str, str], asked: callback.Asked, file: bytes, name: str

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
+from smsd.core.auditing import Auditor
 from smsd.core.jobs import Jobs
+from smsd.store import audit
 from smsd.values.account import Account
 from tests.frontends.fakes import context
 from tests.frontends.http.client import Connection, Reply, door, request
@@ -56,6 +59,18 @@ class Uploads(SynchronousTestCase):
             self.house.settle()
         [reply] = connection.replies()
         return reply
+
+    def test_who_did_what_is_on_record(self) -> None:
+        self.door.context = replace(self.door.context, auditor=Auditor(self.house.store))
+        body, headers = form(FILE, user="john", text="Dear {name}", **{"pass": "johnpw"})
+        job = self.call("POST", "/sms/jobs", body, headers).json()["id"]
+        for verb in ("start", "cancel", "cancel"):
+            self.call("POST", f"/sms/jobs?{LOGIN}&id={job}&do={verb}")
+        found = self.house.wait(self.house.store.ask(audit.find))
+        self.assertEqual(
+            [(one["who"], one["verb"], one["subject"]) for one in reversed(found)],
+            [("account john", "job start", str(job)), ("account john", "job cancel", str(job))],
+        )
 
     def test_check_start_and_look(self) -> None:
         body, headers = form(FILE, user="john", text="Dear {name}", **{"pass": "johnpw"})
