@@ -16,6 +16,9 @@ RESERVED = (
     "main", "api", "control", "notice", "rules", "timed", "rules-program", "rules-url", "rules-sql", "hooks", "spool",
 )  # fmt: skip
 
+RESERVED_DOORS = ("alert", "digest", "answers", "protection", "trial")
+"""Messages of these doors are made of others that were accepted, and are asked less."""
+
 
 def across(document: Document, file: FileSettings, found: dict[str, Entries]) -> list[str]:
     """Report what does not fit together; gives warnings, which hinder nothing."""
@@ -28,7 +31,8 @@ def across(document: Document, file: FileSettings, found: dict[str, Entries]) ->
     _unique(document, found["policies"], "who")
     _unique(document, found["simulators"], "id")
     _unique(document, found["databases"], "name")
-    _reserved(document, [*doors, *named])
+    _reserved(document, [*doors, *named], RESERVED)
+    _reserved(document, doors, RESERVED_DOORS)
     _listen(document, doors)
     _domains(document, file, named)
     known = _ids(document, "gateways")
@@ -64,9 +68,9 @@ def _unique(document: Document, entries: Entries, key: str, same: Callable[[str]
             document.report((*path, key), f"{value!r} is used twice (first in line {line})", "choose another")
 
 
-def _reserved(document: Document, entries: Entries) -> None:
+def _reserved(document: Document, entries: Entries, names: tuple[str, ...]) -> None:
     for path, settings in entries:
-        if settings.id in RESERVED:
+        if settings.id in names:
             document.report((*path, "id"), f"{settings.id!r} is a name of smsd's own", "choose another")
 
 

@@ -11,6 +11,9 @@ from smsd.config.load import load_text
 from smsd.config.positions import ConfigError
 from smsd.config.settings import Configuration
 from smsd.core.accounts import Directory, hash_password
+from smsd.core.arriving.deciding import DOOR as ANSWERS
+from smsd.core.planning import LATER
+from smsd.core.protecting import DOOR as PROTECTION
 
 ROOT = Path(__file__).resolve().parents[2]
 HASH = hash_password("annpw")
@@ -136,6 +139,15 @@ class Accounts(SynchronousTestCase):
         )
         told = "timed rule 'news': account 'kept' is not in this file: it counts only if the store has it"
         self.assertIn(told, found.warnings)
+
+    def test_no_listener_is_called_like_what_is_asked_less(self) -> None:
+        """Messages of these doors may have any sender, and need no price: they were accepted before."""
+        for name in (*LATER, PROTECTION, ANSWERS):
+            problems = self.problems(f"listeners: [{{id: {name}, type: http, listen: ['tcp:8080']}}]\n")
+            self.assertIn(f"{name!r} is a name of smsd's own; choose another", problems[0])
+        load_text(
+            BEFORE.replace("id: out", "id: alert").replace("gateway: out", "gateway: alert"), "/x.yaml", {}
+        )
 
     def test_price_lists_of_nobody_here(self) -> None:
         policies = 'policies: [{who: "*", access: yes}]\n'
