@@ -294,10 +294,15 @@ class ProtectionSettings(Section):
         default=500, ge=1, description="1 or more; so many messages an hour are never held for their number"
     )
     from_spending: float = Field(
-        default=20, ge=0, le=1_000_000_000, description="an amount; so much an hour is never held for its cost"
+        default=20,
+        ge=0,
+        le=1_000_000_000,
+        description="an amount; so much an hour is never held for its cost",
     )
     learn_messages: int = Field(
-        default=100, ge=0, description="0 or more; before an account has sent so many, nothing is usual for it"
+        default=100,
+        ge=0,
+        description="0 or more; before an account has sent so many, nothing is usual for it",
     )
 
 

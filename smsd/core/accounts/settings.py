@@ -142,7 +142,8 @@ class PolicySettings(Section):
     text: Text | None = None
     prepaid: bool | None = Field(default=None, description="yes or no; whether they pay before they send")
     may_surge: bool | None = Field(
-        default=None, description="yes or no; yes never holds them, however suddenly they send more than usual"
+        default=None,
+        description="yes or no; yes never holds them, however suddenly they send more than usual",
     )
     max_parts_refuse: int | None = Field(
         default=None, ge=0, le=255, description="0 to 255; a text of more SMS is refused (0: any)"
