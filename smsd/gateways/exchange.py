@@ -73,6 +73,8 @@ class Answer:
     def retry_after(self, now: float, shortest: float = 1.0) -> float | None:
         """The seconds that a server wants to be left alone (RFC 9110, 10.2.3): a number, or a date; None when it does not say."""
         text = self.header("Retry-After")
+        if not text:
+            return None
         if text.isascii() and text.isdigit():
             wait = float(text[:10])
         else:

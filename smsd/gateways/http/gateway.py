@@ -34,6 +34,7 @@ from smsd.interfaces import Abilities, GatewayContext, IGateway
 from smsd.values.delivery import Accepted, Failure, Kind, Piece, Scope
 from smsd.values.errors import InvalidValue
 
+AGENT = f"smsd/{__version__}"
 MOST_REDIRECTS = 3
 MOST_ORIGINS = 4
 """Servers whose address is remembered in its parts."""
@@ -151,11 +152,6 @@ class Http(Service):
             msgid,
             lambda said: without_secrets(said, self._never_shown(request)),
         )
-        self.log.debug(
-            "{gateway}: delivery {delivery} part {seq}/{total}: {origin} answered {status}",
-            gateway=self.name, delivery=piece.delivery, seq=piece.seq, total=piece.total, origin=target.origin,
-            status=answer.status,
-        )  # fmt: skip
         if isinstance(outcome, Accepted):
             return outcome, False
         if answer.status in REDIRECTS:
@@ -194,14 +190,15 @@ class Http(Service):
         now = self.context.reactor.seconds
         end = now() + self._settings.seconds  # each server has its own time: the first may be silent
         headers = {
-            "User-Agent": f"smsd/{__version__}",
+            "User-Agent": AGENT,
             "Accept": "*/*",
             "Idempotency-Key": idempotency_key(self.context.server_name, piece),
             hops.HEADER: hops.write(piece.hops),
         }
-        own = {name.lower() for name, _ in request.headers}
-        headers = {name: value for name, value in headers.items() if name.lower() not in own}
-        headers |= dict(request.headers)
+        if request.headers:
+            own = {name.lower() for name, _ in request.headers}
+            headers = {name: value for name, value in headers.items() if name.lower() not in own}
+            headers |= dict(request.headers)
         limit = self._settings.answer_limit
         for redirects in range(MOST_REDIRECTS + 1):
             try:
