@@ -158,12 +158,14 @@ class Credit:
         """A digest takes over the money of the messages in it: it costs what it costs, and never more than they did."""
         freed = self.given_up(cursor, deliveries, digest.now)
         charge = digest.charge
-        if charge is None or not charge.costs or not freed.get(charge.payer):
+        if charge is None or not charge.costs or not any(freed.values()):
             return
+        # Who has paid for them pays, also when the account has another payer (a group) since then.
+        payer = charge.payer if freed.get(charge.payer) else max(freed, key=lambda one: freed[one])
         (cost,) = charge.costs
-        price = min(cost.price, freed[charge.payer] // cost.parts)
+        price = min(cost.price, freed[payer] // cost.parts)
         if price:
-            charge = charge._replace(costs=(cost._replace(price=price),))
+            charge = charge._replace(payer=payer, costs=(cost._replace(price=price),))
             self.reserve(cursor, [digest._replace(charge=charge)])
 
     def again(self, cursor: sqlite3.Cursor, row: Any, now: int) -> str:

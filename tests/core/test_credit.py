@@ -319,6 +319,15 @@ class Rules(PayingCase):
         self.assertGreater(self.house.gsm.pieces[-1].total, 2)
         self.assertEqual(self.has(), ("0.91", "0.00"))
 
+    def test_a_digest_is_paid_by_who_has_paid_for_its_messages(self) -> None:
+        for _ in range(3):
+            self.caring(Window("storm", 0, 60_000, "%count%: %first%"))
+        self.become("shop", group="sales", payer="group:sales")
+        self.house.advance(61)
+        self.house.advance(61)
+        self.assertEqual(self.house.gsm.pieces[-1].content.text, "3: storm")
+        self.assertEqual((self.has(), self.has("group:sales")), (("0.955", "0.00"), ("0.00", "0.00")))
+
     def test_a_digest_leaves_whatever_its_account_would_be_refused(self) -> None:
         self.become("shop", senders=("ACME",), max_parts_refuse=1)
         window = Window("storm", 0, 60_000, "%count%: " + "y" * 900)
