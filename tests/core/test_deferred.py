@@ -1,4 +1,5 @@
-"""Messages that their sender wants sent later: they wait, urgent or not, survive a crash, can be cancelled, and do not expire meanwhile."""
+"""Messages that their sender wants sent later: they wait, urgent or not, survive a crash, can be cancelled, and do
+not expire meanwhile."""
 
 from __future__ import annotations
 

@@ -48,7 +48,10 @@ class Settings(FrontendSettings):
         default=1_000_000, ge=1_000, le=100_000_000, description="octets; more is answered 413"
     )
     max_upload: int | None = Field(
-        default=None, ge=1_000, le=100_000_000, description="octets of a file for /sms/jobs; max_body when not set"
+        default=None,
+        ge=1_000,
+        le=100_000_000,
+        description="octets of a file for /sms/jobs; max_body when not set",
     )
     max_recipients: int = Field(default=500, ge=1, le=500, description="numbers in one request")
     max_connections: int = Field(default=1_000, ge=1, le=50_000)
@@ -60,7 +63,8 @@ class Settings(FrontendSettings):
         default=False, description="true: /cgi-bin/sendsms answers programs written for Kannel"
     )
     kannel_smsc: dict[str, str] = Field(
-        default={}, description='which gateway an smsc means: {smsc-id: gateway}; "" is any, "*" each other smsc'
+        default={},
+        description='which gateway an smsc means: {smsc-id: gateway}; "" is any, "*" each other smsc',
     )
 
     api: bool = Field(default=False, description="yes or no; yes: the JSON API answers under /api/v1")

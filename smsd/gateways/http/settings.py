@@ -55,7 +55,10 @@ class Settings(GatewaySettings):
         default=30.0, gt=0, le=600, description="seconds for a whole exchange, at most 600"
     )
     answer_limit: int = Field(
-        default=131_072, ge=100, le=10_000_000, description="100 to 10000000 octets that are read of an answer"
+        default=131_072,
+        ge=100,
+        le=10_000_000,
+        description="100 to 10000000 octets that are read of an answer",
     )
     rest: float = Field(
         default=900.0, ge=1, le=86_400, description="seconds of rest after a bad login or without credit"

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Sequence
-from dataclasses import replace
 
 from smsd.policy.rules import addresses, pattern, view
 from smsd.policy.rules.engine import compile, judge

@@ -193,7 +193,13 @@ def actions(texts: Texts = ANYTHING) -> SearchStrategy[Action]:
             lambda path, rest, reply: Program((path, *rest), reply), paths, _tuple(template), st.booleans()
         ),
         st.builds(Url, urls, reply=st.booleans()),
-        st.builds(Url, urls, reply=st.booleans(), escapes=st.just("kannel"), charset=st.sampled_from(["UTF-8", "cp1252"])),
+        st.builds(
+            Url,
+            urls,
+            reply=st.booleans(),
+            escapes=st.just("kannel"),
+            charset=st.sampled_from(["UTF-8", "cp1252"]),
+        ),
         st.builds(Url, urls, st.just("POST"), template, kinds, st.booleans()),
         st.builds(Sql, _ids, _some(texts.plain), _tuple(template), st.booleans()),
         st.builds(Folder, some, st.booleans()),
