@@ -36,6 +36,8 @@ AT_ONCE = 50
 """Files that are handed in together: they share a commit."""
 REST = 10.0
 """Seconds until files are tried again that nothing could be done with just now."""
+STUCK = 60.0
+"""Seconds until a bad file that could not be moved away is looked at again."""
 _LATER = (Reason.UNAVAILABLE, Reason.SLOW_DOWN, Reason.NO_GATEWAY)
 __all__ = ["Settings", "make"]
 
@@ -55,6 +57,7 @@ class Spool(Service):
         self._outgoing, self._checked = settings.place("outgoing"), settings.place("checked")
         self._seen: dict[str, tuple[Stamp, float]] = {}
         self._moved: set[str] = set()
+        self._stuck: dict[str, tuple[Stamp, float]] = {}
         self._rests_until = 0.0
         self._trouble = ""
         self._busy: Deferred[None] | None = None
@@ -153,6 +156,12 @@ class Spool(Service):
             if name in self._moved or now - since >= self.settings.settle
         ]
         self._moved.difference_update(there)
+        self._stuck = {
+            name: known
+            for name, known in self._stuck.items()
+            if there.get(name) == known[0] and now < known[1]
+        }
+        whole = [name for name in whole if name not in self._stuck]
         if self.settings.dialect == "gammu":
             return sorted(whole)
         return sorted(whole, key=lambda name: (there[name].modified, name))
@@ -190,7 +199,12 @@ class Spool(Service):
                 bad.append((one, refusal.text))
         await self._thread(files.take, self._outgoing, self._checked, taken)
         for one, why in bad:
-            await self._thread(fail_file, self.settings, one, why, int(self.context.reactor.seconds() * 1000))
+            now = self.context.reactor.seconds()
+            try:
+                await self._thread(fail_file, self.settings, one, why, int(now * 1000))
+            except OSError as error:  # the others are taken all the same
+                self._stuck[one.name] = (one.stamp, now + STUCK)
+                why = f"{why}; and it cannot be moved away: {error.strerror}"
             self.log.info("{door}: {name} was not taken: {why}", door=self.name, name=one.name, why=why)
         if taken:
             self.log.info("{door}: {n} files were taken", door=self.name, n=len(taken))

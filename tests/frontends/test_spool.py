@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import tempfile
 from dataclasses import replace
@@ -14,6 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from smsd.config.spool import SpoolSettings
 from smsd.core.inbound import Arrivals
 from smsd.core.spool import files
+from smsd.core.spool.fates import fail_file
 from smsd.frontends import spool as door_module
 from smsd.gateways import spool as gateway_module
 from smsd.interfaces import MessageIn
@@ -111,6 +113,71 @@ class SpoolCase(SynchronousTestCase):
 
     def texts(self) -> list[str]:
         return [piece.content.text for piece in self.house.gsm.pieces]
+
+
+class StrangeFilesCase(SpoolCase):
+    """Whoever may write into the folders gets nothing by it that he may not, and stops nobody else's files."""
+
+    dialect = "gammu"
+
+    def test_names_as_long_as_they_may_be_stop_nobody(self) -> None:
+        self.put("OUT" + "1" * 248 + ".txt", b"hello")
+        self.put("OUT+491721234567.txt", b"hello")
+        self.look()
+        self.assertEqual(self.texts(), ["hello"])
+        self.assertEqual(self.there("outgoing"), {})
+        (why,) = (text for name, text in self.there("failed").items() if name.endswith(".why"))
+        self.assertIn(b"longer than 200 octets", why)
+
+    def test_a_bad_file_that_cannot_be_moved_stops_nobody(self) -> None:
+        def full(*_: Any) -> None:
+            raise OSError(28, "No space left on device")
+
+        self.patch(door_module, "fail_file", full)
+        self.put("OUTbad.txt", b"hello")
+        self.put("OUT+491721234567.txt", b"hello")
+        self.look()
+        self.assertEqual(self.texts(), ["hello"])
+        self.assertEqual(list(self.there("outgoing")), ["OUTbad.txt"])
+        self.patch(door_module, "fail_file", fail_file)
+        self.look(door_module.STUCK)
+        self.assertEqual(self.there("outgoing"), {})
+
+    def test_nothing_is_made_that_runs_as_the_server(self) -> None:
+        os.chmod(self.put("OUTbad.txt", b"\x7fELF"), 0o6755)
+        self.look()
+        mode = os.stat(os.path.join(self.door.settings.place("failed"), "OUTbad.txt")).st_mode
+        self.assertEqual(mode & 0o7777, 0o644)
+
+    def test_links_are_not_followed_to_write(self) -> None:
+        victim = os.path.join(self.folder, "victim")
+        with open(victim, "wb") as stream:
+            stream.write(b"mine")
+        failed = self.door.settings.place("failed")
+        for name in ("OUTbad.txt", ".OUTbad.txt.tmp"):
+            os.symlink(victim, os.path.join(failed, name))
+        files.write(os.path.join(failed, "probe"), b"x")
+        self.patch(os, "unlink", lambda path: None)  # whoever is quick lays it again
+        digest = hashlib.sha256(b"other").hexdigest()[:16]
+        os.symlink(victim, os.path.join(failed, f".smsd-{digest}.tmp"))
+        self.assertRaises(OSError, files.write, os.path.join(failed, "other"), b"x")
+        self.put("OUTbad.txt", b"hello")
+        self.look()
+        with open(victim, "rb") as stream:
+            self.assertEqual(stream.read(), b"mine")
+
+    def test_what_stands_in_checked_instead_of_a_file_is_not_read(self) -> None:
+        secret = os.path.join(self.folder, "secret")
+        with open(secret, "wb") as stream:
+            stream.write(b"secret")
+        checked, sent = self.door.settings.place("checked"), self.door.settings.place("sent")
+        os.symlink(secret, os.path.join(checked, "a.1"))
+        os.mkfifo(os.path.join(checked, "b.1"))
+        for name in ("a.1", "b.1"):
+            self.assertIsNone(files.source(self.door.settings.place("outgoing"), checked, name))
+            with self.assertRaises(OSError):
+                files.finish(os.path.join(checked, name), sent, name, bytes, "1")
+        self.assertEqual(os.listdir(sent), [])
 
 
 class SmsToolsCase(SpoolCase):

@@ -21,10 +21,8 @@ FAILED = ("failed", "expired", "cancelled")
 def fail_file(settings: SpoolSettings, one: Found, why: str, now: int) -> None:
     """A file that was not taken."""
     path = os.path.join(settings.place("outgoing"), one.name)
-    target = os.path.join(settings.place("failed"), one.name)
     if one.octets is None:  # as it is: it may be large, or not ours to read
-        os.rename(path, target)
-        files.write(f"{target}.why", (why + "\n").encode("utf-8", "replace"))
+        _say_why(files.move(path, settings.place("failed"), one.name, one.mark), why)
         return
     _finish(settings, path, one.name, one.mark, Fate(why, now, "", ""))
 
@@ -58,8 +56,13 @@ def _finish(settings: SpoolSettings, path: str, name: str, its: str, fate: Fate)
         return files.finish(path, folder, name, lambda octets: smstools.told(octets, fate, _ZONE), its)
     target = files.finish(path, folder, name, bytes, its)
     if fate.failed:  # its files have no place for a reason
-        files.write(f"{target}.why", (fate.failed + "\n").encode("utf-8", "replace"))
+        _say_why(target, fate.failed)
     return target
+
+
+def _say_why(target: str, why: str) -> None:
+    folder, name = os.path.split(target)
+    files.write(os.path.join(folder, files.beside(name, ".why")), (why + "\n").encode("utf-8", "replace"))
 
 
 def incoming_file(settings: SpoolSettings, came: Came) -> str:

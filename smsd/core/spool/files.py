@@ -2,11 +2,15 @@
 
 A file that was taken lies in `checked` under its name and a mark of its identity (name, inode, time, size): so what becomes of it
 finds it, also when another of the same name came meanwhile, and also when it has not been moved yet.
+
+Whoever may write into these folders may not be one who may read or write what smsd may: nothing here follows a link, waits for a
+pipe, or makes a file that can be executed.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
 import stat
@@ -16,6 +20,10 @@ from smsd.values.frozen import frozen
 
 LONGEST_NAME = 200
 """Octets of a name: there must be room for the mark."""
+_MOST_NAME = 255
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+_MOST = 2_000_000
+"""Octets of a file that was taken: twice what a door can take."""
 
 
 @frozen
@@ -113,8 +121,11 @@ def take(outgoing: str, checked: str, taken: Iterable[Found]) -> None:
 def source(outgoing: str, checked: str, name: str) -> str | None:
     """Where a file is that was taken as `name` (with its mark): in `checked`, or not moved yet."""
     path = os.path.join(checked, name)
-    if os.path.exists(path):
-        return path
+    with contextlib.suppress(FileNotFoundError):
+        about = os.lstat(path)
+        if stat.S_ISREG(about.st_mode) and about.st_size <= _MOST:
+            return path
+        return None  # somebody has put something else there
     first, _, its = name.rpartition(".")
     path = os.path.join(outgoing, first)
     with contextlib.suppress(FileNotFoundError):
@@ -123,34 +134,64 @@ def source(outgoing: str, checked: str, name: str) -> str | None:
     return None
 
 
+def beside(name: str, more: str) -> str:
+    """A name with something behind it, cut where it would be too long for a file system."""
+    octets = os.fsencode(name)[: _MOST_NAME - len(more)]
+    return os.fsdecode(octets) + more
+
+
 def finish(path: str, folder: str, name: str, change: Callable[[bytes], bytes], its: str) -> str:
     """Put a file into another folder, changed; where another of this name is there already, under its name with its mark. Gives
     where it is; done again after a crash, it is the same."""
-    with open(path, "rb") as stream:
-        octets = change(stream.read())
-        mode = stat.S_IMODE(os.fstat(stream.fileno()).st_mode)
+    octets, mode = _whole(path)
+    octets = change(octets)
     target = os.path.join(folder, name)
-    if os.path.exists(target) and _content(target) != octets:
-        target = os.path.join(folder, f"{name}.{its}")
+    if os.path.lexists(target) and _content(target) != octets:
+        target = os.path.join(folder, beside(name, f".{its}"))
     write(target, octets, mode)
     os.unlink(path)
     sync(os.path.dirname(path))
     return target
 
 
+def move(path: str, folder: str, name: str, its: str) -> str:
+    """The same as it is, unread."""
+    target = os.path.join(folder, name)
+    if os.path.lexists(target):
+        target = os.path.join(folder, beside(name, f".{its}"))
+    os.rename(path, target)
+    return target
+
+
 def _content(path: str) -> bytes | None:
     try:
-        with open(path, "rb") as stream:
-            return stream.read()
+        return _whole(path)[0]
     except OSError:
         return None
+
+
+def _whole(path: str) -> tuple[bytes, int]:
+    """What is in a file, and who may read and write it. OSError for all that is no file, or no small one."""
+    with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as stream:
+        about = os.fstat(stream.fileno())
+        if not stat.S_ISREG(about.st_mode):
+            raise OSError(errno.EINVAL, "this is no file", path)
+        if about.st_size > _MOST:
+            raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), path)
+        # Not the bits that would run as smsd what somebody else has written.
+        return stream.read(_MOST), about.st_mode & 0o666
 
 
 def write(path: str, octets: bytes, mode: int = 0o660) -> None:
     """Write a file so that nobody sees half of it, and it is on disk."""
     folder, name = os.path.split(path)
-    temporary = os.path.join(folder, f".{name}.tmp")
-    with open(temporary, "wb") as stream:
+    temporary = os.path.join(folder, f".smsd-{hashlib.sha256(os.fsencode(name)).hexdigest()[:16]}.tmp")
+    try:
+        descriptor = os.open(temporary, _NEW, 0o600)
+    except FileExistsError:  # of a crash, or a link that somebody has laid
+        os.unlink(temporary)
+        descriptor = os.open(temporary, _NEW, 0o600)
+    with open(descriptor, "wb") as stream:
         stream.write(octets)
         os.fchmod(stream.fileno(), mode)
         stream.flush()
