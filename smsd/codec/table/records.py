@@ -64,7 +64,11 @@ class Records:
             self._at += 1
             return
         whole = final and len(self._lines) <= SAMPLE
-        self.separator = guess([self._lines[n] for n in range(min(SAMPLE, len(self._lines)))], whole)
+        sample = [self._lines[n] for n in range(min(SAMPLE, len(self._lines)))]
+        for number, line in enumerate(sample, self._at):
+            if len(line) > LONGEST:
+                self._too_long(number)
+        self.separator = guess(sample, whole)
 
     def _records(self, final: bool) -> Iterator[Record]:
         while self._lines:
@@ -93,6 +97,8 @@ class Records:
             raise InvalidValue(
                 f"line {self._at} opens a quotation mark that is not closed within {MOST_LINES} lines and {LONGEST} characters"
             )
+        if len(self._open) > 1 and '"' not in line:
+            return None  # nothing in it could close what is open
         # Who needs the line behind to end a record has not got its end here.
         reader = csv.reader([*self._open, "\n"], delimiter=self.separator)
         cells = next(reader)
@@ -108,11 +114,23 @@ def numeric(cell: str) -> bool:
     return bool(_NUMBER.fullmatch(cell)) and sum(char.isdigit() for char in cell) >= 3
 
 
+def _rows(lines: Sequence[str], separator: str) -> list[list[str]]:
+    """As many rows as can be read: a cell that nothing closes may be more than the module takes."""
+    rows = []
+    try:
+        for row in csv.reader([line + "\n" for line in lines], delimiter=separator):
+            if any(row):
+                rows.append(row)
+    except csv.Error:
+        pass  # what it was gets its sentence when its record is read
+    return rows
+
+
 def guess(lines: Sequence[str], whole: bool = True) -> str:
     """The separator of a table that begins with these lines; `NONE` when it has one column."""
     best, separator = (0.0, False), NONE
     for one in SEPARATORS:
-        rows = [row for row in csv.reader([line + "\n" for line in lines], delimiter=one) if any(row)]
+        rows = _rows(lines, one)
         if not whole and len(rows) > 1:
             rows.pop()
         if not rows:

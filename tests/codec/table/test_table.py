@@ -86,6 +86,15 @@ class RecordsCase(SynchronousTestCase):
         for bite in (1, 2, 3, 100):
             self.assertEqual(records(text, ";", bite), wanted)
 
+    def test_a_first_line_that_is_far_too_long(self) -> None:
+        for line in ('"' + "x" * 200_000, 'a,"' + "x" * 140_000 + '",b', "x" * 20_001):
+            error = self.assertRaises(InvalidValue, records, f"to;text\n{line}\n+15551234567\n")
+            self.assertIn("line 2 is longer than 20000 characters", str(error))
+
+    def test_a_quotation_mark_that_swallows_all_lines_by_which_the_separator_is_guessed(self) -> None:
+        text = '+15551234567,"\n' + ("x" * 19_000 + "\n") * 30
+        self.assertIn("line 1 opens", str(self.assertRaises(InvalidValue, records, text)))
+
     def test_a_quotation_mark_that_nothing_closes(self) -> None:
         self.assertIn("line 2", str(self.assertRaises(InvalidValue, records, 'a;b\nc;"d\n', ";")))
         endless = 'a;b\nc;"' + "d\n" * 300
