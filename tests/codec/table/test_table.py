@@ -92,7 +92,7 @@ class RecordsCase(SynchronousTestCase):
             self.assertIn("line 2 is longer than 20000 characters", str(error))
 
     def test_a_quotation_mark_that_swallows_all_lines_by_which_the_separator_is_guessed(self) -> None:
-        text = '+15551234567,"\n' + ("x" * 19_000 + "\n") * 30
+        text = '"+15551234567\n' + ("x" * 19_000 + "\n") * 30
         self.assertIn("line 1 opens", str(self.assertRaises(InvalidValue, records, text)))
 
     def test_a_quotation_mark_that_nothing_closes(self) -> None:
