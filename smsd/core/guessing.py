@@ -30,6 +30,10 @@ REFRESH = 86400.0
 """Seconds after which a login of a known pair is worth writing again."""
 MOST = 10_000
 """Entries per table; the oldest go first."""
+MOST_KNOWN = 50_000
+"""Pairs of address and account that are known, the same."""
+MOST_OF_ONE = 50
+"""Of them with one account, so that somebody with an account and many addresses does not push out everybody else's."""
 
 Key = tuple[str, str]
 _Value = TypeVar("_Value")
@@ -58,11 +62,12 @@ class Guessing:
         self.learned = learned
         self._counts: dict[Key, _Count] = {}
         self._known: dict[Key, float] = {}
+        self._of: dict[str, dict[str, None]] = {}
 
     def remember(self, pairs: Iterable[tuple[Key, float]]) -> None:
         """Pairs that were known before, the oldest first."""
         for pair, until in pairs:
-            _put(self._known, pair, until)
+            self._know(pair, until)
 
     def wait(self, peer: str, name: str, now: float) -> float:
         """Seconds until this peer may try this account again; 0 is now."""
@@ -92,13 +97,33 @@ class Guessing:
     def succeeded(self, peer: str, name: str, now: float) -> None:
         """A login. The address keeps its failures: a guesser may well have an account of his own."""
         pair = (origin(peer), name)
-        before = self._known.pop(pair, 0.0)
+        before = self._known.get(pair, 0.0)
         self._counts.pop(pair, None)
         if before - now > KNOWN - REFRESH:
-            _put(self._known, pair, before)
+            self._know(pair, before)
             return
-        _put(self._known, pair, now + KNOWN)
+        self._know(pair, now + KNOWN)
         self.learned(pair, now + KNOWN)
+
+    def _know(self, pair: Key, until: float) -> None:
+        """Known from now on, and the latest of all, and of its account."""
+        address, name = pair
+        if self._known.pop(pair, None) is None and len(self._known) >= MOST_KNOWN:
+            self._drop(next(iter(self._known)))
+        self._known[pair] = until
+        own = self._of.setdefault(name, {})
+        own.pop(address, None)
+        own[address] = None
+        if len(own) > MOST_OF_ONE:
+            self._drop((next(iter(own)), name))
+
+    def _drop(self, pair: Key) -> None:
+        address, name = pair
+        del self._known[pair]
+        own = self._of[name]
+        del own[address]
+        if not own:
+            del self._of[name]
 
     def _keys(self, peer: str, name: str, now: float) -> tuple[Key, ...]:
         address = origin(peer)

@@ -7,7 +7,7 @@ from typing import Any
 
 from twisted.logger import Logger
 
-from smsd.core.guessing import MOST, Guessing, Key
+from smsd.core.guessing import MOST_KNOWN, MOST_OF_ONE, Guessing, Key
 from smsd.store import known
 from smsd.store.sqlite import SqliteStore
 
@@ -25,7 +25,7 @@ class Knowing:
         """Give back what was known; from now on what is new is written."""
         now = self._store.now()
         await self._store.call(known.forget, now)
-        self._guessing.remember(await self._store.ask(known.every, now, MOST))
+        self._guessing.remember(await self._store.ask(known.every, now, MOST_KNOWN, MOST_OF_ONE))
         self._guessing.learned = self._learned
 
     def _learned(self, pair: Key, until: float) -> None:

@@ -23,9 +23,11 @@ def forget(cursor: sqlite3.Cursor, items: Sequence[int]) -> list[None]:
     return [None] * len(items)
 
 
-def every(connection: sqlite3.Connection, now: int, most: int) -> list[Pair]:
-    """Those that are still known, the oldest first."""
+def every(connection: sqlite3.Connection, now: int, most: int, of_one: int) -> list[Pair]:
+    """Those that are still known, the oldest first: at most so many, and so many of one name."""
     rows = connection.execute(
-        "select origin, name, until from known where until>? order by until desc limit ?", (now, most)
+        "select origin, name, until from (select origin, name, until, row_number() over (partition by name order by until desc)"
+        " as place from known where until>?) where place<=? order by until desc limit ?",
+        (now, of_one, most),
     ).fetchall()
     return [((origin, name), until / 1000) for origin, name, until in reversed(rows)]

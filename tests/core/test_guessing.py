@@ -87,11 +87,23 @@ class GuessingTests(SynchronousTestCase):
 
     def test_tables_are_bounded(self) -> None:
         self.patch(guessing, "MOST", 50)
+        self.patch(guessing, "MOST_KNOWN", 50)
         for number in range(500):
             self.guessing.failed(f"10.0.{number // 250}.{number % 250}", f"user{number}", 0)
             self.guessing.succeeded(f"10.1.{number // 250}.{number % 250}", f"user{number}", 0)
         self.assertLessEqual(len(self.guessing._counts), 50)
-        self.assertLessEqual(len(self.guessing._known), 50)
+        self.assertEqual((len(self.guessing._known), len(self.guessing._of)), (50, 50))
+
+    def test_many_addresses_of_one_account_push_out_nobody_else(self) -> None:
+        self.patch(guessing, "MOST_KNOWN", guessing.MOST_OF_ONE + 2)
+        self.guessing.succeeded(HERE, "john", 0)
+        for number in range(200):
+            self.guessing.succeeded(f"2001:db8:{number:x}::1", "mallory", 0)
+        for number in range(FREE + 5):
+            self.guessing.failed(f"198.51.100.{number}", "john", 0)
+        self.assertEqual(self.guessing.wait(HERE, "john", 0), 0)
+        self.assertGreater(self.guessing.wait(THERE, "john", 0), 0)
+        self.assertEqual(len(self.guessing._known), guessing.MOST_OF_ONE + 1)
 
     def test_what_counts_as_one_address(self) -> None:
         self.assertEqual(origin("2001:db8:1:2::1"), origin("2001:db8:1:2:ffff::9"))

@@ -368,6 +368,15 @@ class Counting(ProtectionCase):
 
 
 class Tidying(ProtectionCase):
+    def test_what_is_known_of_one_account_leaves_room_for_others(self) -> None:
+        store = self.house.store
+        self.house.wait(store.call(known.learn, (("192.0.2.1", "ann"), 1.0)))
+        for number in range(9):
+            self.house.wait(store.call(known.learn, ((f"2001:db8:{number}::/64", "eve"), 10.0 + number)))
+        found = [pair for pair, _ in self.house.wait(store.ask(known.every, 0, 4, 3))]
+        self.assertEqual(found[0], ("192.0.2.1", "ann"))
+        self.assertEqual(found[1:], [(f"2001:db8:{number}::/64", "eve") for number in (6, 7, 8)])
+
     def test_what_is_old_goes(self) -> None:
         store, now = self.house.store, self.house.store.now()
         self.house.wait(store.call(audit.write, Entry(now - 800 * 86_400_000, "root", "set", "old")))
@@ -377,7 +386,7 @@ class Tidying(ProtectionCase):
         self.addCleanup(self.protection.stop)
         self.house.settle()
         self.assertEqual([one["subject"] for one in self.house.wait(store.ask(audit.find))], ["new"])
-        self.assertEqual(self.house.wait(store.ask(known.every, 0, 10)), [])
+        self.assertEqual(self.house.wait(store.ask(known.every, 0, 10, 5)), [])
         self.protection.use(TIGHT.model_copy(update={"audit_days": 1}), "x@y")
         for _ in range(49):
             self.house.advance(HOUR)

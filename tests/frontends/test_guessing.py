@@ -198,7 +198,7 @@ class Owners(EveryDoor):
         self.assertEqual(len(written), 2)
         self.house.clock.advance(31 * 24 * LATER)
         self.restart()
-        self.assertEqual(self.house.wait(self.house.store.ask(known.every, 0, 10)), [])
+        self.assertEqual(self.house.wait(self.house.store.ask(known.every, 0, 10, 5)), [])
 
     def test_guesses_from_outside_its_networks_lock_no_account(self) -> None:
         inside = AccountSettings(user="ann", password=HASH, networks=["203.0.113.0/24"])
