@@ -13,7 +13,7 @@ from collections.abc import Callable
 from hashlib import blake2b
 from typing import Any
 
-from argon2 import PasswordHasher, Type
+from argon2 import PasswordHasher, Type, extract_parameters
 from argon2.exceptions import InvalidHashError, VerificationError
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.threads import deferToThreadPool
@@ -28,6 +28,12 @@ MOST_PENDING = 100
 LONGEST = 1024
 """Characters of a password."""
 _THREADS = 2
+_MOST_MEMORY = 1 << 20
+"""KiB that a hash may need, and…"""
+_MOST_WORK = 1 << 22
+"""… that times its rounds, and"""
+_MOST_LANES = 64
+"""its lanes: a login is no way to stop a machine."""
 
 _HASHER = PasswordHasher(time_cost=2, memory_cost=19456, parallelism=1, type=Type.ID)
 NOBODY = "$argon2id$v=19$m=19456,t=2,p=1$Ie1Pce7C3l96PsbrhN3CyQ$k0maEWm7tsYh/1C9I9HHzlyFsNu08tYe1LRr4KYf3bI"
@@ -50,14 +56,18 @@ def hash_password(password: str) -> str:
 
 
 def is_hash(text: str) -> bool:
-    """Whether `text` is an argon2id hash that can be verified against."""
+    """Whether `text` is an argon2id hash that can be verified against, within memory and time that a server has."""
     if not text.startswith("$argon2id$"):
         return False
     try:
-        _HASHER.check_needs_rehash(text)
+        cost = extract_parameters(text)
     except InvalidHashError:
         return False
-    return True
+    return (
+        cost.memory_cost <= _MOST_MEMORY
+        and cost.memory_cost * cost.time_cost <= _MOST_WORK
+        and cost.parallelism <= _MOST_LANES
+    )
 
 
 def matches(hashed: str, password: str) -> bool:

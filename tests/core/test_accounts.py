@@ -104,6 +104,8 @@ class SettingsTests(SynchronousTestCase):
         self.assertFalse(matches(hashed, "password"))
         self.assertFalse(matches("nonsense", "x"))
         self.assertTrue(is_hash(NOBODY))
+        for cost in ("m=99999999,t=2,p=1", "m=19456,t=4000000000,p=1", "m=1048576,t=2,p=100"):
+            self.assertFalse(is_hash(NOBODY.replace("m=19456,t=2,p=1", cost)), cost)
         self.assertNotEqual(hashed, hash_password("pässwörd"))
         for wrong in ("", "a\0b", "x" * 1025):
             self.assertRaises(ValueError, hash_password, wrong)
