@@ -11,6 +11,8 @@ from smsd.values.errors import InvalidValue
 from smsd.values.frozen import frozen
 
 MOST_COLUMNS = 200
+LONGEST_TEXT = 40_000
+"""Characters of a text that is made of columns; 255 SMS hold 39015 of the GSM alphabet."""
 NUMBER_NAMES = (
     "number", "phone", "mobile", "to", "recipient", "msisdn", "cell", "cellphone", "phone number", "phonenumber",
     "mobile number", "telephone", "tel", "gsm", "destination", "telefono", "cellulare", "numero", "telefon", "handy",
@@ -58,13 +60,19 @@ class Layout:
         return tuple(piece for piece in self.pieces if isinstance(piece, int))
 
     def message(self, cells: Sequence[str]) -> str:
-        """The text of a line."""
+        """The text of a line. InvalidValue when a few columns make an enormous one."""
         if self.text is not None:
             return cells[self.text] if self.text < len(cells) else ""
-        return "".join(
-            piece if isinstance(piece, str) else cells[piece].strip() if piece < len(cells) else ""
-            for piece in self.pieces
-        )
+        made, size = [], 0
+        for piece in self.pieces:
+            one = piece if isinstance(piece, str) else cells[piece].strip() if piece < len(cells) else ""
+            made.append(one)
+            size += len(one)
+            if size > LONGEST_TEXT:
+                raise InvalidValue(
+                    f"the text has more than {LONGEST_TEXT} characters: make it, or what its columns hold, shorter"
+                )
+        return "".join(made)
 
 
 def layout(first: Sequence[str], second: Sequence[str] | None, wanted: Wanted) -> Layout:

@@ -25,7 +25,9 @@ from smsd.values.message import Declined
 
 MOST_ROWS = 1_000_000
 TURN = 50
-"""Lines after which others have a turn."""
+"""Lines after which others have a turn, and"""
+HEAVY = 100_000
+"""characters of texts after which they have one too."""
 _NAMES = {"\t": "tab", ";": "semicolon", ",": "comma", "|": "|", NONE: "one column"}
 
 
@@ -56,6 +58,7 @@ class Checking:
         self._chunks = 0
         self._found = Found()
         self._octets = 0
+        self._weight = 0
         self._busy = False
 
     async def feed(self, octets: bytes, final: bool = False) -> None:
@@ -72,7 +75,8 @@ class Checking:
                     self._line(one)
                 if len(self._rows) >= CHUNK:
                     await self._keep()
-                elif done % TURN == 0:
+                elif done % TURN == 0 or self._weight > HEAVY:
+                    self._weight = 0
                     await deferLater(self._reactor, 0)
         finally:
             self._busy = False
@@ -122,11 +126,12 @@ class Checking:
         if found.rows > MOST_ROWS:
             raise InvalidValue(f"more than {MOST_ROWS} lines: cut the file into several")
         typed = cells[self._layout.to].strip() if self._layout.to < len(cells) else ""
-        text = self._layout.message(cells)
         for column in self._layout.filled:
             if column >= len(cells) or not cells[column].strip():
                 found.empty[self._layout.names[column]] += 1
         try:
+            text = self._layout.message(cells)
+            self._weight += len(text)
             number = number_of(typed)
             target, parts, encoding, price, notes = self._planned(number, text)
         except (InvalidValue, Refused) as error:

@@ -28,6 +28,8 @@ PATIENCE = HOUR // 6
 KEEP_READY = 7 * 24 * HOUR
 """How long a job may wait to be started."""
 MOST_CHECKS = 20
+MOST_READY = 50
+"""Files of one account that wait to be started: they are kept for a week, with all their lines."""
 BITE = 1 << 18
 """Octets that are read in one go."""
 _PROBE = Recipient(Address("sms", "+15551234567"))
@@ -105,6 +107,12 @@ class Jobs:
                 raise InvalidValue(f"there is no account {account!r}")
             if closed := found.closed(self._store.now() / 1000):
                 raise Refused(Reason.NOT_ALLOWED, closed)
+            waiting = (JobState.CHECKING, JobState.READY)
+            if len(await self._store.ask(jobs.jobs, account, waiting, MOST_READY)) >= MOST_READY:
+                raise Refused(
+                    Reason.CONFLICT,
+                    f"{MOST_READY} files were checked and not started: start them, or cancel some first",
+                )
         if len(self._checks) >= MOST_CHECKS:
             raise Refused(Reason.SLOW_DOWN, "too many files are being read just now: try again in a minute")
         try:

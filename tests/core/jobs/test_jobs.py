@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 from twisted.trial.unittest import SynchronousTestCase
 
-from smsd.core.jobs import Jobs
+from smsd.core.jobs import Jobs, checking
+from smsd.core.jobs import jobs as jobs_module
 from smsd.core.jobs import running as running_module
 from smsd.core.jobs import settings as jobsettings
 from smsd.store import jobs as rows
@@ -202,6 +203,31 @@ class JobsCase(SynchronousTestCase):
                 self.do(verb(job, "bob"))
         self.assertEqual(self.do(self.jobs.listed("bob")), [])
         self.assertEqual([one["id"] for one in self.do(self.jobs.listed("ann"))], [job])
+
+    def test_a_few_columns_make_no_enormous_text(self) -> None:
+        octets = b"to,a\n+15551234567," + b"x" * 19_000 + b"\n+15551234568,short\n"
+        checked = self.check(octets, text="{a}" * 1000)["checked"]
+        self.assertEqual((checked["good"], [line for line, _, _ in checked["wrongs"]]), (1, [2]))
+        self.assertIn("more than 40000 characters", checked["wrongs"][0][2])
+
+    def test_long_texts_keep_nobody_waiting(self) -> None:
+        self.patch(checking, "HEAVY", 100)
+        octets = b"to,a\n" + b"".join(b"+1555123456%d,%s\n" % (n, b"x" * 60) for n in range(8))
+        turns = []
+        self.patch(checking, "deferLater", lambda *_: turns.append(1) or succeed(None))
+        self.check(octets, text="{a}")
+        self.assertEqual(len(turns), 4)
+
+    def test_an_account_keeps_only_so_many_files_unstarted(self) -> None:
+        self.patch(jobs_module, "MOST_READY", 2)
+        self.house.accounts.update(ann=Account("ann"), bob=Account("bob"))
+        first, _ = self.check(account="ann")["id"], self.check(account="ann")
+        with self.assertRaises(Refused):
+            self.check(account="ann")
+        self.check(account="bob")
+        self.check()
+        self.do(self.jobs.cancel(first, "ann"))
+        self.check(account="ann")
 
     def test_crashes(self) -> None:
         """After each chunk the machine is switched off; every row is sent all the same, and none is made twice."""
