@@ -5,6 +5,7 @@ By the plan that sending makes, of which nothing is kept or sent. Rules are not 
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 from smsd.codec import segment, tidy
@@ -42,10 +43,13 @@ class Quote:
 
 
 class Pricing:
-    """Quotes, by the accounts, gateways and prices that hold now."""
+    """Quotes, by the accounts, gateways and prices that hold now. What it finds out of a text it keeps for the next number."""
 
     def __init__(self, planner: Planner) -> None:
         self._planner = planner
+        self._offenders = lru_cache(1)(lambda text: tuple(tidy.offenders(text)))
+        self._plain_parts = lru_cache(1)(_plain_parts)
+        self._replan = lru_cache(8)(segment.replan)
 
     def quote(self, to: str, text: str, account: str = "", parameters: Parameters | None = None) -> Quote:
         """InvalidValue when there is no such account, or the text can be no message."""
@@ -60,7 +64,7 @@ class Pricing:
             Text(text),
             account=account or None,
         )
-        offenders = tuple(tidy.offenders(text))
+        offenders = self._offenders(text)
         try:
             (entry,) = self._planner.plan(submission, reserve=False).order
         except Refused as refusal:
@@ -73,7 +77,7 @@ class Pricing:
         self, entry: Planned, text: str, offenders: tuple[tidy.Offender, ...], payer: Account | None
     ) -> Quote:
         sent = entry.content.text if isinstance(entry.content, Text) else text
-        made = segment.replan(sent, entry.code, max_parts=entry.parts)
+        made = self._replan(sent, entry.code, max_parts=entry.parts)
         price = self._planner.tariffs.of(payer).price(entry.target.target)
         return Quote(
             text=sent,
@@ -84,7 +88,7 @@ class Pricing:
             left=made.left,
             notes=entry.notes,
             offenders=offenders,
-            plain_parts=_plain_parts(text) if offenders else None,
+            plain_parts=self._plain_parts(text) if offenders else None,
             price=None if price is None else price.amount,
             amount=None if price is None else price.amount * entry.parts,
             destination="" if price is None else price.name,

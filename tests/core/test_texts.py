@@ -8,6 +8,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from smsd.codec import segment, tidy
 from smsd.core.billing import Billing
 from smsd.core.credit import Credit
 from smsd.core.explaining import trace_lines
@@ -135,6 +136,15 @@ class Quotes(TextCase):
     def setUp(self) -> None:
         super().setUp()
         self.pricing = Pricing(self.house.planner)
+
+    def test_a_text_is_looked_at_once_for_all_its_numbers(self) -> None:
+        looked: list[str] = []
+        offenders, replan = tidy.offenders, segment.replan
+        self.patch(tidy, "offenders", lambda text: looked.append(text) or offenders(text))
+        self.patch(segment, "replan", lambda *args, **said: looked.append("cut") or replan(*args, **said))
+        pricing = Pricing(self.house.planner)
+        quotes = {pricing.quote(f"+3933312345{n}", CURLY, "shop").parts for n in range(10, 20)}
+        self.assertEqual((looked, quotes), ([CURLY, "cut"], {3}))
 
     def test_a_plain_text(self) -> None:
         quote = self.pricing.quote(ITALY, "hello", "shop")
