@@ -85,6 +85,8 @@ class SqliteStore:
             raise InvalidValue(
                 f"{self.path} is in use: another smsd runs on this store; stop it first"
             ) from None
+        # Texts, hashes and secrets: not for everybody, wherever the folder is. What SQLite puts beside it gets its rights.
+        os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o640))
         self._writer = self._connect()
         self._writer.execute("pragma journal_mode=wal")
         self._writer.execute(f"pragma synchronous={self._synchronous}")

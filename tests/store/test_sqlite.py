@@ -37,6 +37,21 @@ class StoreCase(SynchronousTestCase):
         )
 
 
+class Rights(StoreCase):
+    def test_others_read_nothing_wherever_the_store_is(self) -> None:
+        before = os.umask(0o022)
+        self.addCleanup(os.umask, before)
+        with tempfile.TemporaryDirectory(prefix="smsd-rights-") as folder:
+            os.chmod(folder, 0o755)
+            clock = ThreadedClock()
+            store = SqliteStore(os.path.join(folder, "smsd.db"), clock)
+            store.open()
+            modes = {name: os.stat(os.path.join(folder, name)).st_mode & 0o777 for name in os.listdir(folder)}
+            clock.wait(store.close())
+        del modes["smsd.db.lock"]
+        self.assertEqual(modes, dict.fromkeys(("smsd.db", "smsd.db-wal", "smsd.db-shm"), 0o640))
+
+
 class Identity(StoreCase):
     def send(self, key: str, fingerprint: bytes = b"1", **options: Any) -> Any:
         return self.house.send(key=IdempotencyKey("http:demo", key, fingerprint), **options)
