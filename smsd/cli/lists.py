@@ -87,7 +87,7 @@ def check(options: argparse.Namespace) -> Any:
         )  # fmt: skip
         done = 0
         try:
-            while bite := stream.read(BITE):
+            while bite := _read(stream, options, job):
                 call(options, "job feed", job=job, data=base64.b64encode(bite).decode())
                 done += len(bite)
                 if size > 4 * BITE:
@@ -99,6 +99,15 @@ def check(options: argparse.Namespace) -> Any:
             if size > 4 * BITE:
                 jobs.progress("")
     return state
+
+
+def _read(stream: BinaryIO, options: argparse.Namespace, job: int) -> bytes:
+    """The next octets; what cannot be read to its end is not sent by halves."""
+    try:
+        return stream.read(BITE)
+    except OSError as error:
+        call(options, "job cancel", job=job)
+        raise Refusal(f"it cannot be read to its end: {error.strerror}") from None
 
 
 def _asked(state: Any) -> bool:

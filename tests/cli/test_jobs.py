@@ -66,6 +66,26 @@ class ListsCase(SynchronousTestCase):
             stream.write(text)
         return path
 
+    def test_a_file_that_cannot_be_read_to_its_end(self) -> None:
+        bites = iter([b"number\n+15551230001\n"])
+
+        class Broken(io.BytesIO):
+            def read(self, size: int | None = -1, /) -> bytes:
+                for bite in bites:
+                    return bite
+                raise OSError(5, "Input/output error")
+
+        class Stdin:
+            buffer = Broken()
+
+        self.patch(sys, "stdin", Stdin())
+        code, _, err = self.run_("send", "--file", "-", "--text", "x", "--yes")
+        self.assertNotEqual(code, 0)
+        self.assertIn("cannot be read to its end: Input/output error", err)
+        (job,) = self.call(None, "job list")
+        self.assertEqual(job["state"], "cancelled")
+        self.assertEqual(self.house.gsm.pieces, [])
+
     def test_checked_asked_sent(self) -> None:
         path = self.file("number,name\n+15551230001,Ann\n4.2E+11,Bob\n+15551230001,Ann\n")
         code, out, _ = self.run_("send", "--file", path, "--text", "Dear {name}", stdin="y\n")
