@@ -83,12 +83,15 @@ class Operating:
         lanes: set[int] = set()
         left = 0
         for delivery in found:
+            (due,) = cursor.execute("select due from delivery where id=?", (delivery,)).fetchone()
             told = self._control(cursor, Verb(item.verb, delivery, item.now, item.expires, item.who))
             if isinstance(told, InvalidValue):  # no credit any more
                 left += 1
                 cursor.execute("update delivery set reason=? where id=?", (str(told), delivery))
             else:
                 lanes.update(told)
+                if due > item.now and item.verb == "retry":  # its sender wants it sent later
+                    _postpone(cursor, delivery, due, item.expires + due - item.now)
         return Released(was, len(found) - left, left, tuple(sorted(lanes)), len(found) == item.most)
 
     def _control(self, cursor: sqlite3.Cursor, item: Verb) -> tuple[int, ...] | InvalidValue:
@@ -119,6 +122,13 @@ class Operating:
             )
             return (row["lane"],)
         return tuple(self._carrying.tell(cursor, row, step, item.now))
+
+
+def _postpone(cursor: sqlite3.Cursor, delivery: int, due: int, expires: int) -> None:
+    cursor.execute(
+        "update delivery set due=?, expires=max(expires, ?), deadline=max(expires, ?) where id=?",
+        (due, expires, expires, delivery),
+    )
 
 
 def _failed_part(cursor: sqlite3.Cursor, delivery: int) -> bool:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from smsd.policy import unusual
 from smsd.policy.unusual import HOUR, Bounds, Habit
 from smsd.values.delivery import State
+from smsd.values.message import Pause
 from smsd.values.plan import Acceptance, Planned
 
 MOST = 20_000
@@ -99,22 +100,30 @@ def held(accepted: Acceptance, why: str) -> Acceptance:
     """The same acceptance with its SMS, and those that rules send in the account's name, not on their way."""
     account = accepted.submission.account
     children = tuple(
-        child._replace(order=_held(child.order, why)) if child.submission.account == account else child
+        child._replace(order=_held(child.order, why, accepted.now))
+        if child.submission.account == account
+        else child
         for child in accepted.children
     )
-    return accepted._replace(order=_held(accepted.order, why), children=children)
+    return accepted._replace(order=_held(accepted.order, why, accepted.now), children=children)
 
 
-def _held(order: Sequence[object], why: str) -> tuple[Planned, ...]:
-    return tuple(_one(entry, why) if isinstance(entry, Planned) else entry for entry in order)  # type: ignore[misc]
+def _held(order: Sequence[object], why: str, now: int) -> tuple[Planned, ...]:
+    return tuple(_one(entry, why, now) if isinstance(entry, Planned) else entry for entry in order)  # type: ignore[misc]
 
 
-def _one(planned: Planned, why: str) -> Planned:
+def _one(planned: Planned, why: str, now: int) -> Planned:
     if planned.target.scheme != "sms" or planned.state >= State.DELIVERED:
         return planned
+    # Rules wish nothing of it any more, but when its sender wants it sent is still so after the release.
+    due = max((care.until for care in planned.gather if isinstance(care, Pause) and not care.rule), default=0)
+    wait, expires = max(due - now, 0), planned.expires
+    if wait and planned.parameters.expire_minutes is None:
+        expires += wait
     return planned._replace(
-        state=State.HELD, gateway=None, gather=(), reason=PREFIX + why, notes=(*planned.notes, NOTE)
-    )
+        state=State.HELD, gateway=None, gather=(), reason=PREFIX + why, notes=(*planned.notes, NOTE),
+        due=max(planned.due, due), deadline=min(planned.deadline + wait, expires), expires=expires,
+    )  # fmt: skip
 
 
 def _cost(accepted: Acceptance) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import settings as hypothesis
@@ -18,8 +19,9 @@ from smsd.store import audit, known
 from smsd.store.audit import Entry
 from smsd.store.watching import NOTE, PREFIX
 from smsd.values.account import Account
+from smsd.values.address import Address
 from smsd.values.errors import InvalidValue, Refused
-from smsd.values.message import Declined, IdempotencyKey
+from smsd.values.message import Declined, IdempotencyKey, Pause, Recipient
 from smsd.values.plan import Charge, Cost
 from tests.house import House, submission
 
@@ -272,6 +274,23 @@ class Releasing(ProtectionCase):
         self.assertEqual(self.states(), {"sent": 40})
         self.assertEqual(self.call("holds"), [])
         self.assertEqual(self.send(20) and self.states(), {"sent": 60})  # as much is usual from now on
+
+    def test_what_its_sender_wants_sent_later_is_sent_then(self) -> None:
+        self.habitual()
+        self.send(8)
+        to = Recipient(
+            Address("sms", "+15559999999"), gather=(Pause("", self.house.store.now() + 2 * HOUR * 1000),)
+        )
+        later = submission(account="ann", ticket=None)
+        self.house.wait(self.house.dispatcher.submit(replace(later, recipients=(to,))))
+        self.house.settle()
+        self.call("account_release", name="ann")
+        self.house.settle()
+        sent = len(self.house.gsm.pieces)
+        self.assertNotIn("+15559999999", [piece.target.target for piece in self.house.gsm.pieces])
+        self.house.advance(2 * HOUR + 5)
+        self.house.settle()
+        self.assertEqual([piece.target.target for piece in self.house.gsm.pieces[sent:]], ["+15559999999"])
 
     def test_it_is_held_again_when_it_goes_far_beyond_that(self) -> None:
         self.habitual()
