@@ -1,4 +1,5 @@
-"""What rules cost: durable accepts by HTTP with none and with a hundred, and the engine alone with up to ten thousand.
+"""What rules cost: durable accepts by HTTP, and messages carried end to end, with none and with a hundred; and the engine alone
+with up to ten thousand.
 
 The rules are of the kinds that administrators write, and one of them matches every tenth message.
 """
@@ -17,8 +18,10 @@ from smsd.policy.rules.language.reading import Checks, Reader
 from smsd.policy.rules.language.rules import read_rules
 from smsd.policy.rules.letter import Facts, Letter, Verdict
 from tests.bench.accepts import CLOSED
+from tests.bench.carrying import running
 from tests.bench.load import phone
-from tests.bench.measure import Contender, Results, interleaved
+from tests.bench.measure import Contender, Results, interleaved, put_load
+from tests.rig.processes import until
 from tests.rig.server import Server
 
 COUNTS = (10, 100, 1_000, 10_000)
@@ -101,6 +104,37 @@ def accepts(folder: Path, results: Results) -> None:
             )  # fmt: skip
 
 
+def carried(folder: Path, results: Results) -> None:
+    """The same from the door to a gateway that accepts everything: what comes through durably."""
+    rounds, count = (2, 1_000) if results.quick else (9, 6_000)
+    with contextlib.ExitStack() as stack:
+        servers = {}
+        for rules in (0, 100):
+            extra = {"outgoing": typical(rules) if rules else []}
+            server = Server(folder / f"carried-{rules}", [{"id": "null", "type": "loopback"}], extra=extra)
+            servers[rules] = stack.enter_context(running(server, "null"))
+        for connections in CONNECTIONS:
+            rates: dict[int, list[float]] = {rules: [] for rules in servers}
+            for round_ in range(rounds):
+                for rules, server in sorted(servers.items(), reverse=round_ % 2 == 1):
+                    rates[rules].append(_through(server, connections, count))
+            ruled, without = (statistics.median(rates[rules]) for rules in (100, 0))
+            results.keep(
+                f"carried by rules, {connections} connections", {str(n): each for n, each in rates.items()}
+            )
+            results.add(
+                f"HTTP to null gateway by 100 rules, {connections} connections", f"{ruled:.0f}/s end to end",
+                f"without rules {without:.0f}/s", ruled / without,
+            )  # fmt: skip
+
+
+def _through(server: Server, connections: int, count: int) -> float:
+    began = time.monotonic()
+    said = put_load(Contender("smsd", ("http", str(server.http))), connections, 600, count=count, warmup=0.0)
+    until(lambda: not server.waiting(), 600, "an empty queue", server.process, every=0.02)
+    return count / (time.monotonic() - max(said["first"] - said["p50"] / 1000, began))
+
+
 # -- the engine alone
 
 
@@ -168,3 +202,4 @@ def costs(folder: Path, results: Results) -> None:
     """The whole section."""
     alone(results)
     accepts(folder, results)
+    carried(folder, results)
