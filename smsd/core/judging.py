@@ -20,9 +20,10 @@ from smsd.codec.mail import headers as mail_headers
 from smsd.codec.smsuri import read_parameters
 from smsd.core import effects
 from smsd.core.asking import Asker, asked
+from smsd.core.carriers import pinned
 from smsd.core.gathering import cares
 from smsd.core.judgement import MOST_CHILDREN, MOST_TEXT, AllBut, Budget, Judgement, Ruled, with_recipients
-from smsd.core.planning import Planner, pinned
+from smsd.core.planning import Planner
 from smsd.policy.answer import MOST_HOPS
 from smsd.policy.notice import Told, notice
 from smsd.policy.rules import engine, target

@@ -9,16 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone, tzinfo
-from typing import Protocol
 
 from smsd.codec import segment, udh
 from smsd.codec.dcs import Alphabet, Dcs
 from smsd.codec.number import normalise
 from smsd.core import fitting
+from smsd.core.carriers import Carriers, Slots, check_sender, find_route, pinned
 from smsd.core.subscribers import flow as whose
 from smsd.policy import charge as charges
 from smsd.policy import route as routes
-from smsd.policy import senders
 from smsd.policy.alert import DOOR as ALERT
 from smsd.policy.step import MINUTE
 from smsd.store.digests import DOOR as DIGEST
@@ -51,31 +50,6 @@ class Policies:
     country: str | None = None
     reports: str = "wanted"
     max_parts: int = 255
-
-
-class Slots(Protocol):
-    """What planning asks the queue."""
-
-    def ways(self) -> list[routes.Way]:
-        """All gateways that are configured and active; the same list until one comes or goes."""
-
-    def reserve(self, route: str, flow: str, target: str, parts: int = 1) -> str | None:
-        """A free slot of an idle gateway that may carry so many SMS at once, or None."""
-
-    @property
-    def groups(self) -> Mapping[str, routes.Group]:
-        """Groups of gateways, by id; others mean other `ways`."""
-
-
-@dataclass(frozen=True, slots=True)
-class Carriers:
-    """The gateways that may carry a delivery, as planning needs them: their route, the national tables all of them allow,
-    the width of their concatenation references, whether any can set a sender."""
-
-    route: str
-    national: frozenset[int]
-    width: int
-    sender: bool
 
 
 class Planner:
@@ -221,7 +195,7 @@ class Planner:
             self._carriers.clear()
         known = self._carriers.get((scheme, wanted, pin))
         if known is None:
-            route, able = _route(ways, self._slots.groups, scheme, wanted, pin)
+            route, able = find_route(ways, self._slots.groups, scheme, wanted, pin)
             known = self._carriers[scheme, wanted, pin] = Carriers(
                 route,
                 frozenset.intersection(*(way.abilities.national for way in able)),
@@ -236,27 +210,11 @@ class Planner:
         return self._reference
 
 
-def pinned(parameters: Parameters, account: Account | None, scheme: str = "sms") -> str | None:
-    """The id of the one gateway, or group, that may carry it: the caller's wish, else the account's, which is one for SMS."""
-    if parameters.gateway is None:
-        return account.gateway if account and scheme == "sms" else None
-    return parameters.gateway or None
-
-
 def _check_sender(recipient: Recipient, account: Account | None) -> None:
     """Refused when its account may not call itself so. The administrator's rules may make anybody anything."""
     sender = recipient.parameters.sender
     if account is not None and sender is not None and not recipient.named_by_rule:
         check_sender(sender, account)
-
-
-def check_sender(sender: str, account: Account) -> None:
-    """Refused when an account may not call itself so."""
-    if not senders.allowed(account.senders, sender, account.country):
-        raise Refused(
-            Reason.NOT_ALLOWED,
-            f"account {account.name} may not send as {sender[:40]!r}: use {', '.join(account.senders[:10])}, or no sender",
-        )
 
 
 class _OneMessage:
@@ -426,38 +384,6 @@ def _asked(reports: str, wants: int) -> bool:
 
 def _rewritten(submission: Submission) -> bool:
     return any(recipient.content is not None for recipient in submission.recipients)
-
-
-def _route(
-    ways: list[routes.Way],
-    groups: Mapping[str, routes.Group],
-    scheme: str,
-    wanted: tuple[str, ...],
-    pin: str | None,
-) -> tuple[str, list[routes.Way]]:
-    """The route, and the gateways that may carry it."""
-    if pin is None:
-        able = [way for way in ways if routes.can(way.abilities, scheme, wanted)]
-        if not able:
-            raise Refused(
-                Reason.NO_GATEWAY,
-                f"no gateway here carries this ({', '.join((scheme, *wanted))}): the administrator can add one",
-            )
-        return routes.pool(scheme, wanted), able
-    if pin in groups:
-        route = routes.group(pin, scheme, wanted)
-        able = [way for way in ways if routes.serves(way, route, groups)]
-        if not able:
-            raise Refused(
-                Reason.NO_GATEWAY, f"no gateway of group {pin} carries this ({', '.join((scheme, *wanted))})"
-            )
-        return route, able
-    named = [way for way in ways if way.name == pin]
-    if not named:
-        raise Refused(Reason.UNKNOWN_GATEWAY, f"there is no gateway {pin!r}: leave the id away or correct it")
-    if not routes.can(named[0].abilities, scheme, wanted):
-        raise Refused(Reason.NO_GATEWAY, f"gateway {pin} cannot carry this ({', '.join((scheme, *wanted))})")
-    return f"gw:{pin}", named
 
 
 def _notes(made: segment.Segmentation, parameters: Parameters, carriers: Carriers) -> tuple[str, ...]:

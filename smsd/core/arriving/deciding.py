@@ -11,8 +11,9 @@ from twisted.logger import Logger
 from smsd.codec.webhooks import shown
 from smsd.core.arriving import ruling
 from smsd.core.arriving.known import Arrivals, Known, know
+from smsd.core.carriers import check_sender
 from smsd.core.effects import MOST_ANSWERS, answer_key
-from smsd.core.planning import Planner, check_sender, held
+from smsd.core.planning import Planner, held
 from smsd.policy import reply
 from smsd.policy.answer import MOST_HOPS
 from smsd.policy.rules.letter import Ask, Effect, Facts, Trace, Verdict
