@@ -53,7 +53,7 @@ class Client(Verbs["Deferred[Any]"]):
                 question.method, self._base + question.target, headers=headers(question), data=question.body,
                 allow_redirects=False, timeout=self._timeout, reactor=self._reactor, persistent=False, unbuffered=True, **options,
             )  # fmt: skip
-            found: list[bytes] = []
+            found = bytearray()
             reading = treq.collect(answer, lambda data: keep(found, data))
             await reading.addTimeout(self._timeout, self._reactor)
         except (
@@ -65,4 +65,4 @@ class Client(Verbs["Deferred[Any]"]):
             name.decode("latin-1").lower(): values[-1].decode("latin-1")
             for name, values in answer.headers.getAllRawHeaders()
         }
-        return answer.code, told, b"".join(found)
+        return answer.code, told, bytes(found)

@@ -70,6 +70,7 @@ def basic(user: str, password: str) -> str:
 
 
 def headers(question: Question) -> dict[Any, Any]:
+    """What is sent in front of the body."""
     headers = {"User-Agent": "smsd", **question.headers}
     return headers if question.body is None else {**headers, "Content-Type": question.kind}
 
@@ -83,6 +84,7 @@ def pairs(query: str) -> list[tuple[str, str]]:
 
 
 def settled(question: Question, result: Any) -> Any:
+    """What the caller gets: the result, or the exception that it is; where no answer is an answer, that."""
     if isinstance(result, NoAnswer) and question.anyway is not None:
         return question.anyway
     if isinstance(result, Exception):
@@ -91,14 +93,16 @@ def settled(question: Question, result: Any) -> Any:
 
 
 def bounded(body: bytes) -> bytes:
+    """The body itself; NoAnswer when it is longer than anybody needs."""
     if len(body) > MOST:
         raise NoAnswer(f"the answer has more than {MOST} octets")
     return body
 
 
-def keep(found: list[bytes], data: bytes) -> None:
-    found.append(data)
-    if sum(map(len, found)) > MOST:
+def keep(found: bytearray, data: bytes) -> None:
+    """Add to a body that comes bit by bit; NoAnswer when it gets too long."""
+    found += data
+    if len(found) > MOST:
         raise NoAnswer(f"the answer has more than {MOST} octets")
 
 
@@ -110,6 +114,7 @@ def _json(body: bytes) -> Any:
 
 
 def read(status: int, headers: Mapping[str, str], body: bytes) -> Any:
+    """What an answer of the API says; Refused when it is a no."""
     said = _json(body) if "json" in headers.get("content-type", "") else None
     if 200 <= status < 300 and said is not None:
         return said
@@ -123,6 +128,7 @@ def read(status: int, headers: Mapping[str, str], body: bytes) -> Any:
 
 
 def read_sms(status: int, headers: Mapping[str, str], body: bytes) -> Any:
+    """The same for `/sms/`, whose refusals have another form."""
     if status == 200:
         return _json(body)
     said = _json(body)
@@ -136,6 +142,7 @@ def read_sms(status: int, headers: Mapping[str, str], body: bytes) -> Any:
 
 
 def valid(status: int, headers: Mapping[str, str], body: bytes) -> bool:
+    """Whether a login is good; Refused when the server says something else."""
     if status in (401, 403):
         return False
     read(status, headers, body)
@@ -143,4 +150,5 @@ def valid(status: int, headers: Mapping[str, str], body: bytes) -> bool:
 
 
 def kept(status: int, headers: Mapping[str, str], body: bytes) -> bool:
+    """Whether `/sms/deliver.html` took a message."""
     return status == 200 and body.strip() == b"True"

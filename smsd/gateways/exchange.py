@@ -18,7 +18,6 @@ from OpenSSL import SSL
 from service_identity import VerificationError
 from twisted.internet.error import ConnectError, ConnectionClosed, DNSLookupError, TimeoutError
 from twisted.web.client import RequestTransmissionFailed, ResponseFailed
-from twisted.web.http_headers import Headers
 from zope.interface import Interface
 
 from smsd.gateways.guard import Forbidden
@@ -83,14 +82,6 @@ class Answer:
             except (ValueError, TypeError, IndexError, OverflowError):
                 return None
         return min(max(wait, shortest), LONGEST_WAIT)
-
-    @property
-    def headers(self) -> Headers:
-        """All of them."""
-        headers = Headers()
-        for name, value in self.lines:
-            headers.addRawHeader(name, value)
-        return headers
 
 
 class Unanswered(Exception):
