@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -16,7 +17,7 @@ from smsd import registry
 from smsd.config import groups
 from smsd.config.endpoints import files
 from smsd.config.places import find_data
-from smsd.config.settings import Configuration
+from smsd.config.settings import Configuration, LinkSettings
 from smsd.core.accounts import Accounts
 from smsd.core.accounts.book import Book
 from smsd.core.accounts.importing import Importer
@@ -45,7 +46,7 @@ from smsd.core.subscribers import Subscribers
 from smsd.core.timers import Sweeper
 from smsd.core.tokens import Tokens
 from smsd.hookwork import hooks, shown
-from smsd.interfaces import FrontendContext, GatewayContext
+from smsd.interfaces import FrontendContext, GatewayContext, SourceContext
 from smsd.keeper import Keeper, Wanted
 from smsd.policy.charge import Tariffs
 from smsd.policy.limits import Limits
@@ -69,6 +70,7 @@ class House:
         self.ports = Ports(reactor)
         self.accounts = Accounts((), reactor, configuration.server.percent_logins)
         self._account_settings: Any = None
+        self._source_settings: Any = ()
         self._folder = configuration.folder
         self.simulators = Keeper("simulator", reactor)
         self.gateways = Keeper("gateway", reactor, removed=lambda gateway: self.queue.remove(gateway.name))
@@ -144,16 +146,12 @@ class House:
         self.planner.policies = Policies(
             queue.expire_minutes, queue.warn_minutes, server.country, queue.reports
         )
-        self.planner.texts = {
-            listener.id: listener.text for listener in configuration.listeners if listener.text != "as_is"
-        }
+        self.planner.texts = {door.id: door.text for door in takers(configuration) if door.text != "as_is"}
         if configuration.prices is not None:
             self.planner.tariffs = configuration.prices.tariffs()
         self.sweeper.keep_days = self.jobs.keep_days = queue.keep_days
         self.protection.use(configuration.protection, postmaster(configuration))
-        self.store.accepting.doors = frozenset(
-            listener.id for listener in configuration.listeners if listener.counted
-        )
+        self.store.accepting.doors = frozenset(door.id for door in takers(configuration) if door.counted)
         self.backlog.minutes = queue.digest_after_minutes
         arriving = self.inbound.arriving
         arriving.server_name, arriving.postmaster = server.name, postmaster(configuration)
@@ -177,6 +175,17 @@ class House:
         if accounts != self._account_settings:
             self._account_settings = accounts
             self.accounts.replace(*accounts)
+        if configuration.password_sources != self._source_settings:
+            self._source_settings = configuration.password_sources
+            self.accounts.ask(self._sources(configuration))
+
+    def _sources(self, configuration: Configuration) -> list[Any]:
+        context = SourceContext(self._reactor, configuration.server.name)
+        return [
+            registry.find(registry.SOURCES, settings.type).make(settings, context)
+            for settings in configuration.password_sources
+            if settings.active
+        ]
 
     # -- what should run
 
@@ -204,6 +213,7 @@ class House:
                     postmaster(configuration),
                     configuration.folder,
                     self._stamp(settings, configuration),
+                    tuple(self._told(configuration).values()) if isinstance(settings, LinkSettings) else None,
                 )
                 wanted[settings.id] = Wanted(facts, partial(self._make_gateway, settings, configuration))
         return wanted
@@ -229,6 +239,9 @@ class House:
             find_data=lambda name: find_data(name, configuration.path),
             databases=self.rulework.databases,
             find_account=self.accounts.find,
+            door=self._door_context(self._reactor, self._told(configuration))
+            if isinstance(settings, LinkSettings)
+            else None,
         )
         gateway = module.make(settings, context)
         limits = settings.limits and Limits(**settings.limits.model_dump())
@@ -238,15 +251,15 @@ class House:
         outlet.real.gateway = gateway
         return gateway
 
-    def wanted_doors(self, configuration: Configuration) -> dict[str, Wanted]:
-        """The active listeners, each with what it is told of the server."""
+    def _told(self, configuration: Configuration) -> dict[str, Any]:
+        """What doors are told of the server."""
         server = configuration.server
         pins = {
             gateway.id: gateway.pin.get_secret_value()
             for gateway in configuration.gateways
             if gateway.active and gateway.pin is not None
         }
-        told = {
+        return {
             "server_name": server.name,
             "domains": frozenset(server.domains),
             "gateways": nameable(configuration),
@@ -255,6 +268,10 @@ class House:
             "percent_logins": server.percent_logins,
             "providers": provided(configuration.gateways, lambda name: find_data(name, configuration.path)),
         }
+
+    def wanted_doors(self, configuration: Configuration) -> dict[str, Wanted]:
+        """The active listeners, each with what it is told of the server."""
+        told = self._told(configuration)
         return {
             settings.id: Wanted(
                 (settings, tuple(told.values()), stamps(settings.listen)),
@@ -267,8 +284,14 @@ class House:
     def _make_door(self, settings: Any, told: dict[str, Any]) -> Any:
         check(self._reactor, settings.listen)
         view = self.ports.view()
-        context = FrontendContext(
-            reactor=view,
+        context = self._door_context(view, told)
+        door = registry.find(registry.DOORS, settings.type).make(settings, context)
+        self._views[door] = view
+        return door
+
+    def _door_context(self, reactor: Any, told: dict[str, Any]) -> FrontendContext:
+        return FrontendContext(
+            reactor=reactor,
             dispatcher=self.dispatcher,
             inbound=self.inbound,
             portal=self.accounts.portal,
@@ -284,9 +307,6 @@ class House:
             tokens=self.tokens,
             **told,
         )
-        door = registry.find(registry.DOORS, settings.type).make(settings, context)
-        self._views[door] = view
-        return door
 
     def _accounts_changed(self) -> None:
         self.post_office.forget()
@@ -316,6 +336,10 @@ class House:
     def _redirect(self, submission: Submission, recipient: Recipient) -> Recipient:
         if recipient.address.scheme == "mailto":
             return self.post_office.redirect(submission, recipient)
+        gateway = recipient.parameters.gateway
+        if gateway and gateway not in self._in_doubt and recipient.address.scheme not in ("hook", "dlr"):
+            # The link that it was to go back by is gone: any other that reaches such addresses will do.
+            recipient = replace(recipient, parameters=replace(recipient.parameters, gateway=None))
         return self.subscribers.redirect(submission, recipient)
 
     def _resume(self, gateway: str) -> None:
@@ -389,6 +413,14 @@ class Late:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.real, name)
+
+
+def takers(configuration: Configuration) -> list[Any]:
+    """Everything that takes messages from people: listeners, and links among the gateways."""
+    return [
+        *configuration.listeners,
+        *(gateway for gateway in configuration.gateways if isinstance(gateway, LinkSettings)),
+    ]
 
 
 def nameable(configuration: Configuration) -> frozenset[str]:

@@ -216,10 +216,13 @@ class ICredit(Interface):
 
 
 class IMemory(Interface):
-    """A few small durable facts of one gateway (a refused PIN, by the hash of its SIM)."""
+    """Small durable facts of one gateway (a refused PIN, by the hash of its SIM; who has registered)."""
 
     def recall(key: str) -> Deferred[str | None]:
         """What was remembered, or None."""
+
+    def everything(prefix: str = "") -> Deferred[dict[str, str]]:
+        """All that was remembered under keys that begin so."""
 
     def remember(key: str, value: str | None) -> Deferred[None]:
         """Fires after the commit; None forgets."""
@@ -277,6 +280,15 @@ class GatewayContext:
     find_account: Callable[[str], Any] = lambda name: (
         None
     )  # an account by name (IAccount's attributes), or None
+    door: FrontendContext | None = None  # for a link that also takes messages from people, as a door does
+
+
+@dataclass(frozen=True, slots=True)
+class SourceContext:
+    """What a password source is given."""
+
+    reactor: Any
+    server_name: str = "localhost"
 
 
 @dataclass(frozen=True, slots=True)

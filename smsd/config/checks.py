@@ -8,6 +8,8 @@ from typing import Any
 from smsd.config import accounts, endpoints, groups
 from smsd.config.positions import Document, KeyPath
 from smsd.config.settings import FileSettings
+from smsd.policy.rules.sendto import CHATS, read_chat
+from smsd.values.errors import InvalidValue
 
 Entries = list[tuple[KeyPath, Any]]
 
@@ -29,6 +31,7 @@ def across(document: Document, file: FileSettings, found: dict[str, Entries]) ->
     _unique(document, found["accounts"], "user")
     _unique(document, found["account_groups"], "id")
     _unique(document, found["policies"], "who")
+    _unique(document, found["password_sources"], "id")
     _unique(document, found["simulators"], "id")
     _unique(document, found["databases"], "name")
     _reserved(document, [*doors, *named], RESERVED)
@@ -139,6 +142,20 @@ def _mail(document: Document, gateways: Entries, doors: Entries) -> None:
             continue
         if not gateway.deliver_to or gateway.deliver_to.startswith("hook:"):
             continue  # a subscriber: `subscribers` looks at that
+        scheme, _, rest = gateway.deliver_to.partition(":")
+        if scheme in CHATS:
+            try:
+                read_chat(scheme, rest)
+            except InvalidValue as error:
+                wrong, _, allowed = str(error).partition(": ")
+                document.report((*path, "deliver_to"), wrong, allowed)
+            if gateway.active and scheme not in carried:
+                document.report(
+                    (*path, "deliver_to"),
+                    f"no gateway carries {scheme}:, so nothing can be delivered there",
+                    f"add a gateway of type {scheme}",
+                )
+            continue
         if gateway.active and "mailto" not in carried:
             document.report(
                 (*path, "deliver_to"),
@@ -159,6 +176,7 @@ def _warnings(file: FileSettings, found: dict[str, Entries]) -> list[str]:
             warnings.append(
                 f"listener {door.id}: account {payer!r} is not in this file; only if the store has it, it pays"
             )
+    warnings += accounts.source_doubts(found)
     if not any(gateway.active for _, gateway in found["gateways"]):
         warnings.append("no gateway is active: messages will wait")
     if not file.server.postmaster:

@@ -52,7 +52,7 @@ class GatewaySettings(Section):
     )
     deliver_to: str | None = Field(
         default=None,
-        description="mailbox (or hook: and a subscriber) that gets this gateway's incoming messages",
+        description="mailbox (or hook: and a subscriber, xmpp:ann@example.org) that gets this gateway's incoming messages",
     )
     in_doubt: str = Field(default="resend", pattern="^(resend|hold)$")
     country: str | None = Field(default=None, pattern="^[A-Z]{2}$")
@@ -69,16 +69,9 @@ class GatewaySettings(Section):
     )
 
 
-class FrontendSettings(Section):
-    """What every door has."""
+class DoorSettings(Section):
+    """What everything has that takes messages from people."""
 
-    id: str = Field(pattern=ID, description="1 to 64 letters, digits, _ . - (no . or - first)")
-    type: str
-    active: bool = True
-    listen: list[str] = Field(
-        min_length=1, description="Twisted endpoint strings: tcp:2525:interface=127.0.0.1"
-    )
-    trusted_networks: list[str] = Field(default=[], description="peers whose authenticated=1 is honoured")
     max_parts: int | None = Field(default=None, ge=1, le=128)
     text: Literal["as_is", "tidy", "national"] = Field(
         default="as_is", description="as_is, tidy or national; for accounts that say nothing else"
@@ -92,6 +85,25 @@ class FrontendSettings(Section):
     def doubts(self) -> list[str]:
         """Warnings at load."""
         return []
+
+
+class FrontendSettings(DoorSettings):
+    """What every door has."""
+
+    id: str = Field(pattern=ID, description="1 to 64 letters, digits, _ . - (no . or - first)")
+    type: str
+    active: bool = True
+    listen: list[str] = Field(
+        min_length=1, description="Twisted endpoint strings: tcp:2525:interface=127.0.0.1"
+    )
+    trusted_networks: list[str] = Field(default=[], description="peers whose authenticated=1 is honoured")
+
+
+class LinkSettings(GatewaySettings, DoorSettings):
+    """What every link has that is a door too: it stands among the gateways, carries what goes to its people, and takes what they
+    write."""
+
+    in_doubt: str = Field(default="resend", pattern="^(resend|hold)$")
 
 
 class Place:
@@ -325,6 +337,7 @@ class FileSettings(Section):
     accounts: list[dict[str, Any]] = []
     account_groups: list[dict[str, Any]] = []
     policies: list[dict[str, Any]] = []
+    password_sources: list[dict[str, Any]] = []
     simulators: list[dict[str, Any]] = []
     databases: list[dict[str, Any]] = []
     notifications: list[dict[str, Any]] = []
@@ -358,6 +371,7 @@ class Configuration:
     accounts: tuple[Any, ...] = ()
     account_groups: tuple[Any, ...] = ()
     policies: tuple[Any, ...] = ()
+    password_sources: tuple[Any, ...] = ()
     simulators: tuple[Any, ...] = ()
     databases: tuple[DatabaseSettings, ...] = ()
     timed: tuple[Any, ...] = ()

@@ -21,6 +21,12 @@ class Memory:
         """See `IMemory`."""
         return self._store.settings(self._scope).addCallback(lambda facts: facts.get(key))
 
+    def everything(self, prefix: str = "") -> Deferred[dict[str, str]]:
+        """See `IMemory`."""
+        return self._store.settings(self._scope).addCallback(
+            lambda facts: {key: value for key, value in facts.items() if key.startswith(prefix)}
+        )
+
     def remember(self, key: str, value: str | None) -> Deferred[None]:
         """See `IMemory`."""
         return self._store.remember(self._scope, key, value)

@@ -265,8 +265,8 @@ class _OneMessage:
         scheme, parameters = recipient.address.scheme, recipient.parameters
         content = self._submission.content if recipient.content is None else recipient.content
         route = routes.pool(scheme, routes.needs(scheme, content, parameters))
-        if scheme in ("hook", "dlr") and parameters.gateway:
-            route = f"gw:{parameters.gateway}"  # each program has its own
+        if scheme not in ("sms", "mailto") and parameters.gateway:
+            route = f"gw:{parameters.gateway}"  # each program has its own, and each chat its link
         try:
             target = self._planner.target(recipient, self._account)
             return self._delivery(recipient, target, typed, False, Carriers(route, frozenset(), 8, True))

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from smsd.values.address import Address
-from smsd.values.message import Binary, Content, Recipient, Report, Submission, Text, Ticket, Wants
+from smsd.values.message import Binary, Content, Report, Submission, Text, Ticket, Wants
 from smsd.values.plan import Step
 
 NEEDS = {
@@ -77,7 +77,7 @@ def notice(told: Told, step: Step, now: int) -> Submission | None:
     return Submission(
         door="notice",
         origin=Address("account", "smsd"),
-        recipients=(Recipient(told.ticket.address, told.ticket.address.target),),
+        recipients=(told.ticket.recipient,),
         content=report,
         account=told.account,
     )

@@ -89,7 +89,8 @@ def _may(address: str, settings: Replying) -> bool:
 class Sent:
     """A message of a link. `left`: whether it reached its gateway, None when nobody knows any more. `sender`: the number it
     was to show, if one was asked for. `address`, `message_id` and `subject` are those of its ticket; `references` are the
-    messages that it answered itself. `digest` is the one that it left in, or is (0: none); then the first three are that one's."""
+    messages that it answered itself. `typed` is the recipient as its writer wrote it, `link` the link that the ticket names.
+    `digest` is the one that it left in, or is (0: none); then the first three are that one's."""
 
     delivery: int
     left: bool | None = None
@@ -100,6 +101,8 @@ class Sent:
     subject: str = ""
     references: str = ""
     digest: int = 0
+    typed: str = ""
+    link: str = ""
 
 
 @frozen

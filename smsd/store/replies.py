@@ -11,7 +11,7 @@ import json
 import re
 import sqlite3
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from smsd.policy.gather import DOOR as DIGEST
 from smsd.policy.reply import Link, Sent, origin
@@ -177,18 +177,20 @@ def _sent(cursor: sqlite3.Cursor, deliveries: list[int]) -> dict[int, Sent]:
     marks = ",".join("?" * len(deliveries))
     found = {}
     for row in cursor.execute(
-        "select d.id, d.merged, m.door, w.state, w.sent, w.gateway, w.maybe_twice, d.parameters, m.ticket, m.headers"
+        "select d.id, d.merged, m.door, w.state, w.sent, w.gateway, w.maybe_twice, d.parameters,"
+        " d.target, d.typed, m.ticket, m.headers"
         " from delivery d join message m on m.id = d.message"
         f" join delivery w on w.id = coalesce(d.merged, d.id) where d.id in ({marks})",
         deliveries,
     ):
-        ticket = json.loads(row["ticket"]) if row["ticket"] else ["", "", "", ""]
+        ticket: list[Any] = json.loads(row["ticket"]) if row["ticket"] else ["", "", "", "", True]
         about = dict(headers_of(row["headers"]))
         found[row["id"]] = Sent(
             row["id"], _left(row), row["gateway"] or "", parameters_of(row["parameters"]).sender or "",
             address=ticket[0], message_id=ticket[2] or about.get("message-id", ""),
             subject=ticket[3] or about.get("subject", ""), references=about.get("references", ""),
             digest=row["merged"] or (row["id"] if row["door"] == DIGEST else 0),
+            typed=row["typed"] or row["target"].partition(":")[2], link=ticket[5] if len(ticket) > 5 else "",
         )  # fmt: skip
     return found
 

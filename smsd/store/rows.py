@@ -67,9 +67,15 @@ def message_row(accepted: Acceptance) -> tuple[Any, ...]:
     t = s.ticket
     return (
         accepted.message, s.door, s.account, str(s.origin),
-        _compact([str(t.address), t.envelope_id, t.message_id, t.subject, t.full]) if t else None,
+        _compact(_ticket(t)) if t else None,
         kind, body, _compact(headers) if headers else None, s.hops, accepted.parent, accepted.now,
     )  # fmt: skip
+
+
+def _ticket(ticket: Ticket) -> list[Any]:
+    """What `ticket_of` reads; few have a link."""
+    said = [str(ticket.address), ticket.envelope_id, ticket.message_id, ticket.subject, ticket.full]
+    return [*said, ticket.link] if ticket.link else said
 
 
 def _headers_with(content: Content, headers: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
@@ -155,8 +161,8 @@ def ticket_of(text: str | None) -> Ticket | None:
     """The return ticket, or None."""
     if text is None:
         return None
-    address, envelope_id, message_id, subject, full = json.loads(text)
-    return Ticket(Address.parse(address), envelope_id, message_id, subject, full)
+    address, *more = json.loads(text)
+    return Ticket(Address.parse(address), *more)
 
 
 def piece_of(row: Mapping[str, Any], gateway: str, *, parts: bool, whole_text: bool = False) -> Piece:

@@ -213,17 +213,29 @@ class Recipient:
 
 @frozen
 class Ticket:
-    """The way back: the address that gets reports and answers, and what its protocol needs to thread them."""
+    """The way back: the address that gets reports and answers, and what its protocol needs to thread them. `link` is the id of
+    the link (chat, SIP) that it goes back by, "" for any gateway that carries such addresses."""
 
     address: Address
     envelope_id: str = ""
     message_id: str = ""
     subject: str = ""
     full: bool = True  # RET of RFC 3461: the whole original, or headers only
+    link: str = ""
 
     def __post_init__(self) -> None:
         for text in (self.envelope_id, self.message_id, self.subject):
             storable(text)
+
+    @property
+    def recipient(self) -> Recipient:
+        """Whoever gets what goes back."""
+        return back(self.address, self.link)
+
+
+def back(address: Address, link: str) -> Recipient:
+    """The recipient of what goes back to an address, by a link or ("") by any gateway that carries it."""
+    return Recipient(address, address.target, Parameters(gateway=link) if link else DEFAULT_PARAMETERS)
 
 
 @frozen

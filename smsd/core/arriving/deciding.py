@@ -22,7 +22,7 @@ from smsd.store.receiving import Arrival, Decided, Desk
 from smsd.values.address import Address, masked
 from smsd.values.delivery import State
 from smsd.values.errors import Reason, Refused
-from smsd.values.message import Declined, Parameters, Recipient, Submission, Text
+from smsd.values.message import Declined, Parameters, Recipient, Submission, Text, back
 from smsd.values.plan import Acceptance, Planned
 
 SELF = Address("account", "smsd")
@@ -84,7 +84,7 @@ class Arriving:
         I3)."""
         sent, to = found.sent, found.origin
         known = replace(known, answers=sent)
-        submission = known.submission(Recipient(to, to.target))
+        submission = known.submission(back(to, sent.link))
         shared = f", as do all {of} of whom the digest {sent.digest} has messages" if of > 1 else ""
         wrote = f"{shown(str(to))} wrote to this phone (delivery {sent.delivery})"
         step = f"reply log: {wrote} and gets its answer{shared}; no rule is asked"

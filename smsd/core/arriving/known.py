@@ -7,7 +7,7 @@ import re
 from smsd.codec.mail import reply_address
 from smsd.codec.number import normalise
 from smsd.policy import reply
-from smsd.policy.rules.sendto import subscriber
+from smsd.policy.rules.sendto import CHATS, read_chat, subscriber
 from smsd.store.receiving import Arrival
 from smsd.values.address import Address
 from smsd.values.errors import InvalidValue
@@ -16,8 +16,8 @@ from smsd.values.message import Content, Recipient, Submission, Text
 
 
 class Arrivals:
-    """Where a gateway's incoming messages go: its mailbox (or `hook:` and a subscriber, `spool:` and a spool folder), and the
-    From: pattern of the mail."""
+    """Where a gateway's incoming messages go: its mailbox (or `hook:` and a subscriber, `spool:` and a spool folder, `xmpp:`
+    or `sip:` and somebody's address), and the From: pattern of the mail."""
 
     def __init__(self, deliver_to: str, mail_from: str, country: str | None) -> None:
         self.deliver_to = deliver_to
@@ -26,8 +26,11 @@ class Arrivals:
 
     def receiver(self, otherwise: str) -> Address:
         """Who gets them when nobody says anything else."""
-        if self.deliver_to.startswith("spool:"):
-            return Address("spool", self.deliver_to[6:])
+        scheme, _, rest = self.deliver_to.partition(":")
+        if scheme == "spool":
+            return Address("spool", rest)
+        if scheme in CHATS:
+            return read_chat(scheme, rest)
         named = subscriber(self.deliver_to)
         return Address("hook", named) if named else Address("mailto", self.deliver_to or otherwise)
 
@@ -73,6 +76,7 @@ class Known:
                 ("references", self.answers.references),
                 ("subject", reply.answered(self.answers.subject)),
                 ("answers", str(self.answers.delivery or "")),
+                ("typed", self.answers.typed),
             ]
         return Submission(
             door=arrival.gateway,

@@ -1,5 +1,5 @@
 """The addresses that rules send to, as people write them: `ann@example.org`, `mailto:ann@example.org`, `+1555…`,
-`sms:+1555…?maxmsgs=2`, and for what phones wrote `hook:shop`, a subscriber."""
+`sms:+1555…?maxmsgs=2`, `xmpp:ann@example.org`, `sip:ann@example.org`, and for what phones wrote `hook:shop`, a subscriber."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ from smsd.values.message import DEFAULT_PARAMETERS, Parameters
 _QUOTED = re.compile(r'"(sms:[^"\\]*)"@\S+', re.IGNORECASE)
 """A phone's address as it is on the wire: whose domain it is, the number says."""
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*", re.IGNORECASE)
+CHATS = ("xmpp", "sip")
+_CHAT = re.compile(r"([^\s@/?;:\"<>\x00-\x1f]{1,255}@[^\s@/?;:\"<>\x00-\x1f]{1,255})(?:[/?;:].*)?")
 
 
 def read_address(text: str) -> tuple[Address, Parameters]:
@@ -30,6 +32,8 @@ def read_address(text: str) -> tuple[Address, Parameters]:
         text = quoted[1]
     before, colon, rest = text.partition(":")
     scheme = before.lower() if colon and _SCHEME.fullmatch(before) else ""
+    if scheme in CHATS:
+        return read_chat(scheme, rest), DEFAULT_PARAMETERS
     if scheme not in ("", "sms", "mailto"):
         raise InvalidValue(
             f"{shown(text)!r} cannot be reached: write ann@example.org or sms:+15551234567, not {scheme}:"
@@ -44,6 +48,15 @@ def read_address(text: str) -> tuple[Address, Parameters]:
     if scheme == "mailto" or not any(character.isdigit() for character in target):
         raise InvalidValue(f"{shown(text)!r} is no address: write ann@example.org or sms:+15551234567")
     return Address("sms", target), read_parameters(pairs).parameters
+
+
+def read_chat(scheme: str, rest: str) -> Address:
+    """The address of a person's chat account (RFC 5122, RFC 3261 section 19.1), without resource, parameters and port, in lower
+    case. InvalidValue when it is none."""
+    named = _CHAT.fullmatch(rest.strip())
+    if named is None:
+        raise InvalidValue(f"{shown(f'{scheme}:{rest}')!r} is no address: write {scheme}:ann@example.org")
+    return Address(scheme, named[1].lower())
 
 
 _HOOK = re.compile(r"hook:([A-Za-z0-9_][A-Za-z0-9_.-]{0,50})")

@@ -24,11 +24,20 @@ class Addresses(SynchronousTestCase):
             self.assertEqual(str(read_address(text)[0]), expected, text)
         self.assertEqual(read_address("sms:+1555?maxmsgs=2&id=gsm1")[1].max_parts, 2)
 
+    def test_chats_are_their_owners_without_resource_and_port(self) -> None:
+        for text, expected in (
+            ("xmpp:Ann@Example.org/phone", "xmpp:ann@example.org"),
+            ("XMPP:ann@example.org?message", "xmpp:ann@example.org"),
+            ("sip:ann@example.org:5060;transport=tcp", "sip:ann@example.org"),
+        ):
+            self.assertEqual(str(read_address(text)[0]), expected, text)
+
     def test_what_cannot_be_reached_is_refused_without_its_password(self) -> None:
         for text in (
             "",
             "nobody",
-            "xmpp:ann@example.org",
+            "xmpp:ann",
+            "sip:+1555",
             "account:demo",
             "tel:+1555",
             "mailto:ann",
@@ -36,7 +45,7 @@ class Addresses(SynchronousTestCase):
             "sms:ann?user=x&pass=topsecret",
         ):
             error = self.assertRaises(InvalidValue, read_address, text)
-            self.assertIn("write ann@example.org", str(error))
+            self.assertRegex(str(error), "write (xmpp:|sip:|)ann@example.org")
             self.assertNotIn("topsecret", str(error))
 
     def test_folders(self) -> None:
