@@ -70,7 +70,7 @@ class House:
         self.ports = Ports(reactor)
         self.accounts = Accounts((), reactor, configuration.server.percent_logins)
         self._account_settings: Any = None
-        self._source_settings: Any = ()
+        self._source_settings: Any = None
         self._folder = configuration.folder
         self.simulators = Keeper("simulator", reactor)
         self.gateways = Keeper("gateway", reactor, removed=lambda gateway: self.queue.remove(gateway.name))
@@ -175,8 +175,9 @@ class House:
         if accounts != self._account_settings:
             self._account_settings = accounts
             self.accounts.replace(*accounts)
-        if configuration.password_sources != self._source_settings:
-            self._source_settings = configuration.password_sources
+        sources = (configuration.password_sources, server.name)
+        if sources != self._source_settings:
+            self._source_settings = sources
             self.accounts.ask(self._sources(configuration))
 
     def _sources(self, configuration: Configuration) -> list[Any]:

@@ -1,6 +1,6 @@
 """Find plug-ins by the word in the configuration: `type: gsm` is the module `gsm`. A new protocol is a new module here:
 
-`smsd.frontends` (doors), `smsd.gateways` (out only) and `smsd.links` (both ways). A module is a plug-in when it has
+`smsd.frontends` (doors), `smsd.gateways` (out only), `smsd.links` (both ways) and `smsd.sources` (who knows passwords). A module is a plug-in when it has
 `Settings` (a pydantic model) and `make(settings, context)`; modules without them are helpers and no types. Nothing is
 imported before it is asked for, so an optional library that is missing disturbs only those who configure it.
 """
@@ -15,6 +15,7 @@ from typing import Any
 
 DOORS = ("smsd.frontends",)
 GATEWAYS = ("smsd.gateways", "smsd.links")
+SOURCES = ("smsd.sources",)
 
 _WORD = re.compile(r"[a-z][a-z0-9_]*")
 

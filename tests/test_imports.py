@@ -26,6 +26,7 @@ ROOMS = {
     "smsd.frontends": 5,
     "smsd.gateways": 5,
     "smsd.links": 5,
+    "smsd.sources": 5,
     "smsd.simulator": 5,
     "smsd.cli": 6,
 }

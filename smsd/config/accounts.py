@@ -34,6 +34,16 @@ def across(document: Document, found: dict[str, Entries], gateways: list[str]) -
             )
 
 
+def source_doubts(found: dict[str, Entries]) -> list[str]:
+    """Warnings about password sources."""
+    sources = [source for _, source in found["password_sources"] if source.active]
+    if sources and not any(policy.access for _, policy in found["policies"]):
+        return [
+            "password_sources are asked for users whom a policy lets send, and no policy of this file does (access: yes)"
+        ]
+    return []
+
+
 def _named(document: Document) -> list[str]:
     """Also groups with mistakes: one mistake should not be reported twice."""
     entries = document.data.get("account_groups")

@@ -17,7 +17,7 @@ from smsd.config.settings import Configuration, DatabaseSettings, FileSettings, 
 from smsd.config.validate import Surroundings, section
 from smsd.policy.rules.language.rules import together
 
-PLUGINS = ("listeners", "gateways", "accounts", "simulators")
+PLUGINS = ("listeners", "gateways", "password_sources", "accounts", "simulators")
 POST_OFFICE = ("notifications", "lists", "programs")
 LISTS = (
     *PLUGINS,
@@ -65,6 +65,7 @@ def _build(
         "accounts": _all_of("accounts", _account_model, document, around),
         "account_groups": _all_of("account_groups", _account_group_model, document, around),
         "policies": _all_of("policies", _policy_model, document, around),
+        "password_sources": _plugins("password_sources", registry.SOURCES, document, around, {}),
         "simulators": _all_of("simulators", _simulator_model, document, around),
         "databases": _all_of("databases", lambda: DatabaseSettings, document, around),
         "timed": _all_of("timed", lambda: timed.TimedSettings, document, around),
@@ -72,6 +73,7 @@ def _build(
     }
     found |= {kind: _all_of(kind, partial(_box_model, kind), document, around) for kind in POST_OFFICE}
     warnings = checks.across(document, file, found)
+    warnings += [doubt for _, one in found["password_sources"] if one.active for doubt in one.doubts()]
     warnings += _post_office().across(document, file.server, found)
     warnings += timed.across(document, found)
     warnings += subscribers.across(document, file.callbacks, found)

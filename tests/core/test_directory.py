@@ -341,6 +341,9 @@ class Listed:
         self.asked.append(name)
         return succeed(self.passwords.get(name) == password)
 
+    def stop(self) -> None:
+        pass
+
 
 class Order(DirectoryCase):
     """The order of checks (feature U4), over the portal that every door asks."""

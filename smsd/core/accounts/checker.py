@@ -36,6 +36,8 @@ from smsd.values.errors import Reason, Refused
 _log = Logger()
 _MOST_WAITING = 200
 """Logins of one address that wait for each other."""
+_PATIENCE = 30.0
+"""Seconds that one of them waits for its turn, when a source answers slowly."""
 
 
 class Denied(Refused, UnauthorizedLogin):
@@ -56,7 +58,10 @@ class Vouched:
 
 
 class Source(Protocol):
-    """Something that knows passwords of mail users: a directory, a mail server. It limits its own time."""
+    """Something that knows passwords of mail users: a directory, a mail server. It limits its own time and number."""
+
+    def stop(self) -> None:
+        """Give up what is under way, for good."""
 
     def check(self, name: str, password: str) -> Deferred[bool]:
         """Whether this is the user's password; fails with `Denied` (SLOW_DOWN) when that cannot be known now."""
@@ -130,12 +135,20 @@ class Accounts:
         self.directory.use({"account": settings, "group": groups, "policy": policies})
         self._verifier.forget()
 
+    def ask(self, sources: Sequence[Source]) -> None:
+        """Ask these from now on, in this order; what those before have said is forgotten."""
+        before, self._sources = self._sources, tuple(sources)
+        for source in before:
+            source.stop()
+        self._verifier.forget()
+
     def find(self, name: str) -> Account | None:
         """The account called exactly `name`, active or not."""
         return self.directory.find(name)
 
     def stop(self) -> None:
-        """End the threads that verify passwords."""
+        """End the threads that verify passwords, and what sources are asked."""
+        self.ask(())
         self._verifier.stop()
 
     def requestAvatar(self, avatarId: Any, mind: object, *interfaces: Any) -> Any:
@@ -185,18 +198,24 @@ class Accounts:
         elif len(line.waiting) >= _MOST_WAITING:
             raise Denied(Reason.SLOW_DOWN, "too many logins from your address at once: try again in a minute")
         # One after the other per address, so that many guesses at the same time are counted like many in a row.
-        return line.run(self._verify, name, entry, mark, password, peer).addBoth(self._left, address, line)
+        asked = line.run(self._verify, name, entry, mark, password, peer, now)
+        return asked.addBoth(self._left, address, line)
 
     def _left(self, result: Any, address: str, line: DeferredLock) -> Any:
         if not line.locked and not line.waiting and self._lines.get(address) is line:
             del self._lines[address]
         return result
 
-    def _verify(self, name: str, entry: Entry | None, mark: bytes, password: str, peer: str) -> Any:
-        self._slow_down(name, peer, self._reactor.seconds())
+    def _verify(
+        self, name: str, entry: Entry | None, mark: bytes, password: str, peer: str, since: float
+    ) -> Any:
+        now = self._reactor.seconds()
+        self._slow_down(name, peer, now)
         known = self._verifier.known(mark)
         if known is not None:
             return self._decided(known, name, entry, peer)
+        if now - since > _PATIENCE:
+            raise Denied(Reason.SLOW_DOWN, "too many logins at once: try again in a minute")
         hashed = NOBODY
         if entry is not None and entry.password and len(password) <= LONGEST:
             if entry.demo and not is_hash(entry.password):
@@ -212,11 +231,19 @@ class Accounts:
         )
 
     async def _ask_sources(self, name: str, entry: Entry, mark: bytes, password: str, peer: str) -> str:
+        sources, away = self._sources, None
         right = False
-        for source in self._sources:
-            if await source.check(name, password):
-                right = True
+        for source in sources:
+            try:
+                right = await source.check(name, password)
+            except Denied as error:
+                away = error  # the next one may know
+            if right:
                 break
+        if sources is not self._sources:
+            raise Denied(Reason.SLOW_DOWN, "who knows passwords has just changed: try again")
+        if away is not None and not right:
+            raise away
         self._verifier.remember(mark, right)
         return self._found(right, name, entry, peer)
 

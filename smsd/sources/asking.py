@@ -1,0 +1,106 @@
+"""One password source: how long it is asked, how often at once, and how it is left in peace when it is away.
+
+What cannot be known is neither a right nor a wrong password: whoever logs in is asked to come again, and nobody's guesses are
+counted. The administrator reads why in the log, once; the user is not told what stands behind this server.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from twisted.internet.defer import CancelledError, Deferred, DeferredSemaphore, TimeoutError
+from twisted.logger import Logger
+
+from smsd.core.accounts import Denied
+from smsd.sources.conversation import Unknown
+from smsd.sources.settings import SourceSettings
+from smsd.values.errors import Reason
+
+MOST_WAITING = 500
+"""Questions that wait for their turn; `core.accounts` lets fewer of one address come."""
+REST = 3.0
+"""Seconds in which one that cannot be reached is not asked again."""
+LATER = "passwords of mail users cannot be checked just now: try again in a minute"
+
+
+class Away(Unknown):
+    """It cannot be asked at all, whoever logs in."""
+
+
+class Asking:
+    """A `smsd.core.accounts.Source`. `ask(login, password)` gives whether that is right, or raises Unknown or Away; it may be
+    cancelled, and then leaves nothing open."""
+
+    log = Logger()
+
+    def __init__(
+        self, settings: SourceSettings, clock: Any, ask: Callable[[str, str], Awaitable[bool]]
+    ) -> None:
+        self.name = settings.id
+        self._settings = settings
+        self._clock = clock
+        self._ask = ask
+        self._turns = DeferredSemaphore(settings.connections)
+        self._trouble = ""
+        self._rest_until = float("-inf")
+        self._under_way: set[Deferred[bool]] = set()
+
+    def check(self, name: str, password: str) -> Deferred[bool]:
+        """Whether this is the password of the mail user `name`; fails with Denied when that cannot be known now."""
+        found: Deferred[bool] = Deferred.fromCoroutine(self._check(name, password))
+        if not found.called:
+            self._under_way.add(found)
+            found.addBoth(self._done, found)
+        return found
+
+    def _done(self, result: Any, found: Deferred[bool]) -> Any:
+        self._under_way.discard(found)
+        return result
+
+    def stop(self) -> None:
+        """Give up what is under way."""
+        for found in list(self._under_way):
+            found.cancel()
+
+    async def _check(self, name: str, password: str) -> bool:
+        local, _, domain = name.rpartition("@")
+        if self._settings.domains and domain not in self._settings.domains:
+            return False
+        if (
+            not password or "\0" in password
+        ):  # some servers take no password for a wish to stay unknown, and say yes
+            return False
+        if self._clock.seconds() < self._rest_until or len(self._turns.waiting) >= MOST_WAITING:
+            raise Denied(Reason.SLOW_DOWN, LATER)
+        login = local if self._settings.login == "local" else name
+        asked = Deferred.fromCoroutine(self._in_turn(login, password))
+        try:
+            right = await asked.addTimeout(self._settings.seconds, self._clock)
+        except TimeoutError:
+            self._note(f"has not answered within {self._settings.seconds:g} s")
+            raise Denied(Reason.SLOW_DOWN, LATER) from None
+        except CancelledError:
+            raise Denied(Reason.SLOW_DOWN, LATER) from None
+        except Unknown as unknown:
+            self._note(str(unknown))
+            if isinstance(unknown, Away):
+                self._rest_until = self._clock.seconds() + REST
+            raise Denied(Reason.SLOW_DOWN, LATER) from None
+        if self._trouble:
+            self._trouble = ""
+            self.log.info("password source {source} answers again", source=self.name)
+        return right
+
+    async def _in_turn(self, login: str, password: str) -> bool:
+        await self._turns.acquire()
+        try:
+            return await self._ask(login, password)
+        finally:
+            self._turns.release()
+
+    def _note(self, why: str) -> None:
+        """Once for each kind of trouble, not for each login."""
+        if why != self._trouble:
+            self._trouble = why
+            self.log.warn("password source {source} {why}", source=self.name, why=why)

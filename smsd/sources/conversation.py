@@ -1,0 +1,113 @@
+"""One conversation with a server that knows passwords: lines, and TLS. Bounded in octets; `asking` bounds the time.
+
+What was received before TLS began is never believed afterwards. What is said is never logged: it has passwords in it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.python.failure import Failure
+
+MOST = 1 << 16
+"""Octets that a server may say in one conversation."""
+
+
+class Unknown(Exception):
+    """Whether the password is right cannot be known now. The text is for the administrator; it has no password in it."""
+
+
+class Conversation(Protocol):
+    """Ask `line` for one line after the other; it fails with Unknown. `asked`: the password is out, so what
+    goes wrong from now on may be about this user and not about the server."""
+
+    transport: Any = None
+
+    def __init__(self) -> None:
+        self.asked = False
+        self._buffer = b""
+        self._heard = 0
+        self._waiting: Deferred[str] | None = None
+        self._lost = ""
+        self._in_tls = False
+
+    def dataReceived(self, data: bytes) -> None:
+        """A line for whoever waits."""
+        self._heard += len(data)
+        if self._heard > MOST:
+            self.end("says more than anybody can want to know")
+            return
+        self._buffer += data
+        self._give()
+
+    def _give(self) -> None:
+        end = self._buffer.find(b"\n")
+        if self._waiting is None or end < 0:
+            return
+        line, self._buffer = self._buffer[:end].rstrip(b"\r"), self._buffer[end + 1 :]
+        waiting, self._waiting = self._waiting, None
+        waiting.callback(line.decode("utf-8", "replace"))
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """Whoever waits is told why."""
+        self._fail(_why(reason, self._in_tls))
+
+    def end(self, why: str) -> None:
+        """Break it off; whoever waits gets Unknown(why)."""
+        self._fail(why)
+        if self.transport is not None:
+            self.transport.abortConnection()
+
+    def _fail(self, why: str) -> None:
+        self._lost = self._lost or why
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None:
+            waiting.errback(Unknown(self._lost))
+
+    def line(self) -> Deferred[str]:
+        """The next line, without its end."""
+        waiting: Deferred[str] = Deferred(self._given_up)
+        self._waiting = waiting
+        self._give()
+        if self._waiting is not None and self._lost:
+            self._fail(self._lost)
+        return waiting
+
+    def _given_up(self, waiting: Deferred[str]) -> None:
+        self._waiting = None
+        self.end("was given up")
+
+    def say(self, line: str) -> None:
+        """One line. NUL, CR and LF cannot be in it."""
+        if any(letter in line for letter in "\0\r\n"):
+            raise ValueError("what is no line cannot be said")
+        self.raw(line.encode("utf-8") + b"\r\n")
+
+    def raw(self, octets: bytes) -> None:
+        """Octets as they are."""
+        if not self._lost:
+            self.transport.write(octets)
+
+    def start_tls(self, options: Any) -> None:
+        """From here on in TLS; Unknown when somebody has put words before it."""
+        if self._buffer:
+            raise Unknown("sent more than its answer before TLS")
+        if self._lost:
+            raise Unknown(self._lost)
+        self.transport.startTLS(options)
+        self._in_tls = True
+
+
+def _why(reason: Failure, in_tls: bool) -> str:
+    """The end of a connection in words for an administrator."""
+    error: Any = reason.value
+    module = type(error).__module__
+    if module.startswith("service_identity"):
+        return "has a certificate for another name"
+    if module.startswith("OpenSSL"):  # args: [(library, function, reason), …], or nothing
+        details = error.args[0] if error.args and isinstance(error.args[0], list) else []
+        words = "; ".join(str(entry[-1]) for entry in details if isinstance(entry, tuple))
+        return f"cannot be spoken to in TLS: {words or type(error).__name__}"
+    return "closed the connection" + (" in TLS" if in_tls else "")

@@ -1,0 +1,74 @@
+"""A mail server as a password source: a connection for each question, with TLS before anything is said that matters."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.endpoints import HostnameEndpoint
+from twisted.internet.error import ConnectError, DNSLookupError
+from twisted.internet.protocol import Factory
+
+from smsd.sources.asking import Asking, Away
+from smsd.sources.conversation import Conversation, Unknown
+from smsd.sources.settings import ServerSettings
+
+Talk = Callable[[Conversation, str, str], Awaitable[bool]]
+
+
+class Connecting:
+    """Connects to `endpoint`, and lets `talk` ask there. `tls`: begin with it."""
+
+    def __init__(self, endpoint: Any, talk: Talk, tls: Any = None) -> None:
+        self._endpoint = endpoint
+        self._talk = talk
+        self._tls = tls
+
+    async def ask(self, login: str, password: str) -> bool:
+        """One question. Whatever happens, the connection is over afterwards."""
+        try:
+            conversation = await self._connect()
+        except (ConnectError, DNSLookupError, OSError) as error:
+            raise Away(f"cannot be reached: {_reason(error)}") from None
+        except CancelledError:
+            raise Away("cannot be reached: it does not answer") from None
+        try:
+            if self._tls is not None:
+                conversation.start_tls(self._tls)
+            return await self._talk(conversation, login, password)
+        except Unknown as unknown:
+            if conversation.asked:
+                raise
+            raise Away(str(unknown)) from None
+        except CancelledError:
+            if conversation.asked:
+                raise
+            raise Away("accepts connections and then keeps silent, or is too slow") from None
+        finally:
+            conversation.end("is over")
+
+    def _connect(self) -> Deferred[Conversation]:
+        factory = Factory.forProtocol(Conversation)
+        factory.noisy = False
+        connecting: Deferred[Conversation] = self._endpoint.connect(factory)
+        return connecting
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, DNSLookupError):
+        return "its name is not known"
+    return getattr(error, "strerror", None) or type(error).__name__
+
+
+def source(settings: ServerSettings, reactor: Any, talk: Talk) -> Asking:
+    """A source that asks a mail server; ValueError when its `ca` file cannot be used."""
+    options = settings.tls_options()
+    first = options if settings.security == "tls" else None
+    endpoint = HostnameEndpoint(reactor, settings.host, settings.effective_port, timeout=settings.seconds)
+    return Asking(settings, reactor, Connecting(endpoint, talk, first).ask)
+
+
+def shown(said: str) -> str:
+    """What a server said, for the log."""
+    return "".join(letter if letter.isprintable() else "?" for letter in said[:200])

@@ -1,0 +1,143 @@
+"""Passwords that a mail server for submission knows (`type: smtp`): AUTH PLAIN or LOGIN (RFC 4954, 6409), in TLS.
+
+535 is a wrong password, and 525 an account that is switched off (RFC 5248); every other refusal leaves it unknown.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from typing import Any, Literal
+
+from pydantic import Field
+
+from smsd.interfaces import SourceContext
+from smsd.sources import settings as common
+from smsd.sources.asking import Asking
+from smsd.sources.conversation import Conversation, Unknown
+from smsd.sources.server import shown, source
+
+check = common.check
+
+_WRONG = (535, 525)
+_REPLY = re.compile(r"([2-5][0-9]{2})(?:([ -])(.*))?")
+_LONGEST_LINE = 500
+"""Octets of a command (RFC 5321 section 4.5.3.1.4), its end included."""
+
+
+class Settings(common.ServerSettings):
+    """`type: smtp`."""
+
+    type: Literal["smtp"] = "smtp"
+    port: int | None = Field(default=None, ge=1, le=65535, description="587, or 465 with security: tls")
+    security: Literal["tls", "starttls", "none"] = Field(
+        default="starttls", description="starttls (port 587), tls (port 465), or none (only on this machine)"
+    )
+
+    @property
+    def effective_port(self) -> int:
+        """The port that is connected to."""
+        return self.port or (465 if self.security == "tls" else 587)
+
+
+class Smtp:
+    """The talk. `options` are for STARTTLS."""
+
+    def __init__(self, hello: str, options: Any) -> None:
+        self._hello = hello
+        self._options = options
+
+    async def talk(self, there: Conversation, login: str, password: str) -> bool:
+        """Greeting, EHLO, TLS, EHLO, AUTH, QUIT."""
+        code, lines = await _reply(there)
+        if code != 220:
+            raise Unknown(f"does not serve us: {code} {shown(lines[-1])}")
+        offered = await self._ehlo(there)
+        if self._options is not None:
+            if "STARTTLS" not in offered:
+                raise Unknown("offers no STARTTLS, and passwords are not sent in clear")
+            there.say("STARTTLS")
+            code, lines = await _reply(there)
+            if code != 220:
+                raise Unknown(f"refuses STARTTLS: {code} {shown(lines[-1])}")
+            there.start_tls(self._options)
+            offered = await self._ehlo(there)
+        mechanisms = offered.get("AUTH", "").split()
+        if "PLAIN" in mechanisms:
+            answer = await _plain(there, login, password)
+        elif "LOGIN" in mechanisms:
+            answer = await _login(there, login, password)
+        else:
+            raise Unknown("offers no login by PLAIN or LOGIN")
+        right = _verdict(*answer)
+        there.say("QUIT")
+        return right
+
+    async def _ehlo(self, there: Conversation) -> dict[str, str]:
+        there.say(f"EHLO {self._hello}")
+        code, lines = await _reply(there)
+        if code != 250:
+            raise Unknown(f"does not take EHLO: {code} {shown(lines[-1])}")
+        found: dict[str, str] = {}
+        for line in lines[1:]:
+            word, _, rest = line.strip().upper().replace("AUTH=", "AUTH ", 1).partition(" ")
+            found[word] = f"{found.get(word, '')} {rest}".strip()
+        return found
+
+
+async def _reply(there: Conversation) -> tuple[int, list[str]]:
+    lines = []
+    while True:
+        line = await there.line()
+        found = _REPLY.fullmatch(line)
+        if found is None:
+            raise Unknown(f"does not speak SMTP: {shown(line)}")
+        lines.append(found[3] or "")
+        if found[2] != "-":
+            return int(found[1]), lines
+
+
+async def _plain(there: Conversation, login: str, password: str) -> tuple[int, list[str]]:
+    response = _base64(f"\0{login}\0{password}")
+    command = f"AUTH PLAIN {response}"
+    if len(command) <= _LONGEST_LINE:
+        there.asked = True
+        there.say(command)
+        return await _reply(there)
+    there.say("AUTH PLAIN")
+    code, lines = await _reply(there)
+    if code != 334:
+        return code, lines
+    there.asked = True
+    there.say(response)
+    return await _reply(there)
+
+
+async def _login(there: Conversation, login: str, password: str) -> tuple[int, list[str]]:
+    there.say("AUTH LOGIN")
+    code, lines = await _reply(there)
+    there.asked = True
+    for text in (login, password):
+        if code != 334:
+            break
+        there.say(_base64(text))
+        code, lines = await _reply(there)
+    return code, lines
+
+
+def _verdict(code: int, lines: list[str]) -> bool:
+    if code == 235:
+        return True
+    if code in _WRONG:
+        return False
+    raise Unknown(f"cannot tell whether a password is right: {code} {shown(lines[-1])}")
+
+
+def _base64(text: str) -> str:
+    return base64.b64encode(text.encode()).decode("ascii")
+
+
+def make(settings: Settings, context: SourceContext) -> Asking:
+    """The source for one section of the configuration."""
+    later = settings.tls_options() if settings.security == "starttls" else None
+    return source(settings, context.reactor, Smtp(context.server_name, later).talk)
