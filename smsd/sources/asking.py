@@ -29,13 +29,13 @@ class Away(Unknown):
 
 
 class Asking:
-    """A `smsd.core.accounts.Source`. `ask(login, password)` gives whether that is right, or raises Unknown or Away; it may be
+    """A `smsd.core.accounts.Source`. `ask(login, password, peer)` gives whether that is right, or raises Unknown or Away; it may be
     cancelled, and then leaves nothing open."""
 
     log = Logger()
 
     def __init__(
-        self, settings: SourceSettings, clock: Any, ask: Callable[[str, str], Awaitable[bool]]
+        self, settings: SourceSettings, clock: Any, ask: Callable[[str, str, str], Awaitable[bool]]
     ) -> None:
         self.name = settings.id
         self._settings = settings
@@ -46,9 +46,9 @@ class Asking:
         self._rest_until = float("-inf")
         self._under_way: set[Deferred[bool]] = set()
 
-    def check(self, name: str, password: str) -> Deferred[bool]:
+    def check(self, name: str, password: str, peer: str = "") -> Deferred[bool]:
         """Whether this is the password of the mail user `name`; fails with Denied when that cannot be known now."""
-        found: Deferred[bool] = Deferred.fromCoroutine(self._check(name, password))
+        found: Deferred[bool] = Deferred.fromCoroutine(self._check(name, password, peer))
         if not found.called:
             self._under_way.add(found)
             found.addBoth(self._done, found)
@@ -63,7 +63,7 @@ class Asking:
         for found in list(self._under_way):
             found.cancel()
 
-    async def _check(self, name: str, password: str) -> bool:
+    async def _check(self, name: str, password: str, peer: str) -> bool:
         local, _, domain = name.rpartition("@")
         if self._settings.domains and domain not in self._settings.domains:
             return False
@@ -74,7 +74,7 @@ class Asking:
         if self._clock.seconds() < self._rest_until or len(self._turns.waiting) >= MOST_WAITING:
             raise Denied(Reason.SLOW_DOWN, LATER)
         login = local if self._settings.login == "local" else name
-        asked = Deferred.fromCoroutine(self._in_turn(login, password))
+        asked = Deferred.fromCoroutine(self._in_turn(login, password, peer))
         try:
             right = await asked.addTimeout(self._settings.seconds, self._clock)
         except TimeoutError:
@@ -92,10 +92,10 @@ class Asking:
             self.log.info("password source {source} answers again", source=self.name)
         return right
 
-    async def _in_turn(self, login: str, password: str) -> bool:
+    async def _in_turn(self, login: str, password: str, peer: str) -> bool:
         await self._turns.acquire()
         try:
-            return await self._ask(login, password)
+            return await self._ask(login, password, peer)
         finally:
             self._turns.release()
 

@@ -13,6 +13,8 @@ from twisted.python.failure import Failure
 
 MOST = 1 << 16
 """Octets that a server may say in one conversation."""
+LEAVING = 2.0
+"""Seconds that a server gets to end a connection that was taken leave of."""
 
 
 class Unknown(Exception):
@@ -25,8 +27,10 @@ class Conversation(Protocol):
 
     transport: Any = None
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Any) -> None:
         self.asked = False
+        self._clock = clock
+        self._leaving: Any = None
         self._buffer = b""
         self._heard = 0
         self._waiting: Deferred[str] | None = None
@@ -52,13 +56,26 @@ class Conversation(Protocol):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Whoever waits is told why."""
+        if self._leaving is not None and self._leaving.active():
+            self._leaving.cancel()
         self._fail(_why(reason, self._in_tls))
 
     def end(self, why: str) -> None:
-        """Break it off; whoever waits gets Unknown(why)."""
+        """Break it off, unless that was taken leave of; whoever waits gets Unknown(why)."""
+        over = self._leaving is not None
         self._fail(why)
-        if self.transport is not None:
+        if self.transport is not None and not over:
             self.transport.abortConnection()
+
+    def leave(self, *words: str) -> None:
+        """Take leave; the connection ends soon, whatever the server does."""
+        if self._lost:
+            return
+        for word in words:
+            self.say(word)
+        self._lost = "is over"
+        self._leaving = self._clock.callLater(LEAVING, self.transport.abortConnection)
+        self.transport.loseConnection()
 
     def _fail(self, why: str) -> None:
         self._lost = self._lost or why

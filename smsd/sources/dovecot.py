@@ -39,7 +39,7 @@ class Settings(SourceSettings):
         return path
 
 
-async def talk(there: Conversation, login: str, password: str) -> bool:
+async def talk(there: Conversation, login: str, password: str, peer: str) -> bool:
     """Handshake, one request, its answer."""
     there.say("VERSION\t1\t1")
     there.say(f"CPID\t{os.getpid()}")
@@ -54,8 +54,9 @@ async def talk(there: Conversation, login: str, password: str) -> bool:
     if "PLAIN" not in mechanisms:
         raise Unknown("does not take PLAIN: add it to auth_mechanisms")
     response = base64.b64encode(f"\0{login}\0{password}".encode()).decode("ascii")
+    from_ = f"\trip={peer}" if peer else "\tno-penalty"
     there.asked = True
-    there.say(f"AUTH\t1\tPLAIN\tservice=smsd\tsecured\tno-penalty\tresp={response}")
+    there.say(f"AUTH\t1\tPLAIN\tservice=smsd\tsecured{from_}\tresp={response}")
     while (words := (await there.line()).split("\t"))[1:2] != ["1"]:
         if words[0] not in ("MECH", "VERSION", "SPID", "CUID", "COOKIE", "DONE"):
             raise Unknown(f"answers what is no answer: {shown(words[0])}")
@@ -70,4 +71,4 @@ async def talk(there: Conversation, login: str, password: str) -> bool:
 def make(settings: Settings, context: SourceContext) -> Asking:
     """The source for one section of the configuration."""
     endpoint = UNIXClientEndpoint(context.reactor, settings.socket, timeout=settings.seconds)
-    return Asking(settings, context.reactor, Connecting(endpoint, talk).ask)
+    return Asking(settings, context.reactor, Connecting(endpoint, talk, context.reactor).ask)

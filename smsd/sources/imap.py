@@ -49,7 +49,7 @@ class Imap:
         self._options = options
         """For STARTTLS; None when TLS is there already, or never comes."""
 
-    async def talk(self, there: Conversation, login: str, password: str) -> bool:
+    async def talk(self, there: Conversation, login: str, password: str, peer: str) -> bool:
         """Greeting, TLS, login, logout."""
         capabilities = _greeting(await there.line())
         if self._options is not None:
@@ -58,13 +58,15 @@ class Imap:
             capabilities = set()
         if not capabilities:
             capabilities = await self._capabilities(there)
+        if peer and "ID" in capabilities:
+            await _introduce(there, peer)
         if "AUTH=PLAIN" in capabilities:
             right = await _authenticate(there, login, password, "SASL-IR" in capabilities)
         elif "LOGINDISABLED" in capabilities:
             raise Unknown("takes no password here (LOGINDISABLED): use security: tls or starttls")
         else:
             right = await _login(there, login, password)
-        there.say("s9 LOGOUT")
+        there.leave("s9 LOGOUT")
         return right
 
     async def _capabilities(self, there: Conversation) -> set[str]:
@@ -101,6 +103,13 @@ async def _ok(there: Conversation, tag: str, command: str) -> None:
         _untagged(line)
     if not line[len(tag) + 1 :].upper().startswith("OK"):
         raise Unknown(f"refuses {command}: {shown(line)}")
+
+
+async def _introduce(there: Conversation, peer: str) -> None:
+    """Say for whom we ask (RFC 2971, with the field that Dovecot takes from its `login_trusted_networks`)."""
+    there.say(f's4 ID ("name" "smsd" "x-originating-ip" "{peer}")')
+    while not (line := await there.line()).startswith("s4 "):
+        _untagged(line)
 
 
 async def _authenticate(there: Conversation, login: str, password: str, at_once: bool) -> bool:

@@ -25,6 +25,8 @@ from smsd.sources.settings import SourceSettings
 
 _KEPT = ("PATH", "LANG", "PYTHONPATH", "VIRTUAL_ENV")
 _MOST = 4000
+SERVICES = ("/etc/pam.d", "/usr/lib/pam.d")
+"""Where PAM looks for a service."""
 
 
 class Settings(SourceSettings):
@@ -87,8 +89,8 @@ class Pam:
         self._settings = settings
         self._reactor = reactor
 
-    def ask(self, login: str, password: str) -> Deferred[bool]:
-        """Whether PAM lets the user in."""
+    def ask(self, login: str, password: str, peer: str) -> Deferred[bool]:
+        """Whether PAM lets the user in. From where he comes cannot be told to it."""
         words = (self._settings.service, str(self._settings.min_uid), login, password)
         check = _Check("\0".join(words).encode())
         command = [sys.executable, "-m", pamcheck.__name__]
@@ -101,10 +103,16 @@ class Pam:
 
 
 def check(settings: Settings, path: Any, document: Any) -> None:
-    """The package has to be there."""
+    """The package has to be there, and the service: for one that is not, PAM takes `other`, which refuses everybody."""
     if importlib.util.find_spec("pam") is None:
         document.report(
             (*path, "type"), "the type 'pam' needs the Python package 'python-pam'", "pip install 'smsd[pam]'"
+        )
+    if not any(os.path.exists(os.path.join(folder, settings.service)) for folder in SERVICES):
+        document.report(
+            (*path, "service"),
+            f"PAM has no service {settings.service!r}",
+            f"write {SERVICES[0]}/{settings.service}, for example with the lines of its common-auth and common-account",
         )
 
 

@@ -11,7 +11,7 @@ import sys
 RIGHT, WRONG, UNKNOWN, BROKEN = 10, 11, 12, 13
 
 # pam_appl.h of Linux-PAM: what is about the user, and not about PAM.
-_WRONG = (6, 7, 8, 10, 11, 12, 13, 27)
+_WRONG = (6, 7, 10, 11, 12, 13, 16, 27)
 
 
 def main() -> int:

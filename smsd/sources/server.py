@@ -10,22 +10,26 @@ from twisted.internet.endpoints import HostnameEndpoint
 from twisted.internet.error import ConnectError, DNSLookupError
 from twisted.internet.protocol import Factory
 
+from smsd.core.networks import read_address
 from smsd.sources.asking import Asking, Away
 from smsd.sources.conversation import Conversation, Unknown
 from smsd.sources.settings import ServerSettings
 
-Talk = Callable[[Conversation, str, str], Awaitable[bool]]
+Talk = Callable[[Conversation, str, str, str], Awaitable[bool]]
+"""Asks in a conversation for login and password. The last one is the address that somebody logs in from: the server should count
+his guesses as his, and not as ours."""
 
 
 class Connecting:
     """Connects to `endpoint`, and lets `talk` ask there. `tls`: begin with it."""
 
-    def __init__(self, endpoint: Any, talk: Talk, tls: Any = None) -> None:
+    def __init__(self, endpoint: Any, talk: Talk, clock: Any, tls: Any = None) -> None:
+        self._clock = clock
         self._endpoint = endpoint
         self._talk = talk
         self._tls = tls
 
-    async def ask(self, login: str, password: str) -> bool:
+    async def ask(self, login: str, password: str, peer: str) -> bool:
         """One question. Whatever happens, the connection is over afterwards."""
         try:
             conversation = await self._connect()
@@ -36,7 +40,7 @@ class Connecting:
         try:
             if self._tls is not None:
                 conversation.start_tls(self._tls)
-            return await self._talk(conversation, login, password)
+            return await self._talk(conversation, login, password, str(read_address(peer) or ""))
         except Unknown as unknown:
             if conversation.asked:
                 raise
@@ -49,7 +53,7 @@ class Connecting:
             conversation.end("is over")
 
     def _connect(self) -> Deferred[Conversation]:
-        factory = Factory.forProtocol(Conversation)
+        factory = Factory.forProtocol(lambda: Conversation(self._clock))
         factory.noisy = False
         connecting: Deferred[Conversation] = self._endpoint.connect(factory)
         return connecting
@@ -66,7 +70,7 @@ def source(settings: ServerSettings, reactor: Any, talk: Talk) -> Asking:
     options = settings.tls_options()
     first = options if settings.security == "tls" else None
     endpoint = HostnameEndpoint(reactor, settings.host, settings.effective_port, timeout=settings.seconds)
-    return Asking(settings, reactor, Connecting(endpoint, talk, first).ask)
+    return Asking(settings, reactor, Connecting(endpoint, talk, reactor, first).ask)
 
 
 def shown(said: str) -> str:

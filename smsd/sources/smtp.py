@@ -47,7 +47,7 @@ class Smtp:
         self._hello = hello
         self._options = options
 
-    async def talk(self, there: Conversation, login: str, password: str) -> bool:
+    async def talk(self, there: Conversation, login: str, password: str, peer: str) -> bool:
         """Greeting, EHLO, TLS, EHLO, AUTH, QUIT."""
         code, lines = await _reply(there)
         if code != 220:
@@ -62,6 +62,8 @@ class Smtp:
                 raise Unknown(f"refuses STARTTLS: {code} {shown(lines[-1])}")
             there.start_tls(self._options)
             offered = await self._ehlo(there)
+        if peer and "ADDR" in offered.get("XCLIENT", "").split():
+            offered = await self._introduce(there, peer)
         mechanisms = offered.get("AUTH", "").split()
         if "PLAIN" in mechanisms:
             answer = await _plain(there, login, password)
@@ -70,8 +72,16 @@ class Smtp:
         else:
             raise Unknown("offers no login by PLAIN or LOGIN")
         right = _verdict(*answer)
-        there.say("QUIT")
+        there.leave("QUIT")
         return right
+
+    async def _introduce(self, there: Conversation, peer: str) -> dict[str, str]:
+        """Say for whom we ask, where Postfix lets us (`smtpd_authorized_xclient_hosts`)."""
+        there.say(f"XCLIENT ADDR={'IPV6:' if ':' in peer else ''}{peer}")
+        code, lines = await _reply(there)
+        if code != 220:
+            raise Unknown(f"offers XCLIENT and refuses it: {code} {shown(lines[-1])}")
+        return await self._ehlo(there)
 
     async def _ehlo(self, there: Conversation) -> dict[str, str]:
         there.say(f"EHLO {self._hello}")

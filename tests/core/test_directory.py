@@ -149,6 +149,41 @@ class Sources(DirectoryCase):
         self.assertEqual(len(found._made), 1)
 
 
+class Chats(DirectoryCase):
+    """Chat addresses in settings."""
+
+    def test_whose_an_address_is(self) -> None:
+        kept = {
+            "account": {"bob": {"password": JOHN, "jids": ["bob@example.org"]}, "eve": {"password": JOHN}}
+        }
+        found = self.directory([{"user": "ann", "jids": [" Ann@Example.ORG", "ann@home.example"]}], kept=kept)
+        self.assertEqual(
+            [found.of_jid(jid) for jid in ("ann@example.org", "ann@home.example", "bob@example.org")],
+            ["ann", "ann", "bob"],
+        )
+        self.assertEqual(
+            [found.of_jid(jid) for jid in ("eve@example.org", "Ann@example.org", "")], [None] * 3
+        )
+        found.put("account", "bob", None)
+        found.put("account", "eve", json.dumps({"password": JOHN, "jids": ["eve@example.org"]}))
+        self.assertEqual([found.of_jid(f"{name}@example.org") for name in ("bob", "eve")], [None, "eve"])
+        found.use({})
+        self.assertEqual([found.of_jid(f"{name}@example.org") for name in ("ann", "eve")], [None, "eve"])
+
+    def test_an_address_of_two_accounts_is_told(self) -> None:
+        kept = {"account": {"bob": {"password": JOHN, "jids": ["ann@example.org"]}}}
+        found = self.directory([{"user": "ann", "jids": ["ann@example.org"]}], kept=kept)
+        self.assertEqual(
+            found.clashes(),
+            ["ann@example.org is a chat address of the accounts 'ann' and 'bob': remove one of them"],
+        )
+
+    def test_what_is_no_address(self) -> None:
+        for jid in ("ann", "ann@example.org/phone", "a b@example.org", "@example.org", "ann@", "a@b@c", ""):
+            error = self.assertRaises(ValidationError, AccountSettings, user="x", password=JOHN, jids=[jid])
+            self.assertIn("is no chat address: write ann@example.org", str(error))
+
+
 class Groups(DirectoryCase):
     """Members share limit, gateway and expiry (feature U3)."""
 
@@ -337,9 +372,12 @@ class Listed:
         self.passwords = {f"{name}@example.org": password for name, password in passwords.items()}
         self.asked: list[str] = []
 
-    def check(self, name: str, password: str) -> Deferred[bool]:
+    def check(self, name: str, password: str, peer: str) -> Deferred[bool]:
         self.asked.append(name)
         return succeed(self.passwords.get(name) == password)
+
+    def serves(self, name: str) -> bool:
+        return True
 
     def stop(self) -> None:
         pass

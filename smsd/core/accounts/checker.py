@@ -27,6 +27,7 @@ from smsd.codec.smsuri import login_names
 from smsd.core.accounts.directory import Directory, Entry
 from smsd.core.accounts.settings import AccountSettings
 from smsd.core.credentials import Login
+from smsd.core.digests import Secret, read_secret
 from smsd.core.guessing import Guessing, origin
 from smsd.core.passwords import LONGEST, NOBODY, TooBusy, Verifier, is_hash
 from smsd.interfaces import IAccount
@@ -60,11 +61,14 @@ class Vouched:
 class Source(Protocol):
     """Something that knows passwords of mail users: a directory, a mail server. It limits its own time and number."""
 
+    def serves(self, name: str) -> bool:
+        """Whether it is to be asked for this mail user."""
+
     def stop(self) -> None:
         """Give up what is under way, for good."""
 
-    def check(self, name: str, password: str) -> Deferred[bool]:
-        """Whether this is the user's password; fails with `Denied` (SLOW_DOWN) when that cannot be known now."""
+    def check(self, name: str, password: str, peer: str) -> Deferred[bool]:
+        """Whether this is the user's password; `peer` is the address that he logs in from. Fails with `Denied` (SLOW_DOWN) when that cannot be known now."""
 
 
 def _stranger() -> Denied:
@@ -223,8 +227,9 @@ class Accounts:
                 self._verifier.remember(mark, right)
                 return self._found(right, name, entry, peer)
             hashed = entry.password
-        elif entry is not None and entry.user and self._sources and len(password) <= LONGEST:
-            return Deferred.fromCoroutine(self._ask_sources(name, entry, mark, password, peer))
+        elif entry is not None and entry.user and len(password) <= LONGEST:
+            if any(source.serves(name) for source in self._sources):
+                return Deferred.fromCoroutine(self._ask_sources(name, entry, mark, password, peer))
         verified = self._verifier.verify(mark, hashed, password)
         return verified.addCallbacks(
             lambda right: self._found(right and hashed is not NOBODY, name, entry, peer), _busy
@@ -232,10 +237,13 @@ class Accounts:
 
     async def _ask_sources(self, name: str, entry: Entry, mark: bytes, password: str, peer: str) -> str:
         sources, away = self._sources, None
-        right = False
+        right = wrong = False
         for source in sources:
+            if not source.serves(name):
+                continue
             try:
-                right = await source.check(name, password)
+                right = await source.check(name, password, peer)
+                wrong = wrong or not right
             except Denied as error:
                 away = error  # the next one may know
             if right:
@@ -243,6 +251,8 @@ class Accounts:
         if sources is not self._sources:
             raise Denied(Reason.SLOW_DOWN, "who knows passwords has just changed: try again")
         if away is not None and not right:
+            if wrong:  # else whoever guesses could do so undisturbed while one of them is away
+                self.guessing.failed(peer, name, self._reactor.seconds())
             raise away
         self._verifier.remember(mark, right)
         return self._found(right, name, entry, peer)
@@ -260,6 +270,22 @@ class Accounts:
                 peer=peer,
             )
         return self._decided(right, name, entry, peer)
+
+    def digest_secret(self, user: str, realm: str, peer: str) -> Secret | None:
+        """See `smsd.core.digests.Digests`."""
+        name, entry = self._look_up(user)
+        self._slow_down(name, peer, self._reactor.seconds())
+        if entry is None or not entry.sip_secret:
+            return None
+        secret = read_secret(entry.sip_secret)
+        return secret if secret.realm.lower() == realm.lower() else None
+
+    def digest_shown(self, user: str, peer: str, right: bool) -> Account:
+        """See `smsd.core.digests.Digests`."""
+        name, entry = self._look_up(user)
+        account = self.directory.find(self._found(right, name, entry, peer))
+        assert account is not None, "a name that has just been checked"
+        return account
 
     def _decided(self, right: bool, name: str, entry: Entry | None, peer: str) -> str:
         if not right or entry is None:
@@ -292,7 +318,8 @@ class Accounts:
 
 def _same(entry: Entry, now: Entry | None) -> bool:
     return now is entry or (
-        now is not None and (now.account, now.password) == (entry.account, entry.password)
+        now is not None
+        and (now.account, now.password, now.sip_secret) == (entry.account, entry.password, entry.sip_secret)
     )
 
 
