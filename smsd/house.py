@@ -29,6 +29,7 @@ from smsd.core.callbacks import Callbacks
 from smsd.core.clerk import Clerk
 from smsd.core.clocks import Clocks
 from smsd.core.credit import Credit
+from smsd.core.digests import Digests
 from smsd.core.dispatcher import Dispatcher
 from smsd.core.explaining import Explainer
 from smsd.core.inbound import Arrivals, Inbound
@@ -240,6 +241,7 @@ class House:
             find_data=lambda name: find_data(name, configuration.path),
             databases=self.rulework.databases,
             find_account=self.accounts.find,
+            find_jid=self.accounts.directory.of_jid,
             door=self._door_context(self._reactor, self._told(configuration))
             if isinstance(settings, LinkSettings)
             else None,
@@ -306,6 +308,7 @@ class House:
             credit=self.credit,
             clerk=self.clerk,
             tokens=self.tokens,
+            digests=Digests(self.accounts),
             **told,
         )
 

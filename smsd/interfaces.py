@@ -280,6 +280,9 @@ class GatewayContext:
     find_account: Callable[[str], Any] = lambda name: (
         None
     )  # an account by name (IAccount's attributes), or None
+    find_jid: Callable[[str], str | None] = lambda jid: (
+        None
+    )  # the name of the account whose settings name this bare JID, or None
     door: FrontendContext | None = None  # for a link that also takes messages from people, as a door does
 
 
@@ -316,6 +319,7 @@ class FrontendContext:
     callbacks: Any = None  # ICallbacks
     clerk: Any = None  # smsd.core.clerk.Clerk
     tokens: Any = None  # smsd.core.tokens.Tokens
+    digests: Any = None  # smsd.core.digests.Digests
     credit: Any = None  # ICredit
     jobs: Any = None  # smsd.core.jobs.Jobs
     auditor: Any = None  # smsd.core.auditing.Auditor

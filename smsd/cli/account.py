@@ -18,7 +18,7 @@ from smsd.cli.output import as_json, moment, printable, table
 
 SETTINGS = """settings are written NAME=VALUE; several values with commas; nothing after the = is the default again:
   accounts  active description gateway expires monthly_limit phone email country
-            group networks senders text max_parts_refuse prepaid may_surge
+            group networks senders jids text max_parts_refuse prepaid may_surge
   groups    active description gateway expires monthly_limit prepaid
   policies  access description gateway expires monthly_limit phone email country
             group senders text max_parts_refuse prepaid may_surge"""
@@ -63,6 +63,9 @@ def add(commands: Any) -> None:
 
     word = _name(_verb(verbs, "password", "a new password, asked for or read from standard input", _password))
     word.add_argument("--none", action="store_true", help="none; then it needs networks")
+    word.add_argument(
+        "--sip", metavar="REALM", help="the one for SIP phones at this realm (the gateway's first domain)"
+    )
 
     reset = _name(_verb(verbs, "reset", "set what it is said to have sent", _reset))
     reset.add_argument(
@@ -207,9 +210,13 @@ def _remove(options: argparse.Namespace) -> int:
 
 
 def _password(options: argparse.Namespace) -> int:
-    settings = {"password": None if options.none else _asked()}
+    if options.sip:
+        settings = {"sip_secret": None if options.none else _asked(options.name, options.sip)}
+    else:
+        settings = {"password": None if options.none else _asked()}
     call(options, "account_set", kind=options.kind, name=options.name, settings=settings)
-    print(f"{printable(options.name)}: has {'no' if options.none else 'a new'} password")
+    what = "password for SIP" if options.sip else "password"
+    print(f"{printable(options.name)}: has {'no' if options.none else 'a new'} {what}")
     return DONE
 
 
@@ -251,7 +258,7 @@ def _read(words: list[str]) -> dict[str, Any]:
         name, equals, value = word.partition("=")
         if not equals or not name:
             raise Refusal(f"{word!r}: write NAME=VALUE, for example gateway=gsm1")
-        if name == "password":
+        if name in ("password", "sip_secret"):
             raise Refusal(
                 "a password on the command line can be read by others: smsd account password NAME asks for it"
             )
@@ -272,8 +279,9 @@ def _moment(text: str | None) -> int | None:
     raise Refusal(f'{text!r} is no time: write "2026-11-21 13:05", or never')
 
 
-def _asked() -> str:
-    """The hash of a password that was typed twice, or stands on standard input."""
+def _asked(user: str = "", realm: str = "") -> str:
+    """The hash of a password that was typed twice, or stands on standard input; with a realm, its secret for SIP."""
+    from smsd.core.digests import make_secret
     from smsd.core.passwords import hash_password
 
     if sys.stdin.isatty():
@@ -283,6 +291,6 @@ def _asked() -> str:
     else:
         first = sys.stdin.readline().rstrip("\r\n")
     try:
-        return hash_password(first)
+        return make_secret(user, realm, first) if realm else hash_password(first)
     except ValueError as error:
         raise Refusal(str(error)) from None

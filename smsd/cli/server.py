@@ -47,8 +47,12 @@ def add(commands: Any) -> None:
     password = commands.add_parser(
         "password",
         help="make the hash of a password for the configuration",
-        epilog="example:\n  smsd password",
+        epilog="examples:\n  smsd password\n  smsd password --sip ann --realm sip.example.org",
     )
+    password.add_argument(
+        "--sip", metavar="USER", help="a secret for SIP (sip_secret), which a hash cannot be; with --realm"
+    )
+    password.add_argument("--realm", help="the domain of the SIP gateway")
     password.set_defaults(run=_password)
 
     simulate = commands.add_parser(
@@ -169,7 +173,12 @@ def _reload(options: argparse.Namespace) -> int:
 
 def _password(options: argparse.Namespace) -> int:
     from smsd.core.accounts import hash_password
+    from smsd.core.digests import make_secret
 
+    if bool(options.sip) != bool(options.realm):
+        raise Refusal(
+            "a secret for SIP belongs to a user and a realm: smsd password --sip USER --realm REALM"
+        )
     if sys.stdin.isatty():
         first = getpass.getpass("password: ")
         if getpass.getpass("once more: ") != first:
@@ -177,7 +186,7 @@ def _password(options: argparse.Namespace) -> int:
     else:
         first = sys.stdin.readline().rstrip("\r\n")
     try:
-        print(hash_password(first))
+        print(make_secret(options.sip, options.realm, first) if options.sip else hash_password(first))
     except ValueError as error:
         raise Refusal(str(error)) from None
     return DONE

@@ -34,7 +34,8 @@ FIELDS = {
     kind: tuple(name for name in model.model_fields if name != NAMES[kind] and name not in FILE_ONLY)
     for kind, model in MODELS.items()
 }
-_LISTS = ("senders", "networks")
+_LISTS = ("senders", "networks", "jids")
+_SECRETS = {"password", "sip_secret"}
 _MOST_SAID = 20
 """Changes of one import that the log names."""
 
@@ -150,6 +151,7 @@ class Book:
         if "password" in said:
             password = settings.password.get_secret_value()
             said["password"] = "set" if is_hash(password) else "in clear" if password else ""
+            said["sip_secret"] = "set" if settings.sip_secret.get_secret_value() else ""
         told.update(said)
         if kind == "account":
             found = self._directory.find(name)
@@ -242,12 +244,18 @@ class Book:
         leaving = {(one.kind, one.name) for one in wishes if one.settings is None}
         now = self._store.now()
         changes = []
+        jids: dict[str, str] = {}
         for wish in wishes:
             text = None
             if wish.settings is None:
                 self._may_go(wish, leaving)
             else:
                 text = self._written(wish, coming)
+                for jid in json.loads(text).get("jids", ()):
+                    if jids.setdefault(jid, wish.name) != wish.name:
+                        raise InvalidValue(
+                            f"{jid} is a chat address of {jids[jid]} and {wish.name}: say whose"
+                        )
             changes.append(rows.Change(wish.kind, wish.name, text, now, wish.new))
         return tuple(changes)
 
@@ -291,8 +299,8 @@ class Book:
         settings = _validated(wish.kind, wish.name, fields)
         self._fits(wish, settings, coming)
         written = settings.model_dump(mode="json", include=fields.keys())
-        if "password" in written:
-            written["password"] = settings.password.get_secret_value()
+        for secret in _SECRETS & written.keys():
+            written[secret] = getattr(settings, secret).get_secret_value()
         return json.dumps(written, ensure_ascii=False, separators=(",", ":"))
 
     def _fits(self, wish: Wish, settings: Any, coming: Collection[tuple[str, str]]) -> None:
@@ -309,6 +317,10 @@ class Book:
         ):
             groups = ", ".join(self._directory.names("group"))
             raise InvalidValue(f"there is no account group {group!r}; allowed: {groups or 'none'}")
+        for jid in getattr(settings, "jids", ()):
+            owner = self._directory.of_jid(jid)
+            if owner not in (None, wish.name):
+                raise InvalidValue(f"{jid} belongs to the account {owner}: take it away there first")
         other = {"account": "policy", "policy": "account"}.get(wish.kind)
         if other is not None:
             name = wish.name.lower() if other == "policy" else self._directory.folded(wish.name)
@@ -338,7 +350,7 @@ def _validated(kind: str, name: str, fields: Mapping[str, Any]) -> Any:
     if not wrong["loc"]:
         raise InvalidValue(wrong["msg"].removeprefix("Value error, "))
     field, given = str(wrong["loc"][0]), wrong["input"]
-    shown = repr(given) if isinstance(given, str) and len(given) < 80 and field != "password" else "this"
+    shown = repr(given) if isinstance(given, str) and len(given) < 80 and field not in _SECRETS else "this"
     told, rule = words(wrong["type"], wrong, shown)
     described = model.model_fields[field].description
     rule = f"allowed: {described}" if described else rule

@@ -48,6 +48,7 @@ class Entry:
     networks: Networks = _EVERYWHERE
     demo: bool = False
     user: bool = False
+    sip_secret: str = field(default="", repr=False)
 
     def reachable_from(self, peer: str) -> bool:
         """Whether it may be used from this address."""
@@ -69,6 +70,7 @@ class Directory:
         self._users: dict[str, Entry] = {}
         self._folded: dict[str, str] = {}
         self._gone: dict[str, None] = {}
+        self._jids: dict[str, str] | None = None
 
     # -- where they come from
 
@@ -97,6 +99,7 @@ class Directory:
                 self._made.clear()
             self._made.pop(name, None)
         self._users.clear()
+        self._jids = None
         self._fold()
 
     def _change(self, sections: dict[str, dict[str, Any]], new: dict[str, dict[str, Any]]) -> None:
@@ -104,6 +107,7 @@ class Directory:
         sections.update(new)
         self._made.clear()
         self._users.clear()
+        self._jids = None
         for name in before:
             self._note(name, True)
         for name in new["account"].keys() & self._gone.keys():
@@ -136,6 +140,13 @@ class Directory:
             for kind in MODELS
             for name in sorted(file[kind].keys() & self._kept[kind].keys())
         ]
+        owners: dict[str, str] = {}
+        for name, settings in self._with_jids(file["account"]):
+            for jid in settings.jids:
+                if owners.setdefault(jid, name) != name:
+                    found.append(
+                        f"{jid} is a chat address of the accounts {owners[jid]!r} and {name!r}: remove one of them"
+                    )
         lower = {name.lower() for name in (*file["account"], *self._kept["account"])}
         return found + [
             f"{name!r} is a user of the policies and an account: remove one of them"
@@ -166,6 +177,22 @@ class Directory:
         if address_of(name) is not None:
             return Account(name, active=False, off=f"no policy lets {name} send: ask the administrator")
         return None
+
+    def of_jid(self, jid: str) -> str | None:
+        """The account whose settings name this chat address (bare, in small letters), None for nobody's."""
+        if self._jids is None:
+            named = self._with_jids(self._file["account"])
+            self._jids = {jid: name for name, settings in named for jid in settings.jids}
+        return self._jids.get(jid)
+
+    def _with_jids(self, file: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+        """The accounts that may have chat addresses: those of the store only where their text says so, which is quick."""
+        yield from file.items()
+        for name, text in self._kept["account"].items():
+            if '"jids"' in text and name not in file:
+                settings = self._read("account", name, text)
+                if settings is not None:
+                    yield name, settings
 
     @property
     def by_policy(self) -> bool:
@@ -230,6 +257,7 @@ class Directory:
             settings.password.get_secret_value(),
             Networks(settings.networks) if settings.networks else _EVERYWHERE,
             settings.demo or settings.user == "demo",
+            sip_secret=settings.sip_secret.get_secret_value(),
         )
 
     def _with_group(self, account: Account) -> Account:
@@ -295,7 +323,8 @@ class Directory:
             zone=self.zone,
         )
         password = own.password.get_secret_value() if own is not None else ""
-        return Entry(self._with_group(account), password, user=True)
+        sip_secret = own.sip_secret.get_secret_value() if own is not None else ""
+        return Entry(self._with_group(account), password, user=True, sip_secret=sip_secret)
 
 
 def _named(kind: str, settings: Iterable[Any]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from smsd.config.settings import ID, Section
+from smsd.core.digests import read_secret
 from smsd.core.networks import read_network
 from smsd.core.passwords import is_hash
 from smsd.policy import senders
@@ -20,6 +21,7 @@ KINDS = ("account", "group", "policy")
 _LOCAL = r"[^\s@:\x00-\x1f\x7f]{1,64}"
 _DOMAIN = r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?"
 _ADDRESS = re.compile(f"({_LOCAL})@({_DOMAIN})")
+_JID = re.compile(r"[^\s@/\"&'<>:\x00-\x1f\x7f]{1,255}@[^\s@/\"&'<>:\x00-\x1f\x7f]{1,255}")
 _WHO = re.compile(rf"\*|(?:{_LOCAL}@)?{_DOMAIN}")
 
 
@@ -36,11 +38,26 @@ def _senders(value: list[str]) -> list[str]:
         raise ValueError(str(error)) from None
 
 
+def bare_jid(text: str) -> str | None:
+    """A chat address as it is compared (no case); None when `text` is none, or names one of somebody's programs (`/phone`)."""
+    lower = text.strip().lower()
+    return lower if _JID.fullmatch(lower) else None
+
+
+def _sip_secret(value: SecretStr) -> SecretStr:
+    if value.get_secret_value():
+        read_secret(value.get_secret_value())
+    return value
+
+
 class AccountSettings(Section):
     """One entry of the section `accounts`."""
 
     user: str = Field(pattern=r"^[^\s:\x00-\x1f\x7f]{1,128}$", description="without blanks and colons")
     password: SecretStr = Field(default=SecretStr(""), description="the hash that `smsd password` prints")
+    sip_secret: SecretStr = Field(
+        default=SecretStr(""), description="for SIP: what `smsd password --sip USER --realm REALM` prints"
+    )
     active: bool = True
     description: str = ""
     gateway: str | None = Field(default=None, description="the id of the gateway that carries its messages")
@@ -55,6 +72,9 @@ class AccountSettings(Section):
     group: str | None = Field(default=None, description="the id of its account group")
     senders: list[str] = Field(
         default=[], max_length=100, description="what it may call itself: +393331234567, ACME, +3933*"
+    )
+    jids: list[str] = Field(
+        default=[], max_length=20, description="chat addresses (XMPP) that write for it: ann@example.org"
     )
     text: Text = "as_is"
     prepaid: bool = Field(default=False, description="yes or no; whether it pays before it sends")
@@ -75,6 +95,11 @@ class AccountSettings(Section):
         default=False, description="yes or no; yes lets these rules start programs, URLs and SQL"
     )
 
+    @field_validator("sip_secret")
+    @classmethod
+    def _read_secret(cls, value: SecretStr) -> SecretStr:
+        return _sip_secret(value)
+
     @field_validator("networks")
     @classmethod
     def _read_networks(cls, value: list[str]) -> list[str]:
@@ -86,6 +111,19 @@ class AccountSettings(Section):
     @classmethod
     def _read_senders(cls, value: list[str]) -> list[str]:
         return _senders(value)
+
+    @field_validator("jids")
+    @classmethod
+    def _read_jids(cls, value: list[str]) -> list[str]:
+        found = []
+        for text in value:
+            jid = bare_jid(text)
+            if jid is None:
+                raise ValueError(
+                    f"{text[:80]!r} is no chat address: write ann@example.org, with nothing behind it"
+                )
+            found.append(jid)
+        return found
 
     @model_validator(mode="after")
     def _password_fits(self) -> AccountSettings:
@@ -124,6 +162,10 @@ class PolicySettings(Section):
     password: SecretStr = Field(
         default=SecretStr(""), description="of one user: the hash that `smsd password` prints"
     )
+    sip_secret: SecretStr = Field(
+        default=SecretStr(""),
+        description="of one user, for SIP: what `smsd password --sip USER --realm REALM` prints",
+    )
     description: str = ""
     gateway: str | None = Field(default=None, description="the id of the gateway that carries their messages")
     expires: datetime.date | None = Field(default=None, description="the last day: 2027-12-31")
@@ -149,6 +191,11 @@ class PolicySettings(Section):
         default=None, ge=0, le=255, description="0 to 255; a text of more SMS is refused (0: any)"
     )
 
+    @field_validator("sip_secret")
+    @classmethod
+    def _read_secret(cls, value: SecretStr) -> SecretStr:
+        return _sip_secret(value)
+
     @field_validator("who")
     @classmethod
     def _read_who(cls, value: str) -> str:
@@ -168,7 +215,7 @@ class PolicySettings(Section):
     def _of_one_user(self) -> PolicySettings:
         password = self.password.get_secret_value()
         if "@" not in self.who:
-            for name in ("password", "phone", "email"):
+            for name in ("password", "sip_secret", "phone", "email"):
                 if getattr(self, name) not in (None, SecretStr("")):
                     raise ValueError(f"{name} belongs to one user, and {self.who} is not one")
         if password and not is_hash(password):
