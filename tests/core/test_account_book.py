@@ -115,6 +115,18 @@ class Changing(BookCase):
         self.assertEqual(self.rows(), {})
         self.assertIn("there is no account 'ann': smsd account list", self.refused("account", name="ann"))
 
+    def test_a_chat_address_has_one_owner(self) -> None:
+        told = self.add("ann", jids="Ann@Example.org, ann@home.example")
+        self.assertEqual(told["jids"], ["ann@example.org", "ann@home.example"])
+        refused = "ann@example.org belongs to the account ann: take it away there first"
+        self.assertEqual(
+            self.refused("account_add", name="bob", settings={"password": HASH, "jids": ["ANN@example.org"]}),
+            refused,
+        )
+        self.call("account_set", name="ann", settings={"jids": ["ann@home.example", "ann@example.org"]})
+        self.call("account_set", name="ann", settings={"jids": None})
+        self.assertEqual(self.add("bob", jids="ann@example.org")["jids"], ["ann@example.org"])
+
     def test_no_answer_has_a_hash(self) -> None:
         answers = [
             self.add("ann"),
@@ -273,6 +285,14 @@ class Changing(BookCase):
         self.assertRaises(InvalidValue, change, Wish("group", "staff", None))
         change(*(Wish("account", f"user{n}", None) for n in range(50)), Wish("group", "staff", None))
         self.assertEqual(self.rows(), {})
+
+    def test_two_new_ones_have_no_chat_address_in_common(self) -> None:
+        wishes = [
+            Wish("account", name, {"password": HASH, "jids": ["ann@example.org"]}, new=True)
+            for name in ("ann", "bob")
+        ]
+        error = self.assertRaises(InvalidValue, self.book.checked, wishes)
+        self.assertEqual(str(error), "ann@example.org is a chat address of ann and bob: say whose")
 
     def test_of_two_at_once_the_second_sees_the_first(self) -> None:
         both = [
