@@ -58,22 +58,23 @@ class Asking:
         self._under_way.discard(found)
         return result
 
+    def serves(self, name: str) -> bool:
+        """Whether the user is of one of its domains."""
+        return not self._settings.domains or name.rpartition("@")[2] in self._settings.domains
+
     def stop(self) -> None:
         """Give up what is under way."""
         for found in list(self._under_way):
             found.cancel()
 
     async def _check(self, name: str, password: str, peer: str) -> bool:
-        local, _, domain = name.rpartition("@")
-        if self._settings.domains and domain not in self._settings.domains:
-            return False
         if (
             not password or "\0" in password
         ):  # some servers take no password for a wish to stay unknown, and say yes
             return False
         if self._clock.seconds() < self._rest_until or len(self._turns.waiting) >= MOST_WAITING:
             raise Denied(Reason.SLOW_DOWN, LATER)
-        login = local if self._settings.login == "local" else name
+        login = name.rpartition("@")[0] if self._settings.login == "local" else name
         asked = Deferred.fromCoroutine(self._in_turn(login, password, peer))
         try:
             right = await asked.addTimeout(self._settings.seconds, self._clock)

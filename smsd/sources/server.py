@@ -62,7 +62,10 @@ class Connecting:
 def _reason(error: Exception) -> str:
     if isinstance(error, DNSLookupError):
         return "its name is not known"
-    return getattr(error, "strerror", None) or type(error).__name__
+    said = (
+        getattr(error, "strerror", None) or str(error).partition(":")[0].rstrip(".") or type(error).__name__
+    )
+    return said[:1].lower() + said[1:]
 
 
 def source(settings: ServerSettings, reactor: Any, talk: Talk) -> Asking:

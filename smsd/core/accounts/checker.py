@@ -68,7 +68,8 @@ class Source(Protocol):
         """Give up what is under way, for good."""
 
     def check(self, name: str, password: str, peer: str) -> Deferred[bool]:
-        """Whether this is the user's password; `peer` is the address that he logs in from. Fails with `Denied` (SLOW_DOWN) when that cannot be known now."""
+        """Whether this is the user's password; `peer` is the address that he logs in from. Fails with `Denied` (SLOW_DOWN) when
+        that cannot be known now."""
 
 
 def _stranger() -> Denied:
@@ -227,13 +228,15 @@ class Accounts:
                 self._verifier.remember(mark, right)
                 return self._found(right, name, entry, peer)
             hashed = entry.password
-        elif entry is not None and entry.user and len(password) <= LONGEST:
-            if any(source.serves(name) for source in self._sources):
-                return Deferred.fromCoroutine(self._ask_sources(name, entry, mark, password, peer))
+        elif entry is not None and entry.user and len(password) <= LONGEST and self._asked_for(name):
+            return Deferred.fromCoroutine(self._ask_sources(name, entry, mark, password, peer))
         verified = self._verifier.verify(mark, hashed, password)
         return verified.addCallbacks(
             lambda right: self._found(right and hashed is not NOBODY, name, entry, peer), _busy
         )
+
+    def _asked_for(self, name: str) -> bool:
+        return any(source.serves(name) for source in self._sources)
 
     async def _ask_sources(self, name: str, entry: Entry, mark: bytes, password: str, peer: str) -> str:
         sources, away = self._sources, None
