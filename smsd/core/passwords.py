@@ -25,6 +25,8 @@ MOST = 16384
 """Answers remembered; the oldest go first."""
 MOST_PENDING = 100
 """Verifications waiting for a thread; each takes some 50 ms of a core."""
+MOST_ASKED = 500
+"""Questions to somebody outside that wait for an answer."""
 LONGEST = 1024
 """Characters of a password."""
 _THREADS = 2
@@ -34,6 +36,8 @@ _MOST_WORK = 1 << 22
 """… that times its rounds, and"""
 _MOST_LANES = 64
 """its lanes: a login is no way to stop a machine."""
+
+_Pending = dict[bytes, list[Deferred[bool]]]
 
 _HASHER = PasswordHasher(time_cost=2, memory_cost=19456, parallelism=1, type=Type.ID)
 NOBODY = "$argon2id$v=19$m=19456,t=2,p=1$Ie1Pce7C3l96PsbrhN3CyQ$k0maEWm7tsYh/1C9I9HHzlyFsNu08tYe1LRr4KYf3bI"
@@ -88,7 +92,8 @@ class Verifier:
         self._pool: ThreadPool | None = None
         self._key = os.urandom(32)
         self._known: dict[bytes, tuple[bool, float]] = {}
-        self._pending: dict[bytes, list[Deferred[bool]]] = {}
+        self._pending: _Pending = {}
+        self._asked: _Pending = {}
 
     def mark(self, name: str, password: str, hashed: str = "") -> bytes:
         """What the pair is remembered under, as long as the account has this hash. UnicodeEncodeError for what is no text."""
@@ -107,25 +112,34 @@ class Verifier:
 
     def verify(self, mark: bytes, hashed: str, password: str) -> Deferred[bool]:
         """Fires with whether they match; fails with TooBusy."""
+        return self._once(self._pending, MOST_PENDING, mark, lambda: self._run(matches, hashed, password))
+
+    def ask(self, mark: bytes, find_out: Callable[[], Deferred[bool]]) -> Deferred[bool]:
+        """The same for what somebody outside knows: `find_out` asks him, and may fail."""
+        return self._once(self._asked, MOST_ASKED, mark, find_out)
+
+    def _once(
+        self, pending: _Pending, most: int, mark: bytes, find_out: Callable[[], Deferred[bool]]
+    ) -> Deferred[bool]:
         known = self.known(mark)
         if known is not None:
             return succeed(known)
-        waiting = self._pending.get(mark)
+        waiting = pending.get(mark)
         answer: Deferred[bool] = Deferred()
         if waiting is not None:
             waiting.append(answer)
             return answer
-        if len(self._pending) >= MOST_PENDING:
+        if len(pending) >= most:
             answer.errback(TooBusy())
             return answer
-        waiting = self._pending[mark] = [answer]
-        self._run(matches, hashed, password).addBoth(self._found, mark, waiting)
+        waiting = pending[mark] = [answer]
+        find_out().addBoth(self._found, mark, waiting, pending)
         return answer
 
-    def _found(self, result: Any, mark: bytes, waiting: list[Deferred[bool]]) -> None:
-        current = self._pending.get(mark) is waiting
+    def _found(self, result: Any, mark: bytes, waiting: list[Deferred[bool]], pending: _Pending) -> None:
+        current = pending.get(mark) is waiting
         if current:
-            del self._pending[mark]
+            del pending[mark]
         if current and isinstance(result, bool):
             self.remember(mark, result)
         for answer in waiting:
@@ -140,7 +154,8 @@ class Verifier:
     def forget(self) -> None:
         """Nothing that was found out, or is just being found out, is remembered any more."""
         self._known.clear()
-        self._pending = {}
+        self._pending.clear()
+        self._asked.clear()
 
     def stop(self) -> None:
         """End the threads; waits for those at work."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from twisted.internet.defer import CancelledError, Deferred, DeferredSemaphore, TimeoutError
+from twisted.internet.defer import CancelledError, Deferred, DeferredSemaphore
 from twisted.logger import Logger
 
 from smsd.core.accounts import Denied
@@ -76,18 +76,23 @@ class Asking:
             raise Denied(Reason.SLOW_DOWN, LATER)
         login = name.rpartition("@")[0] if self._settings.login == "local" else name
         asked = Deferred.fromCoroutine(self._in_turn(login, password, peer))
+        limit = self._clock.callLater(self._settings.seconds, asked.cancel)
         try:
-            right = await asked.addTimeout(self._settings.seconds, self._clock)
-        except TimeoutError:
-            self._note(f"has not answered within {self._settings.seconds:g} s")
-            raise Denied(Reason.SLOW_DOWN, LATER) from None
-        except CancelledError:
-            raise Denied(Reason.SLOW_DOWN, LATER) from None
+            right = await asked
         except Unknown as unknown:
             self._note(str(unknown))
             if isinstance(unknown, Away):
                 self._rest_until = self._clock.seconds() + REST
             raise Denied(Reason.SLOW_DOWN, LATER) from None
+        except CancelledError:
+            self._note(f"has not answered within {self._settings.seconds:g} s")
+            raise Denied(Reason.SLOW_DOWN, LATER) from None
+        except Exception:
+            self.log.failure("password source {source} is broken", source=self.name)
+            raise Denied(Reason.SLOW_DOWN, LATER) from None
+        finally:
+            if limit.active():
+                limit.cancel()
         if self._trouble:
             self._trouble = ""
             self.log.info("password source {source} answers again", source=self.name)

@@ -71,4 +71,6 @@ async def talk(there: Conversation, login: str, password: str, peer: str) -> boo
 def make(settings: Settings, context: SourceContext) -> Asking:
     """The source for one section of the configuration."""
     endpoint = UNIXClientEndpoint(context.reactor, settings.socket, timeout=settings.seconds)
-    return Asking(settings, context.reactor, Connecting(endpoint, talk, context.reactor).ask)
+    return Asking(
+        settings, context.reactor, Connecting(endpoint, talk, context.reactor, settings.seconds).ask
+    )

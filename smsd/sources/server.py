@@ -7,7 +7,7 @@ from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.endpoints import HostnameEndpoint
-from twisted.internet.error import ConnectError, DNSLookupError
+from twisted.internet.error import ConnectError, ConnectingCancelledError, DNSLookupError, TimeoutError
 from twisted.internet.protocol import Factory
 
 from smsd.core.networks import read_address
@@ -21,22 +21,24 @@ his guesses as his, and not as ours."""
 
 
 class Connecting:
-    """Connects to `endpoint`, and lets `talk` ask there. `tls`: begin with it."""
+    """Connects to `endpoint`, and lets `talk` ask there, within some `patience` (seconds). `tls`: begin with it."""
 
-    def __init__(self, endpoint: Any, talk: Talk, clock: Any, tls: Any = None) -> None:
+    def __init__(self, endpoint: Any, talk: Talk, clock: Any, patience: float, tls: Any = None) -> None:
         self._clock = clock
+        self._patience = patience
         self._endpoint = endpoint
         self._talk = talk
         self._tls = tls
 
     async def ask(self, login: str, password: str, peer: str) -> bool:
         """One question. Whatever happens, the connection is over afterwards."""
+        began = self._clock.seconds()
         try:
             conversation = await self._connect()
+        except (CancelledError, ConnectingCancelledError, TimeoutError):
+            raise self._silent(began, "cannot be reached: it does not answer") from None
         except (ConnectError, DNSLookupError, OSError) as error:
             raise Away(f"cannot be reached: {_reason(error)}") from None
-        except CancelledError:
-            raise Away("cannot be reached: it does not answer") from None
         try:
             if self._tls is not None:
                 conversation.start_tls(self._tls)
@@ -48,9 +50,13 @@ class Connecting:
         except CancelledError:
             if conversation.asked:
                 raise
-            raise Away("accepts connections and then keeps silent, or is too slow") from None
+            raise self._silent(began, "accepts connections and then keeps silent, or is too slow") from None
         finally:
             conversation.end("is over")
+
+    def _silent(self, began: float, why: str) -> Unknown:
+        """Its own fault, or there was not enough time left."""
+        return (Away if self._clock.seconds() - began >= self._patience / 2 else Unknown)(why)
 
     def _connect(self) -> Deferred[Conversation]:
         factory = Factory.forProtocol(lambda: Conversation(self._clock))
@@ -73,7 +79,7 @@ def source(settings: ServerSettings, reactor: Any, talk: Talk) -> Asking:
     options = settings.tls_options()
     first = options if settings.security == "tls" else None
     endpoint = HostnameEndpoint(reactor, settings.host, settings.effective_port, timeout=settings.seconds)
-    return Asking(settings, reactor, Connecting(endpoint, talk, reactor, first).ask)
+    return Asking(settings, reactor, Connecting(endpoint, talk, reactor, settings.seconds, first).ask)
 
 
 def shown(said: str) -> str:

@@ -229,7 +229,10 @@ class Accounts:
                 return self._found(right, name, entry, peer)
             hashed = entry.password
         elif entry is not None and entry.user and len(password) <= LONGEST and self._asked_for(name):
-            return Deferred.fromCoroutine(self._ask_sources(name, entry, mark, password, peer))
+            asked = self._verifier.ask(
+                mark, lambda: Deferred.fromCoroutine(self._ask_sources(name, password, peer))
+            )
+            return asked.addCallbacks(self._found, _busy, callbackArgs=(name, entry, peer))
         verified = self._verifier.verify(mark, hashed, password)
         return verified.addCallbacks(
             lambda right: self._found(right and hashed is not NOBODY, name, entry, peer), _busy
@@ -238,7 +241,7 @@ class Accounts:
     def _asked_for(self, name: str) -> bool:
         return any(source.serves(name) for source in self._sources)
 
-    async def _ask_sources(self, name: str, entry: Entry, mark: bytes, password: str, peer: str) -> str:
+    async def _ask_sources(self, name: str, password: str, peer: str) -> bool:
         sources, away = self._sources, None
         right = wrong = False
         for source in sources:
@@ -257,8 +260,7 @@ class Accounts:
             if wrong:  # else whoever guesses could do so undisturbed while one of them is away
                 self.guessing.failed(peer, name, self._reactor.seconds())
             raise away
-        self._verifier.remember(mark, right)
-        return self._found(right, name, entry, peer)
+        return right
 
     def _found(self, right: bool, name: str, entry: Entry | None, peer: str) -> str:
         """A fresh answer: failures count."""
