@@ -99,8 +99,11 @@ class Asking:
         return right
 
     async def _in_turn(self, login: str, password: str, peer: str) -> bool:
+        since = self._clock.seconds()
         await self._turns.acquire()
         try:
+            if self._clock.seconds() - since > self._settings.seconds / 2:
+                raise Unknown("is asked more than it can answer")
             return await self._ask(login, password, peer)
         finally:
             self._turns.release()

@@ -15,6 +15,7 @@ from smsd.sources.asking import Asking, Away
 from smsd.sources.conversation import Conversation, Unknown
 from smsd.sources.settings import ServerSettings
 
+SILENT = "cannot be reached: it does not answer"
 Talk = Callable[[Conversation, str, str, str], Awaitable[bool]]
 """Asks in a conversation for login and password. The last one is the address that somebody logs in from: the server should count
 his guesses as his, and not as ours."""
@@ -36,8 +37,11 @@ class Connecting:
         try:
             conversation = await self._connect()
         except (CancelledError, ConnectingCancelledError, TimeoutError):
-            raise self._silent(began, "cannot be reached: it does not answer") from None
-        except (ConnectError, DNSLookupError, OSError) as error:
+            raise Away(SILENT) from None
+        except DNSLookupError:  # which is also what comes of giving up
+            late = self._clock.seconds() - began >= self._patience / 2
+            raise Away(SILENT if late else "cannot be reached: its name is not known") from None
+        except (ConnectError, OSError) as error:
             raise Away(f"cannot be reached: {_reason(error)}") from None
         try:
             if self._tls is not None:
@@ -50,13 +54,9 @@ class Connecting:
         except CancelledError:
             if conversation.asked:
                 raise
-            raise self._silent(began, "accepts connections and then keeps silent, or is too slow") from None
+            raise Away("accepts connections and then keeps silent, or is too slow") from None
         finally:
             conversation.end("is over")
-
-    def _silent(self, began: float, why: str) -> Unknown:
-        """Its own fault, or there was not enough time left."""
-        return (Away if self._clock.seconds() - began >= self._patience / 2 else Unknown)(why)
 
     def _connect(self) -> Deferred[Conversation]:
         factory = Factory.forProtocol(lambda: Conversation(self._clock))
@@ -66,8 +66,6 @@ class Connecting:
 
 
 def _reason(error: Exception) -> str:
-    if isinstance(error, DNSLookupError):
-        return "its name is not known"
     said = (
         getattr(error, "strerror", None) or str(error).partition(":")[0].rstrip(".") or type(error).__name__
     )
