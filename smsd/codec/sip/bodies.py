@@ -8,7 +8,9 @@ from smsd.codec.sip.messages import Request, Response
 from smsd.codec.sip.uri import Pairs
 from smsd.values.frozen import frozen
 
-ACCEPT = "text/plain, text/html, message/cpim, message/imdn+xml, application/im-iscomposing+xml, multipart/mixed"
+ACCEPT = (
+    "text/plain, text/html, message/cpim, message/imdn+xml, application/im-iscomposing+xml, multipart/mixed"
+)
 
 
 @frozen

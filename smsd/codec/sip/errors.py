@@ -16,7 +16,11 @@ class Malformed(DecodeError):
     and CSeq could be read); None: drop it silently, or, when the request itself is at hand (bodies, digest), answer that."""
 
     def __init__(
-        self, text: str, status: int = 400, request: Request | None = None, headers: tuple[tuple[str, str], ...] = ()
+        self,
+        text: str,
+        status: int = 400,
+        request: Request | None = None,
+        headers: tuple[tuple[str, str], ...] = (),
     ) -> None:
         super().__init__(text)
         self.status = status

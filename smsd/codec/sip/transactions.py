@@ -80,7 +80,12 @@ class Transactions:
     completed ones are forgotten, and if there are none, new requests are answered 503."""
 
     def __init__(
-        self, secret: bytes, timers: Timers = Timers(), limits: Limits = Limits(), most: int = 40_000, server: str = ""
+        self,
+        secret: bytes,
+        timers: Timers = Timers(),
+        limits: Limits = Limits(),
+        most: int = 40_000,
+        server: str = "",
     ) -> None:
         raise NotImplementedError
 
