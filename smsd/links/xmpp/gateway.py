@@ -1,22 +1,42 @@
-"""The life of a link to a chat server: a gateway for `xmpp:` addresses, and a door for what people write to phones."""
+"""The life of a link to a chat server: a gateway for `xmpp:` addresses, and a door for what people write to phones.
+
+Owns what the queue hears: it may carry while at least one domain is connected. A piece counts as taken when the server has
+returned a ping that followed it (see `component`); when the connection ends before, nobody knows, and it is said so.
+"""
 
 from __future__ import annotations
 
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred, fail
+from twisted.internet.defer import Deferred, DeferredList, fail, succeed
+from twisted.internet.endpoints import clientFromString
+from twisted.logger import Logger
+from twisted.python.failure import Failure as TwistedFailure
+from twisted.words.xish.domish import Element
 from zope.interface import implementer
 
+from smsd.codec.jid import Jid
 from smsd.interfaces import Abilities, GatewayContext, IFrontend, IGateway
+from smsd.links.xmpp.component import Component, Lost
+from smsd.links.xmpp.incoming import Incoming
 from smsd.links.xmpp.link import Link
+from smsd.links.xmpp.outgoing import made
 from smsd.links.xmpp.people import People
 from smsd.links.xmpp.services import Services
 from smsd.links.xmpp.settings import Settings
+from smsd.links.xmpp.stanzas import STANZA_ERRORS, child, children, error, text_of
 from smsd.values.delivery import Accepted, Failure, Kind, Piece, Scope
+from smsd.values.errors import InvalidValue
+
+DOWN_WAIT = 30.0
+"""Seconds until a piece for a domain that is not connected, while others are, is looked at again."""
+_LATER = ("remote-server-not-found", "remote-server-timeout", "recipient-unavailable", "resource-constraint")
 
 
 @implementer(IGateway, IFrontend)
 class XmppGateway(Service):
     """One chat server."""
+
+    log = Logger()
 
     def __init__(self, settings: Settings, context: GatewayContext) -> None:
         self.name = settings.id
@@ -24,12 +44,188 @@ class XmppGateway(Service):
         self.link = Link(settings, context)
         self.people = People(self.link)
         self.services = Services(self.link, self.people)
+        self.incoming = Incoming(self.link, self.people, self._flow)
+        self._context = context
+        self._slots = settings.slots
+        self._full, self._most = False, settings.most_waiting
+        self._on_wire: dict[str, Failure | None] = {}  # ids of stanzas not yet confirmed, and what came back
+        self._idle: Deferred[None] | None = None
+        for domain, component in zip(self.link.domains, settings.components, strict=True):
+            self.link.components[domain.name] = Component(
+                domain,
+                component.secret.get_secret_value(),
+                clientFromString(context.reactor, settings.server),
+                context.reactor,
+                self,
+            )
 
     @property
     def status(self) -> str:
         """Which domains are connected, and why others are not."""
-        return "not started"
+        said = [f"{one.domain}: {one.trouble or 'connected'}" for one in self._components()]
+        return "; ".join(said) + (f"; {self.incoming.busy} messages are worked on" if self._full else "")
+
+    def startService(self) -> None:
+        """Learn who is registered, then connect."""
+        super().startService()
+        self.people.start().addCallbacks(self._start, self._not_started)
+
+    def _start(self, _: object) -> None:
+        if self.running:
+            for component in self._components():
+                component.start()
+
+    def _not_started(self, failure: TwistedFailure) -> None:
+        self.log.failure("{link}: it is not known who has registered", failure, link=self.name)
+        self._start(None)
+
+    def reloaded(self) -> None:
+        """The configuration was read again and this link is as it was: what has been given up is tried again."""
+        for component in self._components():
+            component.again()
+
+    def stopService(self) -> Deferred[None]:
+        """Read nothing more; fires when what people wrote is handed in, and the streams are closed."""
+        super().stopService()
+        for component in self._components():
+            component.pause()
+        self._idle = Deferred()
+        waiting = self._idle
+        self._flow()
+        return waiting.addCallback(
+            lambda _: DeferredList([one.stop() for one in self._components()])
+        ).addCallback(lambda _: None)
+
+    def _components(self) -> list[Component]:
+        return list(self.link.components.values())
+
+    # -- out
 
     def send(self, piece: Piece) -> Deferred[Accepted]:
         """See `IGateway`."""
-        return fail(Failure(Kind.TEMPORARY, "not connected", scope=Scope.GATEWAY))
+        now = int(self._context.reactor.seconds() * 1000)
+        try:
+            domain, stanzas = made(piece, self.link.domains, now, self.link.settings.subject != "ignore")
+        except Failure as failure:
+            return fail(failure)
+        if not stanzas:
+            return succeed(Accepted())
+        component: Component = self.link.components[domain.name]
+        if not component.up:
+            others = any(one.up for one in self._components())
+            reason = f"{domain} is not connected: {component.trouble}"
+            return fail(
+                Failure(Kind.TEMPORARY, reason, retry_after=DOWN_WAIT)
+                if others
+                else Failure(Kind.TEMPORARY, reason, scope=Scope.GATEWAY)
+            )
+        identity = stanzas[0]["id"]
+        self._on_wire[identity] = None
+        for one in stanzas:
+            if not component.send(one):
+                self._on_wire.pop(identity)
+                return fail(Failure(Kind.PERMANENT, "it cannot be written as XML", status="5.6.0"))
+        confirming: Deferred[None] = component.confirmed()
+        return confirming.addCallbacks(
+            self._confirmed, self._lost, (identity, domain.name), {}, (identity, domain.name), {}
+        )
+
+    def _confirmed(self, _: None, identity: str, domain: str) -> Accepted:
+        bounced = self._on_wire.pop(identity, None)
+        if bounced is not None:
+            raise bounced
+        return Accepted()
+
+    def _lost(self, failure: TwistedFailure, identity: str, domain: str) -> Accepted:
+        lost = failure.value
+        if not isinstance(lost, Lost):
+            failure.raiseException()
+            raise AssertionError
+        self._on_wire.pop(identity, None)
+        raise Failure(
+            Kind.UNKNOWN,
+            f"{domain}: {lost.reason}; the chat server may have taken it before",
+            scope=Scope.GATEWAY,
+            maybe_sent=True,
+        )
+
+    # -- what components tell (see `Hears`)
+
+    def opened(self, component: Component) -> None:
+        """See `Hears`."""
+        if self._full:
+            component.pause()
+        self._context.outlet.opened(self._slots)
+        self._guarded(component, None, self.services.opened, component.domain)
+
+    def closed(self, component: Component) -> None:
+        """See `Hears`."""
+        if not any(one.up for one in self._components()):
+            self._context.outlet.closed(component.trouble)
+
+    def stanza(self, component: Component, element: Element) -> None:
+        """See `Hears`."""
+        try:
+            Jid.parse(element.getAttribute("from", ""))
+            to = Jid.parse(element.getAttribute("to", ""))
+        except InvalidValue as invalid:
+            self.log.info("{domain}: a stanza is dropped: {why}", domain=component.domain.name, why=invalid)
+            return
+        if to.domain != component.domain.name:
+            self.log.info(
+                "{domain}: a stanza for {to} is dropped", domain=component.domain.name, to=to.domain
+            )
+        elif element.name == "message" and element.getAttribute("type") == "error":
+            self._bounced(component, element)
+        elif element.name == "message":
+            self._guarded(component, element, self.incoming.message, component.domain, element)
+        elif element.name == "iq":
+            self._guarded(component, element, self.services.iq, component.domain, element)
+        elif element.name == "presence":
+            self._guarded(component, element, self.services.presence, component.domain, element)
+
+    def _guarded(self, component: Component, element: Element | None, call: object, *args: object) -> None:
+        """Nothing that comes in ends the stream."""
+        try:
+            call(*args)  # type: ignore[operator]
+        except Exception:
+            self.log.failure("{domain}: a stanza could not be handled", domain=component.domain.name)
+            if element is not None and (
+                element.name == "message" or element.getAttribute("type") in ("get", "set")
+            ):
+                component.send(
+                    error(element, "internal-server-error", "wait", "something went wrong here: it is logged")
+                )
+
+    def _bounced(self, component: Component, element: Element) -> None:
+        """The chat server could not deliver what we wrote."""
+        identity, inside = element.getAttribute("id", ""), child(element, None, "error")
+        conditions = [] if inside is None else [one for one in children(inside) if one.uri == STANZA_ERRORS]
+        condition = next((one.name for one in conditions if one.name != "text"), "undefined-condition")
+        words = next((text_of(one) for one in conditions if one.name == "text"), "")
+        kind = "" if inside is None else inside.getAttribute("type", "")
+        reason = f"the chat server says {condition}" + (f": {words[:200]}" if words else "")
+        if identity in self._on_wire:
+            later = kind == "wait" or condition in _LATER
+            self._on_wire[identity] = (
+                Failure(Kind.TEMPORARY, reason) if later else Failure(Kind.PERMANENT, reason, status="5.1.1")
+            )
+        elif identity.startswith("smsd-"):
+            self.log.warn(
+                "{domain}: what was sent as {identity} has not arrived: {why}",
+                domain=component.domain.name, identity=identity[:100], why=reason,
+            )  # fmt: skip
+
+    def _flow(self) -> None:
+        """Read no more than can be worked on."""
+        busy = self.incoming.busy
+        if not self._full and busy >= self._most:
+            self._full = True
+            for component in self._components():
+                component.pause()
+        elif self._full and busy <= self._most // 2:
+            self._full = False
+            for component in self._components() if self.running else ():
+                component.resume()
+        if self._idle is not None and not busy and not self._idle.called:
+            self._idle.callback(None)

@@ -65,9 +65,7 @@ def answer(element: Element, kind: str = "") -> Element:
 
 def error(element: Element, condition: str, kind: str, text: str = "") -> Element:
     """The answer that refuses a stanza. `kind`: cancel, modify, auth, wait, continue."""
-    made = answer(element, "error")
-    _error(made, condition, kind, text)
-    return made
+    return refuse(answer(element, "error"), condition, kind, text)
 
 
 def refusal(element: Element, refused: Refused) -> Element:
@@ -76,12 +74,14 @@ def refusal(element: Element, refused: Refused) -> Element:
     return error(element, condition, kind, refused.text)
 
 
-def _error(made: Element, condition: str, kind: str, text: str) -> None:
+def refuse(made: Element, condition: str, kind: str, text: str = "") -> Element:
+    """The same stanza, with an error in it."""
     inside = made.addElement("error")
     inside["type"] = kind
     inside.addElement((STANZA_ERRORS, condition))
     if text:
         inside.addElement((STANZA_ERRORS, "text"), content=text)
+    return made
 
 
 def child(element: Element, uri: str | None, name: str) -> Any:

@@ -1,0 +1,134 @@
+"""The wire of one component (XEP-0114): the head, the handshake, stanzas, the end. Knows no time and never connects."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any, Protocol
+
+from twisted.internet.protocol import Protocol as Connection
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from twisted.words.xish.domish import Element
+
+from smsd.codec.xmltext import escaped
+from smsd.links.xmpp.parser import Broken, Parser
+from smsd.links.xmpp.stanzas import ACCEPT, children, text_of, write
+
+STREAMS = "http://etherx.jabber.org/streams"
+STREAM_ERRORS = "urn:ietf:params:xml:ns:xmpp-streams"
+
+
+class Owner(Protocol):
+    """What a stream tells."""
+
+    def authenticated(self) -> None:
+        """The server took the handshake."""
+
+    def heard(self) -> None:
+        """Something came; the server lives."""
+
+    def stanza(self, element: Element) -> None:
+        """A message, presence or iq."""
+
+    def ended(self, condition: str, text: str) -> None:
+        """The connection is gone; `condition` is the server's stream error, or ours, "" for none."""
+
+
+class Stream(Connection):
+    """One connection for one domain."""
+
+    log = Logger()
+
+    def __init__(self, domain: str, secret: str, owner: Owner) -> None:
+        self._domain = domain
+        self._secret = secret
+        self._owner = owner
+        self._parser = Parser(self._started, self._stanza, self._closed)
+        self._ready = False
+        self._over = False
+        self._why = ("", "")
+
+    def connectionMade(self) -> None:
+        """Begin: who we are."""
+        head = f'<stream:stream xmlns="{ACCEPT}" xmlns:stream="{STREAMS}" to="{escaped(self._domain)}">'
+        self._write(f'<?xml version="1.0"?>{head}')
+
+    def dataReceived(self, data: bytes) -> None:
+        """Read on, unless this stream is over."""
+        if self._over:
+            return
+        self._owner.heard()
+        try:
+            self._parser.feed(data)
+        except Broken as broken:
+            self._fail(broken.condition, broken.text)
+
+    def send(self, element: Element) -> None:
+        """Write one stanza; ValueError when it has a name that is none."""
+        self._write(write(element))
+
+    def close(self) -> None:
+        """Say good-bye; the connection ends when the server has, or the owner loses patience."""
+        if not self._over:
+            self._over = True
+            self._write("</stream:stream>")
+            self._transport.loseConnection()
+
+    def abort(self, text: str) -> None:
+        """End it now."""
+        self._over = True
+        self._why = self._why if self._why[0] else ("", text)
+        self._transport.abortConnection()
+
+    def connectionLost(self, reason: Failure = Failure(Exception())) -> None:  # noqa: B008
+        """Tell why."""
+        self._over = True
+        condition, text = self._why
+        self._owner.ended(condition, text or str(reason.value).strip() or "the connection ended")
+
+    @property
+    def _transport(self) -> Any:
+        return self.transport
+
+    def _write(self, text: str) -> None:
+        self._transport.write(text.encode("utf-8"))
+
+    def _started(self, attributes: dict[str, str]) -> None:
+        proof = hashlib.sha1(f"{attributes.get('id', '')}{self._secret}".encode()).hexdigest()
+        self._write(f"<handshake>{proof}</handshake>")
+
+    def _closed(self) -> None:
+        """The server closes its side."""
+        if not self._over:
+            self._why = self._why if self._why[0] else ("", "the server closed the stream")
+            self.close()
+
+    def _stanza(self, element: Element) -> None:
+        if self._over:
+            return
+        if element.uri == STREAMS and element.name == "error":
+            condition = next(
+                (one.name for one in children(element) if one.uri == STREAM_ERRORS and one.name != "text"),
+                "undefined-condition",
+            )
+            words = [text_of(one) for one in children(element) if one.name == "text"]
+            self._why = (condition, " ".join([condition, *words]).strip()[:300])
+            self.close()
+        elif not self._ready:
+            if element.name == "handshake":
+                self._ready = True
+                self._owner.authenticated()
+            else:
+                self._fail("not-authorized", "the server began before it took the handshake")
+        else:
+            self._owner.stanza(element)
+
+    def _fail(self, condition: str, text: str) -> None:
+        """Tell the server what is wrong with its stream, and end it."""
+        if not self._over:
+            self._over = True
+            self._why = ("", f"{condition}: {text}")
+            self._write(
+                f'<stream:error><{condition} xmlns="{STREAM_ERRORS}"/></stream:error></stream:stream>'
+            )
+            self._transport.loseConnection()
