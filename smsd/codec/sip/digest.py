@@ -1,30 +1,38 @@
-"""Digest authentication (RFC 7616, RFC 8760, RFC 3261 section 22): what a server asks for and how it judges what it gets.
+"""Digest authentication, a server's end (RFC 7616, RFC 8760, RFC 3261 section 22): what it asks for, and how it judges what it gets.
 
-Nothing is remembered: a nonce is its time and a seal over it. Only HA1 is needed, never a password.
+A nonce is its time, a number and a seal over both: nothing is remembered but the counts used. Only HA1 is needed, never a password.
 """
 
 from __future__ import annotations
 
 import enum
+import hashlib
+import hmac
+import re
 from collections.abc import Callable, Sequence
 
+from smsd.codec.sip.credentials import Digest, fields, line, response_of
+from smsd.codec.sip.credentials import ha1 as ha1
+from smsd.codec.sip.errors import Malformed
 from smsd.codec.sip.messages import Request
 from smsd.values.frozen import frozen
 
 ALGORITHMS = ("SHA-256", "MD5")
-"""The strongest first."""
+"""What is asked for, the strongest first (RFC 8760 section 2.3)."""
 
-
-def ha1(algorithm: str, user: str, realm: str, password: str) -> str:
-    """H(user:realm:password), in hexadecimal: what is stored instead of a password."""
-    raise NotImplementedError
+_NONCE = re.compile(r"([0-9a-f]{1,14})-([0-9a-f]{1,12})-([0-9a-f]{32})")
+_COUNT = re.compile(r"[0-9a-fA-F]{8}")
+_BARE = frozenset(("algorithm", "stale"))
+_WINDOW = 64
+_AHEAD = 2.0
+"""Seconds by which a nonce may seem to come from the future: the clock was set back a little."""
 
 
 class Outcome(enum.Enum):
     """What credentials are worth."""
 
     NONE = "none"  # there are none for this realm: challenge
-    STALE = "stale"  # right, but by a nonce that is too old: challenge with stale
+    STALE = "stale"  # right, but by a nonce that is too old or not ours: challenge with stale
     WRONG = "wrong"  # refuse (403) or challenge again
     REPLAYED = "replayed"  # the nonce count was used before: challenge with stale
     RIGHT = "right"
@@ -43,36 +51,128 @@ Secrets = Callable[[str, str], "str | None"]
 
 
 class NonceCounts:
-    """Which nonce counts were used: at most `most` nonces are remembered, the oldest go first."""
+    """Which nonce counts were used: at most `most` nonces are remembered, the oldest go first. Requests may overtake each other by
+    up to 63 counts."""
 
     def __init__(self, most: int = 10_000) -> None:
-        raise NotImplementedError
+        self._most = most
+        self._seen: dict[
+            str, tuple[int, int]
+        ] = {}  # the highest count, and a bit for each of the 64 up to it
 
     def fresh(self, nonce: str, count: int) -> bool:
         """Whether this count was not used before; it is now."""
-        raise NotImplementedError
+        highest, bits = self._seen.get(nonce, (0, 0))
+        if count > highest:
+            shift = count - highest
+            bits = (bits << shift if shift < _WINDOW else 0) & ((1 << _WINDOW) - 1) | 1
+            highest = count
+        else:
+            bit = 1 << highest - count if highest - count < _WINDOW else 0
+            if count <= 0 or not bit or bits & bit:
+                return False
+            bits |= bit
+        if nonce not in self._seen and len(self._seen) >= self._most:
+            del self._seen[next(iter(self._seen))]
+        self._seen[nonce] = highest, bits
+        return True
 
 
 class Challenger:
-    """Asks for credentials of one realm. `key`: random octets that seal nonces; `life`: seconds a nonce is good for. `proxy`: 407 with
-    Proxy-Authenticate instead of 401 with WWW-Authenticate."""
+    """Asks for credentials of one realm. `key`: random octets that seal nonces; `life`: seconds a nonce is good for. `proxy`: 407
+    with Proxy-Authenticate instead of 401 with WWW-Authenticate."""
 
     def __init__(
         self, realm: str, key: bytes, algorithms: Sequence[str] = ALGORITHMS, life: float = 300.0, proxy: bool = False,
         counts: NonceCounts | None = None,
     ) -> None:  # fmt: skip
-        raise NotImplementedError
-
-    status: int = 401
+        self.realm = realm
+        self.status = 407 if proxy else 401
+        self._asks, self._says = (
+            ("Proxy-Authenticate", "Proxy-Authorization") if proxy else ("WWW-Authenticate", "Authorization")
+        )
+        self._key = key
+        self._algorithms = tuple(algorithms)
+        self._life = life
+        self._counts = NonceCounts() if counts is None else counts
+        self._number = 0
 
     def challenge(self, now: float, stale: bool = False) -> tuple[tuple[str, str], ...]:
         """The headers, one per algorithm, for an answer with `status`. `now` in seconds since 1970."""
-        raise NotImplementedError
+        self._number += 1
+        begin = f"{int(now * 1000):x}-{self._number & 0xFFFFFFFFFFFF:x}"
+        nonce = f"{begin}-{self._seal(begin)}"
+        headers = []
+        for algorithm in self._algorithms:
+            pairs = {"realm": self.realm, "nonce": nonce, "algorithm": algorithm, "qop": "auth"}
+            if stale:
+                pairs["stale"] = "true"
+            headers.append((self._asks, line(pairs, _BARE)))
+        return tuple(headers)
 
     def claimed(self, request: Request) -> str:
         """The user named by the credentials for this realm, "" without any (so that secrets can be fetched before `judge`)."""
-        raise NotImplementedError
+        try:
+            return self._said(request).get("username", "")
+        except Malformed:
+            return ""
 
     def judge(self, request: Request, now: float, secrets: Secrets) -> Verdict:
-        """What the request's credentials are worth. Malformed (400) when they cannot be read."""
-        raise NotImplementedError
+        """What the request's credentials are worth. Malformed (400) when they cannot be read.
+
+        The address in them is not compared with the request's: proxies on the way rewrite that one.
+        """
+        said = self._said(request)
+        if not said:
+            return Verdict(Outcome.NONE)
+        user, algorithm, qop = (
+            said.get("username", ""),
+            said.get("algorithm", "MD5"),
+            said.get("qop", "").lower(),
+        )
+        algorithm = next((name for name in self._algorithms if name.upper() == algorithm.upper()), "")
+        if not user or not said.get("nonce") or not said.get("uri") or not said.get("response"):
+            raise Malformed("credentials lack username, nonce, uri or response")
+        if not algorithm or qop not in ("", "auth"):
+            return Verdict(Outcome.WRONG, user)
+        count = said.get("nc", "")
+        if qop and (_COUNT.fullmatch(count) is None or not said.get("cnonce")):
+            raise Malformed("credentials with qop need nc (8 digits) and cnonce")
+        secret = secrets(user, algorithm)
+        # Whoever is not known costs the same time as who is.
+        digest = Digest(
+            algorithm,
+            said["nonce"],
+            request.method,
+            said["uri"],
+            said.get("cnonce", ""),
+            count,
+            said.get("qop", ""),
+        )
+        expected = response_of(secret or "", digest).encode()
+        given = said["response"].lower().encode("utf-8", "surrogateescape")
+        if not hmac.compare_digest(expected, given) or secret is None:
+            return Verdict(Outcome.WRONG, user)
+        if not self._is_young(said["nonce"], now):
+            return Verdict(Outcome.STALE, user)
+        if qop and not self._counts.fresh(f"{said['nonce']} {user}", int(count, 16)):
+            return Verdict(Outcome.REPLAYED, user)
+        return Verdict(Outcome.RIGHT, user)
+
+    def _said(self, request: Request) -> dict[str, str]:
+        """The credentials for this realm, empty without."""
+        for value in request.all(self._says):
+            said = fields(value)
+            if said is not None and said.get("realm") == self.realm:
+                return said
+        return {}
+
+    def _seal(self, begin: str) -> str:
+        named = f"{begin}\0{self.realm}".encode("utf-8", "surrogateescape")
+        return hmac.new(self._key, named, hashlib.sha256).hexdigest()[:32]
+
+    def _is_young(self, nonce: str, now: float) -> bool:
+        found = _NONCE.fullmatch(nonce)
+        if found is None or not hmac.compare_digest(found[3], self._seal(f"{found[1]}-{found[2]}")):
+            return False
+        return -_AHEAD <= now - int(found[1], 16) / 1000 <= self._life
