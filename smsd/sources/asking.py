@@ -106,7 +106,7 @@ class Asking:
                 raise Unknown("is asked more than it can answer")
             return await self._ask(login, password, peer)
         finally:
-            self._turns.release()
+            self._clock.callLater(0, self._turns.release)  # the next one may be done at once: no end of calls
 
     def _note(self, why: str) -> None:
         """Once for each kind of trouble, not for each login."""
