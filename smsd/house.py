@@ -266,6 +266,7 @@ class House:
             "server_name": server.name,
             "domains": frozenset(server.domains),
             "gateways": nameable(configuration),
+            "sms_gateways": nameable(configuration, "sms"),
             "deliver_pins": pins,
             "country": server.country,
             "percent_logins": server.percent_logins,
@@ -427,9 +428,13 @@ def takers(configuration: Configuration) -> list[Any]:
     ]
 
 
-def nameable(configuration: Configuration) -> frozenset[str]:
-    """What may stand behind an @, or be a message's `id`: gateways and groups."""
-    gateways = (gateway.id for gateway in configuration.gateways if gateway.active)
+def nameable(configuration: Configuration, scheme: str = "") -> frozenset[str]:
+    """What may stand behind an @, or be a message's `id`: gateways (those of a scheme only) and groups."""
+    gateways = (
+        gateway.id
+        for gateway in configuration.gateways
+        if gateway.active and (not scheme or scheme in gateway.schemes)
+    )
     return frozenset((*gateways, *(group.id for group in configuration.groups)))
 
 

@@ -297,7 +297,8 @@ class SourceContext:
 @dataclass(frozen=True, slots=True)
 class FrontendContext:
     """What a door is given. `portal` logs in `smsd.core.credentials.Login` credentials and gives IAccount avatars;
-    `domains` are those whose local parts are phone numbers; `gateways` the ids that may be named after an @;
+    `domains` are those whose local parts are phone numbers; `gateways` the ids that may be named after an @, `sms_gateways`
+    those of them that texts to phones can be for;
     `deliver_pins` maps a gateway id to the PIN that `/sms/deliver.html` must show for it."""
 
     reactor: Any
@@ -307,6 +308,7 @@ class FrontendContext:
     server_name: str = "localhost"
     domains: frozenset[str] = frozenset()
     gateways: frozenset[str] = frozenset()
+    sms_gateways: frozenset[str] = frozenset()
     deliver_pins: dict[str, str] | None = None
     guessing: Any = None  # smsd.core.guessing.Guessing of the accounts, for secrets that are no account's
     country: str | None = None
