@@ -21,6 +21,8 @@ MOST_WAITING = 500
 """Questions that wait for their turn; `core.accounts` lets fewer of one address come."""
 REST = 3.0
 """Seconds in which one that cannot be reached is not asked again."""
+QUIET = 60.0
+"""Seconds in which the same trouble is not logged again."""
 LATER = "passwords of mail users cannot be checked just now: try again in a minute"
 
 
@@ -43,6 +45,8 @@ class Asking:
         self._ask = ask
         self._turns = DeferredSemaphore(settings.connections)
         self._trouble = ""
+        self._noted = 0.0
+        self._away = False
         self._rest_until = float("-inf")
         self._under_way: set[Deferred[bool]] = set()
 
@@ -82,6 +86,7 @@ class Asking:
         except Unknown as unknown:
             self._note(str(unknown))
             if isinstance(unknown, Away):
+                self._away = True
                 self._rest_until = self._clock.seconds() + REST
             raise Denied(Reason.SLOW_DOWN, LATER) from None
         except CancelledError:
@@ -93,8 +98,8 @@ class Asking:
         finally:
             if limit.active():
                 limit.cancel()
-        if self._trouble:
-            self._trouble = ""
+        if self._away:
+            self._away, self._trouble = False, ""
             self.log.info("password source {source} answers again", source=self.name)
         return right
 
@@ -109,7 +114,8 @@ class Asking:
             self._clock.callLater(0, self._turns.release)  # the next one may be done at once: no end of calls
 
     def _note(self, why: str) -> None:
-        """Once for each kind of trouble, not for each login."""
-        if why != self._trouble:
-            self._trouble = why
+        """Not for each login."""
+        now = self._clock.seconds()
+        if why != self._trouble or now - self._noted > QUIET:
+            self._trouble, self._noted = why, now
             self.log.warn("password source {source} {why}", source=self.name, why=why)
