@@ -33,6 +33,7 @@ STEADY = 60.0
 LEAVE = 5.0
 """Seconds that the server has to close its side."""
 PING = "urn:xmpp:ping"
+PINGS = "smsd-ping-"
 
 _HOPELESS = {
     "not-authorized": "the chat server does not take the secret of {domain}: correct `secret` of this component, or the chat"
@@ -60,7 +61,8 @@ class Hears(Protocol):
         """It is not any more, or cannot be; `component.trouble` says why."""
 
     def stanza(self, component: Component, element: Element) -> None:
-        """A stanza for the domain, other than the pings of this module."""
+        """A stanza, also for the other domains: ejabberd takes all that its configuration has for one listener for everybody's
+        who connects there. An iq whose id begins with `PINGS` is for `pinged` of the component that it comes from."""
 
 
 class Component:
@@ -241,10 +243,6 @@ class Component:
 
     def stanza(self, element: Element) -> None:
         """See `Owner`."""
-        if element.name == "iq" and element.getAttribute("id", "").startswith("smsd-ping-"):
-            if element.getAttribute("from") == self.domain.name and element["id"] == self._ping:
-                self._pinged()
-            return
         self._hears.stanza(self, element)
 
     def ended(self, condition: str, text: str) -> None:
@@ -272,7 +270,7 @@ class Component:
 
     def _send_ping(self) -> None:
         self._pings += 1
-        self._ping = f"smsd-ping-{self._pings}"
+        self._ping = f"{PINGS}{self._pings}"
         self._pinged_at = self._reactor.seconds()
         self._asked, self._written = self._written, []
         element = stanza("iq", sender=self.domain.name, to=self.domain.name, kind="get", id=self._ping)
@@ -281,8 +279,11 @@ class Component:
         self._stream.send(element)
         self._watch()
 
-    def _pinged(self) -> None:
-        self._ping = ""
+    def pinged(self, identity: str) -> None:
+        """A ping of this domain has come back, on whatever stream."""
+        if identity != self._ping:
+            return
+        self._ping, self._silent = "", False
         asked, self._asked = self._asked, []
         for done in asked:
             done.callback(None)

@@ -16,7 +16,7 @@ from zope.interface import implementer
 
 from smsd.codec.jid import Jid
 from smsd.interfaces import Abilities, GatewayContext, IFrontend, IGateway
-from smsd.links.xmpp.component import Component, Lost
+from smsd.links.xmpp.component import PINGS, Component, Lost
 from smsd.links.xmpp.incoming import Incoming
 from smsd.links.xmpp.link import Link
 from smsd.links.xmpp.outgoing import made
@@ -166,23 +166,29 @@ class XmppGateway(Service):
     def stanza(self, component: Component, element: Element) -> None:
         """See `Hears`."""
         try:
-            Jid.parse(element.getAttribute("from", ""))
+            sender = Jid.parse(element.getAttribute("from", ""))
             to = Jid.parse(element.getAttribute("to", ""))
         except InvalidValue as invalid:
             self.log.info("{domain}: a stanza is dropped: {why}", domain=component.domain.name, why=invalid)
             return
-        if to.domain != component.domain.name:
+        domain = self.link.domain(to.domain)
+        if domain is None:
             self.log.info(
                 "{domain}: a stanza for {to} is dropped", domain=component.domain.name, to=to.domain
             )
+            return
+        component = self.link.components[domain.name]
+        if element.name == "iq" and element.getAttribute("id", "").startswith(PINGS):
+            if sender.full == domain.name:
+                component.pinged(element["id"])
         elif element.name == "message" and element.getAttribute("type") == "error":
             self._bounced(component, element)
         elif element.name == "message":
-            self._guarded(component, element, self.incoming.message, component.domain, element)
+            self._guarded(component, element, self.incoming.message, domain, element)
         elif element.name == "iq":
-            self._guarded(component, element, self.services.iq, component.domain, element)
+            self._guarded(component, element, self.services.iq, domain, element)
         elif element.name == "presence":
-            self._guarded(component, element, self.services.presence, component.domain, element)
+            self._guarded(component, element, self.services.presence, domain, element)
 
     def _guarded(self, component: Component, element: Element | None, call: object, *args: object) -> None:
         """Nothing that comes in ends the stream."""
