@@ -1,4 +1,4 @@
-"""Digest authentication, a server's end (RFC 7616, RFC 8760, RFC 3261 section 22): what it asks for, and how it judges what it gets.
+"""Digest authentication, a server's end (RFC 7616, RFC 8760, RFC 3261 section 22): what it asks for, how it judges what it gets.
 
 A nonce is its time, a number and a seal over both: nothing is remembered but the counts used. Only HA1 is needed, never a password.
 """
