@@ -7,7 +7,7 @@ from typing import Any
 
 from smsd.config import accounts, endpoints, groups
 from smsd.config.positions import Document, KeyPath
-from smsd.config.settings import FileSettings
+from smsd.config.settings import FileSettings, LinkSettings
 from smsd.policy.rules.sendto import CHATS, read_chat
 from smsd.values.errors import InvalidValue
 
@@ -166,7 +166,8 @@ def _mail(document: Document, gateways: Entries, doors: Entries) -> None:
 
 def _warnings(file: FileSettings, found: dict[str, Entries]) -> list[str]:
     warnings = []
-    if not any(door.active for _, door in found["listeners"]):
+    links = [one for _, one in found["gateways"] if one.active and isinstance(one, LinkSettings)]
+    if not links and not any(door.active for _, door in found["listeners"]):
         warnings.append("no listener is active: nobody can hand in a message")
     users = {account.user for _, account in found["accounts"]}
     for _, door in found["listeners"]:
@@ -176,6 +177,8 @@ def _warnings(file: FileSettings, found: dict[str, Entries]) -> list[str]:
             warnings.append(
                 f"listener {door.id}: account {payer!r} is not in this file; only if the store has it, it pays"
             )
+    for link in links:
+        warnings += link.doubts()
     warnings += accounts.source_doubts(found)
     if not any(gateway.active for _, gateway in found["gateways"]):
         warnings.append("no gateway is active: messages will wait")

@@ -6,6 +6,8 @@ returned a ping that followed it (see `component`); when the connection ends bef
 
 from __future__ import annotations
 
+from typing import Any
+
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, DeferredList, fail, succeed
 from twisted.internet.endpoints import clientFromString
@@ -44,7 +46,7 @@ class XmppGateway(Service):
         self.link = Link(settings, context)
         self.people = People(self.link)
         self.services = Services(self.link, self.people)
-        self.incoming = Incoming(self.link, self.people, self._flow)
+        self.incoming = Incoming(self.link, self.people, self.services.command, self._flow)
         self._context = context
         self._slots = settings.slots
         self._full, self._most = False, settings.most_waiting
@@ -92,9 +94,15 @@ class XmppGateway(Service):
         self._idle = Deferred()
         waiting = self._idle
         self._flow()
-        return waiting.addCallback(
-            lambda _: DeferredList([one.stop() for one in self._components()])
-        ).addCallback(lambda _: None)
+        return waiting.addCallback(self._leave)
+
+    def _leave(self, _: None) -> Deferred[None]:
+        for component in self._components():
+            if component.up:
+                self._guarded(component, None, self.services.closing, component.domain)
+        self.services.stop()
+        leaving: Deferred[Any] = DeferredList([one.stop() for one in self._components()])
+        return leaving.addCallback(lambda _: None)
 
     def _components(self) -> list[Component]:
         return list(self.link.components.values())

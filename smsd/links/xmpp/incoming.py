@@ -41,13 +41,21 @@ NORMAL = "normal:"
 
 
 class Incoming:
-    """Takes message stanzas of one link. `changed` hears whenever the number that is under way changes."""
+    """Takes message stanzas of one link. `command` is asked what to say to who writes to a domain itself; `changed` hears
+    whenever the number that is under way changes."""
 
     log = Logger()
 
-    def __init__(self, link: Link, people: People, changed: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        link: Link,
+        people: People,
+        command: Callable[[Domain, Jid, str], str],
+        changed: Callable[[], None] = lambda: None,
+    ) -> None:
         self._link = link
         self._people = people
+        self._command = command
         self._changed = changed
         self._asking: dict[str, Deferred[Any]] = {}  # by writer: whose account is being looked for
         self.busy = 0
@@ -64,6 +72,10 @@ class Incoming:
             self._refuse(domain, element, Refused(Reason.BAD_REQUEST, str(invalid)))
             return
         if written is None:
+            return
+        if not written.wanted:
+            if written.sender.node:  # two programs would talk to each other without end
+                self._tell(domain, written.sender, self._command(domain, written.sender, written.text))
             return
         self.busy += 1
         self._changed()
@@ -160,9 +172,12 @@ class Incoming:
             self._decline(domain, element, written, declined)
         if not receipt.replayed:
             for note in _notes(receipt, self._link.settings.tell_parts):
-                told = stanza("message", sender=domain.name, to=written.sender.full, kind="chat")
-                told.addElement("body", content=note)
-                self._link.send(domain, told)
+                self._tell(domain, written.sender, note)
+
+    def _tell(self, domain: Domain, to: Jid, text: str) -> None:
+        told = stanza("message", sender=domain.name, to=to.full, kind="chat")
+        told.addElement("body", content=text)
+        self._link.send(domain, told)
 
     def _decline(self, domain: Domain, element: Element, written: Written, declined: list[Declined]) -> None:
         """One error for a message to one phone; for a group text one that names who does not get it."""

@@ -55,8 +55,8 @@ class Wanted:
 
 @frozen
 class Written:
-    """A message of `sender`. `id` is the stanza's; `key` identifies it, "" when nothing does; `receipt`: he wants to hear that it
-    has arrived; `kind` is chat or normal."""
+    """A message of `sender`; without anybody `wanted` it is for the gateway itself. `id` is the stanza's; `key` identifies it, ""
+    when nothing does; `receipt`: he wants to hear that it has arrived; `kind` is chat or normal."""
 
     sender: Jid
     wanted: tuple[Wanted, ...]
