@@ -53,6 +53,7 @@ class Abilities:
     sender: bool = False
     national: frozenset[int] = frozenset()
     reference_width: int = 8
+    apart: bool = False  # each target is reached in a way of its own: that one does not answer says nothing of the others
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +182,9 @@ class IOutlet(Interface):
     def closed(reason: str) -> None:
         """It cannot, until it says `opened` again; pinned deliveries wait, others go elsewhere. Pieces on the wire are
         not called back: their Deferreds still have to fire or fail."""
+
+    def back(target: Address) -> Deferred[None]:
+        """Somebody who was away is there again: what waits for him to be tried again is tried now; fires after the commit."""
 
     def reported(report: NetworkReport) -> Deferred[bool]:
         """A delivery report arrived; fires after the commit, False when nothing is known under this reference (it is kept

@@ -49,6 +49,10 @@ class Lanes:
         """The lane with this id, None when it is not known yet."""
         return self._lanes.get(lane)
 
+    def every(self) -> Iterator[Lane]:
+        """All of them, also those that have nothing."""
+        return iter(self._lanes.values())
+
     def __getitem__(self, lane: int) -> Lane:
         return self._lanes[lane]
 

@@ -15,6 +15,7 @@ from smsd.policy import route as routes
 from smsd.policy.breaker import Breaker
 from smsd.policy.limits import Charge, Meter, length
 from smsd.store.carrying import Probe
+from smsd.values.address import Address
 from smsd.values.delivery import NetworkReport, Piece
 
 if TYPE_CHECKING:
@@ -155,6 +156,10 @@ class Outlet:
         self.slots = 0
         self.reason = reason
         self._queue.stand_in(self)
+
+    def back(self, target: Address) -> Deferred[None]:
+        """See `IOutlet`."""
+        return self._queue.hurry(self, str(target))
 
     def reported(self, report: NetworkReport) -> Deferred[bool]:
         """See `IOutlet`."""

@@ -29,6 +29,7 @@ from smsd.interfaces import Abilities
 from smsd.policy import route as routes
 from smsd.policy.limits import Charge, Limits
 from smsd.store.carrying import Probe, Take, Taken
+from smsd.store.operating import Hurry
 from smsd.store.sqlite import SqliteStore
 from smsd.values.delivery import Piece
 from smsd.values.message import Priority, Text
@@ -202,6 +203,18 @@ class Queue:
             if outlet.passed and target and outlet.meter is not None and outlet.meter.knows(target):
                 outlet.passed.clear()
             self.pump(outlet)
+
+    def hurry(self, outlet: Outlet, target: str) -> Deferred[None]:
+        """A target of this outlet was away and is back: what waits for it to be tried again is tried now."""
+        lanes = tuple(lane.id for lane in self.lanes.every() if outlet in self.serving.everybody(lane.route))
+        if not lanes:
+            return succeed(None)
+
+        def hurried(woken: tuple[int, ...]) -> None:
+            for lane in woken:
+                self.wake(lane)
+
+        return self._store.hurry(Hurry(lanes, target, self.now())).addCallback(hurried)
 
     def pause(self, flow: str) -> None:
         """What this flow has is not claimed any more until `resume`; what is on the wire goes on."""

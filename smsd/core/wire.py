@@ -100,6 +100,8 @@ class Wire:
             until = now + int((failure.retry_after or 1.0) * 1000)
             outlet.hasty = (failure.reason, until)
             self._queue.rest(outlet, until)
+        elif failure.maybe_sent and failure.scope is Scope.MESSAGE and outlet.abilities.apart:
+            outlet.breaker.passed(piece.delivery)
         elif failure.maybe_sent or (failure.scope is Scope.GATEWAY and not about_the_route(failure)):
             if outlet.breaker.failed(piece.delivery, failure, now):
                 self._queue.rest(outlet, outlet.breaker.until)

@@ -37,6 +37,15 @@ _WAITING = frozenset({State.READY, State.SCHEDULED, State.GATHERED})
 
 
 @dataclass(frozen=True, slots=True)
+class Hurry:
+    """What waits in these lanes for one target, and was tried before, is due now."""
+
+    lanes: tuple[int, ...]
+    target: str
+    now: int
+
+
+@dataclass(frozen=True, slots=True)
 class Release:
     """An account is not held any more; `verb` (`retry`, `cancel`) is done to its messages that are held with it, `most` at once."""
 
@@ -122,6 +131,19 @@ class Operating:
             )
             return (row["lane"],)
         return tuple(self._carrying.tell(cursor, row, step, item.now))
+
+
+def hurry(cursor: sqlite3.Cursor, items: Sequence[Hurry]) -> list[tuple[int, ...]]:
+    """Handler: the lanes in which something is due now."""
+    return [tuple(lane for lane in item.lanes if _hurried(cursor, lane, item)) for item in items]
+
+
+def _hurried(cursor: sqlite3.Cursor, lane: int, item: Hurry) -> bool:
+    cursor.execute(
+        "update delivery set due=? where lane=? and state=0 and due>? and target=? and tries>0",
+        (item.now, lane, item.now, item.target),
+    )
+    return cursor.rowcount > 0
 
 
 def _postpone(cursor: sqlite3.Cursor, delivery: int, due: int, expires: int) -> None:

@@ -194,6 +194,10 @@ class SqliteStore:
         """retry or cancel; fires with the lanes to wake, fails with InvalidValue."""
         return self._group.call(self._operating.control, verb)
 
+    def hurry(self, item: operating.Hurry) -> Deferred[tuple[int, ...]]:
+        """A target that was away is back; fires with the lanes to wake."""
+        return self._group.call(operating.hurry, item)
+
     def release_account(self, item: operating.Release) -> Deferred[operating.Released]:
         """Let an account that is held, and some of its messages, go on."""
         return self._group.call(self._operating.release, item, item.most)

@@ -1,0 +1,133 @@
+"""A MESSAGE (RFC 3428) becomes a submission; what it is answered with comes after the commit."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from smsd.codec.sip import Content, Peer, Request, Response, Uri, read_body, readable, respond, warning
+from smsd.interfaces import FrontendContext
+from smsd.links.sip.login import Caller
+from smsd.links.sip.receipts import asked_for
+from smsd.links.sip.refusals import Rejected
+from smsd.links.sip.settings import Settings
+from smsd.policy.siprules import SipRule, Verdict, judge
+from smsd.values.address import Address
+from smsd.values.errors import InvalidValue, Reason, Refused
+from smsd.values.message import Declined, IdempotencyKey, Receipt, Recipient, Submission, Text, Ticket, Wants
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What became of it: its answer, and a line for the log."""
+
+    response: Response
+    told: str
+    message: int = 0
+
+
+class Incoming:
+    """`rules` decide what becomes an SMS."""
+
+    def __init__(
+        self, settings: Settings, rules: Sequence[SipRule], door: FrontendContext, host: str
+    ) -> None:
+        self._settings = settings
+        self._rules = rules
+        self._door = door
+        self._host = host
+
+    def verdict(self, request: Request) -> Verdict:
+        """What the rules say of any request."""
+        return judge(self._rules, readable(number_of(request.target)), request.method)
+
+    async def message(self, request: Request, caller: Caller, source: Peer, tag: str) -> Done:
+        """Take it. Raises Refused, Rejected or Malformed."""
+        verdict = self.verdict(request)
+        if verdict.sms is None:
+            return self._without_sms(request, verdict, tag)
+        content = read_body(request)
+        if content.composing or content.notification is not None:
+            return Done(respond(request, 200, tag=tag), "no text: for nobody here")
+        try:
+            receipt = await self._door.dispatcher.submit(
+                self._submission(request, caller, source, verdict, content)
+            )
+        except InvalidValue as error:
+            raise Refused(Reason.BAD_REQUEST, str(error)) from None
+        return self._accepted(request, verdict, receipt, tag)
+
+    def _without_sms(self, request: Request, verdict: Verdict, tag: str) -> Done:
+        if verdict.response is not None:
+            code, phrase = verdict.response.code, verdict.response.phrase
+            return Done(respond(request, code, phrase, tag=tag), f"as the rule in {verdict.place} says")
+        if verdict.stop:
+            raise Rejected(403, "this server does not take messages for this address")
+        raise Rejected(404, "this is no number that messages are sent to from here")
+
+    def _submission(
+        self, request: Request, caller: Caller, source: Peer, verdict: Verdict, content: Content
+    ) -> Submission:
+        assert verdict.sms is not None
+        number = number_of(request.target)
+        parameters = verdict.sms
+        if parameters.max_parts is None and self._settings.max_parts is not None:
+            parameters = replace(parameters, max_parts=self._settings.max_parts)
+        origin = Address("sip", readable(self._origin(caller)))
+        text = content.text or ""
+        marks = (request.call_id, str(request.cseq), request.sender.tag, number)
+        identity = hashlib.sha256("\n".join(marks).encode("utf-8", "surrogateescape")).hexdigest()
+        account = caller.account.name if caller.account is not None else None
+        receipt, wants = asked_for(content.cpim)
+        return Submission(
+            door=self._settings.id,
+            origin=origin,
+            recipients=(Recipient(Address("sms", number), self._typed(request), parameters),),
+            content=Text(text),
+            account=account,
+            ticket=Ticket(
+                origin,
+                envelope_id=receipt,
+                message_id=readable(request.call_id)[:255],
+                link=self._settings.id,
+            ),
+            wants=Wants.FAILURE | wants,
+            key=IdempotencyKey(
+                f"sip:{self._settings.id}", identity, hashlib.sha256(text.encode("utf-8")).digest()
+            ),
+            peer=source.host,
+        )
+
+    def _origin(self, caller: Caller) -> str:
+        """Where answers go: the address that he gave, if it is his."""
+        identity, domains = caller.identity, self._settings.domains
+        if caller.trusted:
+            return identity.address.lower() if identity.host else f"{identity.user}@{domains[0]}"
+        name = caller.account.name.lower()
+        if "@" in name:
+            return str(name)
+        host = identity.host if identity.host in domains and caller.may_be(identity) else domains[0]
+        return f"{name}@{host}"
+
+    def _typed(self, request: Request) -> str:
+        """The number as it was written to: To, which no proxy changes, else the address of the request."""
+        to = request.to
+        written = to.uri if number_of(to.target) == number_of(request.target) else request.uri
+        return readable(written)[:1000]
+
+    def _accepted(self, request: Request, verdict: Verdict, receipt: Receipt, tag: str) -> Done:
+        (fate,) = receipt.recipients
+        if isinstance(fate, Declined):
+            raise fate.refusal
+        code, phrase = int(self._settings.accepted), ""
+        if verdict.response is not None:
+            code, phrase = verdict.response.code, verdict.response.phrase
+        headers = (warning(self._host, "; ".join(fate.notes)),) if fate.notes else ()
+        told = f"message {receipt.message}" + (" (once more)" if receipt.replayed else "")
+        return Done(respond(request, code, phrase, tag=tag, headers=headers), told, receipt.message)
+
+
+def number_of(uri: Uri) -> str:
+    """The user part as rules and numbers are read: without the parameters that a phone may put into it."""
+    return uri.user.partition(";")[0]

@@ -1,0 +1,80 @@
+"""Where SIP is listened for: strings like those of Twisted's endpoints, with `udp` among them."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+from typing import Any
+
+from OpenSSL import SSL, crypto
+from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.endpoints import serverFromString
+
+from smsd.config import endpoints
+from smsd.values.errors import InvalidValue
+
+BACKLOG = 1024
+LARGEST = 65_535
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """One of them. `transport`: UDP, TCP or TLS; `interface` "" for every address of IPv4 (`::` for IPv6)."""
+
+    text: str
+    transport: str
+    port: int
+    interface: str
+
+    @property
+    def place(self) -> tuple[bool, str, int]:
+        """What only one can have."""
+        return self.transport == "UDP", self.interface, self.port
+
+    @property
+    def v6(self) -> bool:
+        """Whether it is of IPv6."""
+        return ":" in self.interface
+
+
+def read_listener(text: str) -> Listener:
+    """InvalidValue when it is none."""
+    fields = endpoints.split(text)
+    kind = fields[0]
+    if kind not in ("udp", "udp6", "tcp", "tcp6", "ssl"):
+        raise InvalidValue(f"{kind!r} is no way to listen for SIP: write udp:5060, tcp:5060 or ssl:5061:…")
+    named = dict(field.split("=", 1) for field in fields[1:] if "=" in field)
+    port = named.get("port") or (fields[1] if len(fields) > 1 else "")
+    if not port.isdecimal() or not port.isascii() or int(port) > 65_535:
+        raise InvalidValue(f"{port!r} is no port: write 1 to 65535, as in {kind}:5060:interface=127.0.0.1")
+    interface = named.get("interface") or ("::" if kind.endswith("6") else "")
+    if interface:
+        try:
+            ipaddress.ip_address(interface.partition("%")[0])
+        except ValueError:
+            raise InvalidValue(f"{interface!r} is no address: write interface=192.0.2.1") from None
+    if kind == "ssl" and not {"privateKey", "certKey"} & named.keys():
+        raise InvalidValue(
+            "TLS needs a certificate: ssl:5061:privateKey=/path/key.pem:certKey=/path/cert.pem"
+        )
+    if kind.startswith("udp") and named.keys() - {"interface", "port"}:
+        raise InvalidValue(f"{text!r}: udp knows a port and interface=, nothing else")
+    transport = {"udp": "UDP", "ssl": "TLS"}.get(kind.removesuffix("6"), "TCP")
+    return Listener(text, transport, int(port), interface)
+
+
+def open_datagrams(reactor: Any, listener: Listener, protocol: Any) -> Any:
+    """The port; CannotListenError when somebody else has it."""
+    return reactor.listenUDP(listener.port, protocol, interface=listener.interface, maxPacketSize=LARGEST)
+
+
+def open_streams(reactor: Any, listener: Listener, factory: Any) -> Deferred[Any]:
+    """Fires with the port; fails when somebody else has it, or the certificate cannot be used (ValueError)."""
+    if listener.transport == "TCP":
+        return maybeDeferred(reactor.listenTCP, listener.port, factory, BACKLOG, listener.interface)
+    try:
+        endpoint = serverFromString(reactor, listener.text)
+    except (crypto.Error, SSL.Error, OSError, TypeError) as error:
+        raise ValueError(f"{listener.text}: its certificate or key cannot be used ({error})") from None
+    listening: Deferred[Any] = endpoint.listen(factory)
+    return listening

@@ -1,0 +1,216 @@
+"""Requests that come in, checked in the order of RFC 3261 section 8.2, and their answers.
+
+What a method does is elsewhere: `Incoming` has MESSAGE, `Registrar` REGISTER.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+
+from smsd.codec.sip import (
+    ACCEPT,
+    Asked,
+    Malformed,
+    Pairs,
+    Peer,
+    Request,
+    Response,
+    Uri,
+    date,
+    readable,
+    respond,
+    unsupported,
+)
+from smsd.links.sip.incoming import Done, Incoming, number_of
+from smsd.links.sip.login import Caller, Logins
+from smsd.links.sip.refusals import Rejected, refuse, rejected
+from smsd.links.sip.registrar import Registrar
+from smsd.links.sip.settings import Settings
+from smsd.links.sip.stack import Stack
+from smsd.values.address import masked
+from smsd.values.errors import Refused
+
+MOST_AT_ONCE = 2000
+"""Requests that are worked on at once; more are told to come again."""
+
+
+class Server:
+    """`back(address)` is told that somebody's phone is there (again)."""
+
+    log = Logger()
+
+    def __init__(
+        self,
+        settings: Settings,
+        stack: Stack,
+        logins: Logins,
+        registrar: Registrar,
+        incoming: Incoming,
+        clock: Any,
+        host: str,
+        known: Callable[[object], None],
+        back: Callable[[str], None],
+    ) -> None:
+        self._settings = settings
+        self._stack = stack
+        self._logins = logins
+        self._registrar = registrar
+        self._incoming = incoming
+        self._clock = clock
+        self._host = host
+        self._known = known
+        self._back = back
+        self._methods = {"MESSAGE": self._message, "OPTIONS": self._options}
+        if settings.registrar:
+            self._methods["REGISTER"] = self._register
+        self._allow = ("Allow", ", ".join(self._methods))
+        self.working = 0
+        self.stopping = False
+        stack.asked = self.asked
+
+    def asked(self, asked: Asked) -> None:
+        """Answer a request, now or after the commit."""
+        if self.stopping or self.working >= MOST_AT_ONCE:
+            why = Rejected(
+                503, "too much is asked at once, or the server is stopping", (("Retry-After", "5"),)
+            )
+            self._answer(
+                asked, refuse(asked.request, self._stack.transactions.tag(asked.request), self._host, why)
+            )
+            return
+        self.working += 1
+        working = Deferred.fromCoroutine(self._work(asked))
+        working.addErrback(
+            lambda failure: self.log.failure("{link}: unexpected", failure, link=self._settings.id)
+        )
+        working.addBoth(self._worked)
+
+    def _worked(self, _: object) -> None:
+        self.working -= 1
+
+    async def _work(self, asked: Asked) -> None:
+        request, source = asked.request, asked.source
+        tag = self._stack.transactions.tag(request)
+        try:
+            done = await self._done(request, source, tag)
+        except (Refused, Rejected, Malformed) as error:
+            why = rejected(error)
+            done = Done(refuse(request, tag, self._host, why), why.text or "asked for a login")
+        except Exception:
+            self.log.failure(
+                "{link}: {method} failed unexpectedly", link=self._settings.id, method=request.method
+            )
+            why = rejected(RuntimeError())
+            done = Done(refuse(request, tag, self._host, why), why.text)
+        self._answer(asked, done.response)
+        if request.method != "OPTIONS":
+            self._tell(request, source, done)
+
+    def _answer(self, asked: Asked, response: Response) -> None:
+        try:
+            self._stack.answer(asked.key, response)
+        except Malformed as error:
+            # Something of the request, sent back, would break out of its line.
+            self.log.error("{link}: an answer cannot be written: {e}", link=self._settings.id, e=error)
+            tag = self._stack.transactions.tag(asked.request)
+            self._stack.answer(asked.key, respond(asked.request, response.status, tag=tag))
+
+    def _tell(self, request: Request, source: Peer, done: Done) -> None:
+        status = done.response.status
+        emit = self.log.debug if status in (401, 407) or request.method == "REGISTER" else self.log.info
+        emit(
+            "{link}: {method} for {to} from {who} at {host}: {status} {told}",
+            link=self._settings.id,
+            method=readable(request.method)[:20],
+            to=masked(readable(_user(request))),
+            who=masked(readable(request.sender.uri.partition(":")[2])[:100]),
+            host=source.host,
+            status=status,
+            told=done.told,
+        )
+
+    # -- in the order of RFC 3261 section 8.2
+
+    async def _done(self, request: Request, source: Peer, tag: str) -> Done:
+        work = self._methods.get(request.method)
+        target = request.target
+        if work is None:
+            verdict = self._incoming.verdict(request)
+            if verdict.response is not None and request.method != "REGISTER":
+                response = respond(request, verdict.response.code, verdict.response.phrase, tag=tag)
+                return Done(response, f"as the rule in {verdict.place} says")
+            raise Rejected(
+                405, f"{readable(request.method)[:20]} is not done here: this is for texts", (self._allow,)
+            )
+        if target.scheme not in ("sip", "sips", "tel"):
+            raise Rejected(416, "write to a sip: or tel: address")
+        lacking = unsupported(request)
+        if lacking:
+            raise Rejected(420, "not known here", tuple(("Unsupported", name) for name in lacking[:10]))
+        if request.to.tag:
+            raise Rejected(481, "there is no dialog with this server")
+        return await work(request, target, source, tag)
+
+    async def _options(self, request: Request, target: Uri, source: Peer, tag: str) -> Done:
+        verdict = self._incoming.verdict(request)
+        code, phrase = (verdict.response.code, verdict.response.phrase) if verdict.response else (200, "")
+        headers: Pairs = (
+            self._allow,
+            ("Accept", ACCEPT),
+            ("Accept-Encoding", "identity"),
+            ("Accept-Language", "en"),
+        )
+        return Done(respond(request, code, phrase, tag=tag, headers=headers), "")
+
+    async def _message(self, request: Request, target: Uri, source: Peer, tag: str) -> Done:
+        caller = await self._caller(request, source)
+        return await self._incoming.message(request, caller, source, tag)
+
+    async def _caller(self, request: Request, source: Peer) -> Caller:
+        caller = await self._logins.caller(request, source, self._clock.seconds())
+        self._known(source.flow)
+        return caller
+
+    async def _register(self, request: Request, target: Uri, source: Peer, tag: str) -> Done:
+        to = request.to.target
+        if not self._ours(target.host) or not self._ours(to.host) or not to.user:
+            raise Rejected(404, f"phones of {', '.join(self._settings.domains)} register here")
+        caller = await self._caller(request, source)
+        if caller.account is not None and caller.account.closed(self._clock.seconds()):
+            raise Rejected(403, str(caller.account.closed(self._clock.seconds())))
+        if not caller.may_be(to):
+            raise Rejected(403, "this account registers for its own address: its name in front of the @")
+        host = to.host if to.host in self._settings.domains else self._settings.domains[0]
+        address = f"{readable(number_of(to))}@{host}".lower()
+        left = await self._registrar.register(address, request, source)
+        now = self._clock.seconds()
+        headers: list[tuple[str, str]] = [
+            ("Contact", f"<{one.uri}>;expires={max(int(one.expires - now), 0)}") for one in left
+        ]
+        headers.append(date(now))
+        if left:
+            self._back(address)
+        told = f"{address} has {len(left)} phone{'' if len(left) == 1 else 's'}"
+        return Done(respond(request, 200, tag=tag, headers=tuple(headers)), told)
+
+    def _ours(self, host: str) -> bool:
+        """Whether a domain is ours; phones may know us by an address only."""
+        if host in self._settings.domains or host == self._host.lower():
+            return True
+        try:
+            ipaddress.ip_address(host)
+        except ValueError:
+            return False
+        return True
+
+
+def _user(request: Request) -> str:
+    try:
+        return request.target.user or request.target.host
+    except Malformed:
+        return "?"

@@ -1,0 +1,136 @@
+"""One connection of TCP or TLS: messages out of octets, keep-alives, and limits on time and on what waits."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from twisted.internet.interfaces import IPushProducer
+from twisted.internet.protocol import Factory, Protocol
+from zope.interface import implementer
+
+from smsd.codec.sip.errors import Malformed
+from smsd.codec.sip.framing import PING, PONG, Framer
+from smsd.codec.sip.messages import Limits
+from smsd.codec.sip.transactions import Peer
+
+if TYPE_CHECKING:
+    from smsd.links.sip.wires import Wires
+
+LIMITS = Limits(header=16_384, body=131_072, headers=128)
+"""What a request may have: a text of 128 SMS in UTF-8 fits."""
+STRANGER = 60.0
+"""Seconds that a connection may be quiet on which nobody has shown who he is."""
+HALF = 30.0
+"""Seconds for the rest of a message that has begun."""
+MOST_UNREAD = 1_000_000
+"""Octets that wait for a peer who does not read them; then the connection is over."""
+
+
+@implementer(IPushProducer)
+class Stream(Protocol):
+    """`flow` is its name for transactions; `known`: somebody has logged in on it, or it is one of ours."""
+
+    transport: Any
+
+    def __init__(self, wires: Wires, flow: int, kind: str, known: bool = False) -> None:
+        self._wires = wires
+        self.flow = flow
+        self.kind = kind
+        self.known = known
+        self.peer = Peer(kind, "", 0, flow)
+        self._framer = Framer(LIMITS)
+        self._timer: Any = None
+        self._half: Any = None
+        self._unread: int | None = None
+
+    def connectionMade(self) -> None:
+        """Begin to listen, or refuse it."""
+        address = self.transport.getPeer()
+        self.peer = Peer(self.kind, address.host, address.port, self.flow)
+        if not self._wires.joined(self):
+            self.transport.abortConnection()
+            return
+        keep_alive = getattr(self.transport, "setTcpKeepAlive", None)
+        if keep_alive is not None:
+            keep_alive(True)
+        self.transport.registerProducer(self, True)
+        self._rest()
+
+    def dataReceived(self, data: bytes) -> None:
+        """Messages, pings, or what makes no sense."""
+        self._rest()
+        for item in self._framer.feed(data):
+            if isinstance(item, Malformed):
+                self._wires.broken(item, self.peer)
+                self.close()
+                return
+            if item == PING:
+                self.send(PONG)
+            elif item != PONG:
+                self._wires.heard(item, self.peer)
+        waiting = self._framer.waiting
+        if waiting and self._half is None:
+            self._half = self._wires.clock.callLater(HALF, self._abort)
+        elif not waiting and self._half is not None:
+            self._half.cancel()
+            self._half = None
+
+    def send(self, octets: bytes) -> None:
+        """Write; who does not read what was written to him is let go."""
+        if self._unread is not None:
+            self._unread += len(octets)
+            if self._unread > MOST_UNREAD:
+                self._abort()
+                return
+        self.transport.write(octets)
+
+    def close(self) -> None:
+        """Once everything is written."""
+        self.transport.unregisterProducer()
+        self.transport.loseConnection()
+
+    def _rest(self) -> None:
+        wait = self._wires.idle if self.known else STRANGER
+        if self._timer is not None and self._timer.active():
+            self._timer.reset(wait)
+        else:
+            self._timer = self._wires.clock.callLater(wait, self._abort)
+
+    def _abort(self) -> None:
+        self.transport.abortConnection()
+
+    def connectionLost(self, reason: Any = None) -> None:
+        """It is over."""
+        for timer in (self._timer, self._half):
+            if timer is not None and timer.active():
+                timer.cancel()
+        self._timer = self._half = None
+        self._wires.left(self)
+
+    # -- IPushProducer: whether the peer reads
+
+    def pauseProducing(self) -> None:
+        """He does not."""
+        self._unread = self._unread or 0
+
+    def resumeProducing(self) -> None:
+        """He does."""
+        self._unread = None
+
+    def stopProducing(self) -> None:
+        """The connection is lost."""
+
+
+class Streams(Factory):
+    """Makes them; `known`: we have called."""
+
+    noisy = False
+
+    def __init__(self, wires: Wires, kind: str, known: bool = False) -> None:
+        self._wires = wires
+        self._kind = kind
+        self._known = known
+
+    def buildProtocol(self, addr: object) -> Stream:
+        """See IProtocolFactory."""
+        return Stream(self._wires, self._wires.name(), self._kind, self._known)

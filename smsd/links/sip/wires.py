@@ -1,0 +1,261 @@
+"""Sockets: octets in and out by UDP, TCP and TLS. Knows no messages, only their limits.
+
+A flow is what an answer goes back on: a number, of a listening socket for datagrams, of a connection for streams.
+"""
+
+from __future__ import annotations
+
+import itertools
+import socket
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
+from twisted.internet.endpoints import TCP4ClientEndpoint, TCP6ClientEndpoint, wrapClientTLS
+from twisted.internet.error import CannotListenError
+from twisted.internet.protocol import DatagramProtocol
+from twisted.internet.ssl import optionsForClientTLS
+from twisted.logger import Logger
+
+from smsd.codec.sip.errors import Malformed
+from smsd.codec.sip.transactions import Peer
+from smsd.codec.sip.values import Via
+from smsd.links.sip.listening import Listener, open_datagrams, open_streams
+from smsd.links.sip.streams import Stream, Streams
+
+CONNECT = 5.0
+"""Seconds for a connection of ours."""
+SMALLEST = 16
+"""Octets: what is shorter is a keep-alive (CRLF, NULs), or nothing."""
+MOST_ADDRESSES = 1000
+PORTS = {"UDP": 5060, "TCP": 5060, "TLS": 5061}
+
+
+class Datagrams(DatagramProtocol):
+    """One listening socket of UDP."""
+
+    noisy = False
+    transport: Any
+
+    def __init__(self, wires: Wires, flow: int, listener: Listener) -> None:
+        self._wires = wires
+        self.flow = flow
+        self.listener = listener
+
+    def datagramReceived(self, datagram: bytes, addr: Any) -> None:
+        """A whole message, or a keep-alive."""
+        if len(datagram) >= SMALLEST:
+            self._wires.heard(datagram, Peer("UDP", addr[0], addr[1], self.flow))
+
+
+class Wires:
+    """`heard(octets, peer)` and `broken(error, peer)` are told what comes; `gone(flow)` that a connection is over."""
+
+    log = Logger()
+
+    def __init__(
+        self,
+        reactor: Any,
+        listeners: list[Listener],
+        public: str = "",
+        most: int = 1000,
+        idle: float = 4000.0,
+    ) -> None:
+        self.clock = reactor
+        self.idle = idle
+        self.heard: Callable[[bytes, Peer], None] = lambda octets, peer: None
+        self.broken: Callable[[Malformed, Peer], None] = lambda error, peer: None
+        self.gone: Callable[[int], None] = lambda flow: None
+        self.names: dict[str, str] = {}
+        """What certificates of addresses must be for."""
+        self._listeners = listeners
+        self._public = public
+        self._most = most
+        self._flows = itertools.count(1)
+        self._ports: list[Any] = []
+        self._datagrams: dict[int, Datagrams] = {}
+        self._streams: dict[int, Stream] = {}
+        self._ours: dict[tuple[str, str, int], int] = {}
+        self._connecting: dict[tuple[str, str, int], list[tuple[bytes, Callable[[], None]]]] = {}
+        self._own: dict[str, str] = {}
+        self._open = False
+
+    # -- open and close
+
+    async def open(self) -> None:
+        """Listen everywhere; ValueError, CannotListenError or OSError when that cannot be: then nowhere."""
+        self._open = True
+        try:
+            for listener in self._listeners:
+                if listener.transport == "UDP":
+                    protocol = Datagrams(self, self.name(), listener)
+                    self._ports.append(open_datagrams(self.clock, listener, protocol))
+                    self._datagrams[protocol.flow] = protocol
+                else:
+                    self._ports.append(
+                        await open_streams(self.clock, listener, Streams(self, listener.transport))
+                    )
+        except (OSError, ValueError, CannotListenError):
+            await self.close()
+            raise
+
+    def deafen(self) -> Deferred[Any]:
+        """Take no connections any more; those there are go on."""
+        ports = [
+            port for port in self._ports if port not in [one.transport for one in self._datagrams.values()]
+        ]
+        self._ports = [port for port in self._ports if port not in ports]
+        return gatherResults([maybeDeferred(port.stopListening) for port in ports], consumeErrors=True)
+
+    async def close(self) -> None:
+        """Close everything."""
+        self._open = False
+        ports, self._ports = self._ports, []
+        self._datagrams.clear()
+        for port in ports:
+            await maybeDeferred(port.stopListening)
+        for stream in list(self._streams.values()):
+            stream.close()
+
+    def name(self) -> int:
+        """A new flow."""
+        return next(self._flows)
+
+    @property
+    def connections(self) -> int:
+        """How many there are."""
+        return len(self._streams)
+
+    # -- connections come and go
+
+    def joined(self, stream: Stream) -> bool:
+        """Whether there is room for one more."""
+        if not self._open or len(self._streams) >= self._most:
+            if self._open:
+                self.log.warn(
+                    "too many connections ({most}): {host} is turned away",
+                    most=self._most,
+                    host=stream.peer.host,
+                )
+            return False
+        self._streams[stream.flow] = stream
+        return True
+
+    def left(self, stream: Stream) -> None:
+        """A connection is over."""
+        if self._streams.pop(stream.flow, None) is None:
+            return
+        key = (stream.kind, stream.peer.host, stream.peer.port)
+        if self._ours.get(key) == stream.flow:
+            del self._ours[key]
+        self.gone(stream.flow)
+
+    def know(self, flow: object) -> None:
+        """Somebody has shown on this connection who he is: it may stay."""
+        stream = self._streams.get(flow) if isinstance(flow, int) else None
+        if stream is not None:
+            stream.known = True
+
+    def alive(self, peer: Peer) -> bool:
+        """Whether something can be sent there on its flow."""
+        return peer.flow in self._datagrams if peer.transport == "UDP" else peer.flow in self._streams
+
+    # -- out
+
+    def send(self, octets: bytes, to: Peer, failed: Callable[[], None]) -> None:
+        """Send; `failed` is called when that cannot be."""
+        if to.transport == "UDP":
+            self._send_datagram(octets, to, failed)
+            return
+        key = (to.transport, to.host, to.port)
+        flow = to.flow if to.flow is not None else self._ours.get(key)
+        stream = self._streams.get(flow) if isinstance(flow, int) else None
+        if stream is not None:
+            stream.send(octets)
+        elif to.flow is not None:
+            failed()
+        else:
+            self._connect(key, octets, failed)
+
+    def _send_datagram(self, octets: bytes, to: Peer, failed: Callable[[], None]) -> None:
+        socket_ = self._datagrams.get(to.flow) if isinstance(to.flow, int) else self._for(to.host)
+        if socket_ is None:
+            failed()
+            return
+        try:
+            socket_.transport.write(octets, (to.host, to.port))
+        except (OSError, ValueError, TypeError) as error:
+            self.log.info("nothing can be sent to {host}: {e}", host=to.host, e=error)
+            failed()
+
+    def _for(self, host: str) -> Datagrams | None:
+        return next((one for one in self._datagrams.values() if one.listener.v6 == (":" in host)), None)
+
+    def _connect(self, key: tuple[str, str, int], octets: bytes, failed: Callable[[], None]) -> None:
+        waiting = self._connecting.get(key)
+        if waiting is not None:
+            waiting.append((octets, failed))
+            return
+        if len(self._streams) + len(self._connecting) >= self._most:
+            failed()
+            return
+        self._connecting[key] = [(octets, failed)]
+        kind, host, port = key
+        endpoint: Any = (TCP6ClientEndpoint if ":" in host else TCP4ClientEndpoint)(
+            self.clock, host, port, CONNECT
+        )
+        if kind == "TLS":
+            endpoint = wrapClientTLS(optionsForClientTLS(self.names.get(host, host)), endpoint)
+        connecting = maybeDeferred(endpoint.connect, Streams(self, kind, True))
+        connecting.addTimeout(2 * CONNECT, self.clock)
+        connecting.addCallbacks(self._connected, self._not_connected, (key,), {}, (key,), {})
+
+    def _connected(self, stream: Any, key: tuple[str, str, int]) -> None:
+        waiting = self._connecting.pop(key)
+        if stream.flow not in self._streams:
+            for _, failed in waiting:
+                failed()
+            return
+        self._ours[key] = stream.flow
+        for octets, _ in waiting:
+            stream.send(octets)
+
+    def _not_connected(self, failure: Any, key: tuple[str, str, int]) -> None:
+        self.log.info("no connection to {host}:{port}: {e}", host=key[1], port=key[2], e=failure.value)
+        for _, failed in self._connecting.pop(key):
+            failed()
+
+    # -- who we are
+
+    def can_reach(self, host: str) -> bool:
+        """Whether a socket for datagrams fits this address."""
+        return self._for(host) is not None
+
+    def via(self, transport: str, host: str) -> Via:
+        """The Via of a request of ours to this address."""
+        listener = next(
+            (one for one in self._listeners if one.transport == transport and one.v6 == (":" in host)), None
+        )
+        port = listener.port if listener is not None else PORTS[transport]
+        return Via(transport, self._public or self._address(listener, host), port)
+
+    def _address(self, listener: Listener | None, host: str) -> str:
+        if listener is not None and listener.interface not in ("", "0.0.0.0", "::"):
+            return listener.interface
+        known = self._own.get(host)
+        if known is None:
+            if len(self._own) >= MOST_ADDRESSES:
+                self._own.clear()
+            known = self._own[host] = _seen_from(host)
+        return known
+
+
+def _seen_from(host: str) -> str:
+    """Our address on the way to another one; nothing is sent for it."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.connect((host, 9))
+            return str(probe.getsockname()[0])
+    except OSError:
+        return "::1" if ":" in host else "127.0.0.1"
