@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from twisted.internet.defer import Deferred, fail, gatherResults, succeed
@@ -234,10 +235,14 @@ class Dispatcher:
                 if planned.delivery in committed.held:
                     self._unreserve(planned)
                 elif planned.gateway is not None:
-                    self._queue.hand_over(_piece(one, planned, lane))
+                    # Its sender is answered first, while there is still nothing else to do for him.
+                    self._store.after(partial(self._hand_over, one, planned, lane))
                 elif planned.state is State.READY:
                     self._queue.wake(lane, planned.due, planned.parameters.priority, str(planned.target))
         return committed.receipt
+
+    def _hand_over(self, acceptance: Acceptance, planned: Planned, lane: int) -> None:
+        self._queue.hand_over(_piece(acceptance, planned, lane))
 
     def _failed(self, failure: Failure, acceptance: Acceptance) -> Any:
         self._give_back(acceptance)

@@ -58,9 +58,11 @@ class SqliteStore:
 
     log = Logger()
 
-    def __init__(self, path: str, reactor: Any, *, synchronous: str = "FULL", patience: float = 0.0) -> None:
+    def __init__(
+        self, path: str, reactor: Any, *, synchronous: str = "FULL", patience: float = 0.0, quick: float = 0.0
+    ) -> None:
         self.path = path
-        self._patience = patience
+        self._patience, self._quick = patience, quick
         self._reactor = reactor
         self._synchronous = synchronous
         self._lock: Any = None
@@ -124,7 +126,11 @@ class SqliteStore:
             self.carrying, self.receiving, self.replies, self.gathering, self.accepting.credit
         )
         self._group = GroupCommit(
-            self._writer, self._reactor, undone=self.accepting.forget_lanes, patience=self._patience
+            self._writer,
+            self._reactor,
+            undone=self.accepting.forget_lanes,
+            patience=self._patience,
+            quick=self._quick,
         )
 
     def close(self) -> Deferred[None]:
@@ -253,6 +259,10 @@ class SqliteStore:
     def call(self, handler: Handler, item: Any, rows: int = 1) -> Deferred[Any]:
         """Run a handler that keeps nothing in memory; fires with its result."""
         return self._group.call(handler, item, rows)
+
+    def after(self, do: Callable[[], object]) -> None:
+        """In the callback of one of these calls: do this when everybody who waited for its commit has his answer."""
+        self._group.after(do)
 
     # -- questions: they only read, in a thread
 

@@ -1,0 +1,126 @@
+"""Where commits are made: at once while the disk is quick, in the thread when it is not."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import tempfile
+import threading
+from typing import Any
+
+from twisted.internet.defer import gatherResults
+from twisted.trial.unittest import SynchronousTestCase
+
+from smsd.store.group import MOST, GroupCommit, Pace
+from tests.house import ThreadedClock
+
+
+class PaceTests(SynchronousTestCase):
+    def test_nothing_is_quick_before_it_was_seen(self) -> None:
+        self.assertFalse(Pace(0.001).quick)
+
+    def test_what_takes_less_is_quick(self) -> None:
+        pace = Pace(0.001)
+        for _ in range(20):
+            pace.took(0.0002)
+        self.assertTrue(pace.quick)
+
+    def test_one_slow_commit_is_enough_to_stop_it_and_some_quick_ones_bring_it_back(self) -> None:
+        pace = Pace(0.001)
+        for _ in range(20):
+            pace.took(0.0002)
+        pace.took(0.02)
+        self.assertFalse(pace.quick)
+        for _ in range(20):
+            pace.took(0.0002)
+        self.assertTrue(pace.quick)
+
+    def test_without_a_bound_nothing_ever_is(self) -> None:
+        pace = Pace(0.0)
+        pace.took(0.0)
+        self.assertFalse(pace.quick)
+
+
+class QuickGroupTests(SynchronousTestCase):
+    """Commits in whose pace a group believes because it is told so; nothing here is measured."""
+
+    def setUp(self) -> None:
+        folder = tempfile.TemporaryDirectory(prefix="smsd-test-")
+        self.addCleanup(folder.cleanup)
+        self.path = os.path.join(folder.name, "group.db")
+        self.connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
+        self.connection.execute("create table t(n integer primary key)")
+        self.clock = ThreadedClock()
+        self.threads: list[threading.Thread] = []
+        self.groups: list[int] = []
+        self.failing = 0
+        self.group = GroupCommit(self.connection, self.clock, commit=self.commit, quick=1000.0)
+        for _ in range(20):
+            self.group._pace.took(0.0)
+        self.addCleanup(lambda: self.clock.wait(self.group.close()))
+
+    def commit(self) -> None:
+        self.threads.append(threading.current_thread())
+        if self.failing:
+            self.failing -= 1
+            raise sqlite3.OperationalError("database or disk is full")
+        self.connection.commit()
+
+    def insert(self, cursor: sqlite3.Cursor, items: Any) -> list[Any]:
+        self.groups.append(len(items))
+        cursor.executemany("insert into t(n) values(?)", [(n,) for n in items])
+        return list(items)
+
+    def stored(self) -> list[int]:
+        with sqlite3.connect(self.path) as other:
+            return [n for (n,) in other.execute("select n from t order by n")]
+
+    def test_a_quick_commit_needs_no_thread_and_is_answered_after_it(self) -> None:
+        seen = []
+        calls = [self.group.call(self.insert, n, ahead=True) for n in range(3)]
+        for call in calls:
+            call.addCallback(lambda n: seen.append(n in self.stored()))
+        self.clock.advance(0)
+        self.assertEqual((seen, self.groups), ([True] * 3, [3]))
+        self.assertEqual(self.threads, [threading.current_thread()])
+
+    def test_a_slow_one_sends_the_next_into_the_thread(self) -> None:
+        self.successResultOf(self._now(1))
+        self.group._pace.took(1e6)
+        self.assertEqual(self.clock.wait(self.group.call(self.insert, 2)), 2)
+        self.assertEqual([one is threading.current_thread() for one in self.threads], [True, False])
+        self.assertEqual(self.stored(), [1, 2])
+
+    def _now(self, n: int) -> Any:
+        call = self.group.call(self.insert, n)
+        self.clock.advance(0)
+        return call
+
+    def test_a_commit_that_fails_is_tried_call_by_call(self) -> None:
+        self.failing = 1
+        calls = [self.group.call(self.insert, n) for n in (1, 2)]
+        self.assertEqual(self.clock.wait(gatherResults(calls)), [1, 2])
+        self.assertEqual((self.stored(), len(self.threads)), ([1, 2], 3))
+
+    def test_a_full_disk_refuses_and_leaves_nothing(self) -> None:
+        self.failing = 1
+        call = self._now(1)
+        self.failureResultOf(call, sqlite3.OperationalError)
+        self.assertEqual(self.stored(), [])
+        self.assertEqual(self.successResultOf(self._now(2)), 2)
+
+    def test_groups_follow_one_another_however_many_wait(self) -> None:
+        calls = [self.group.call(self.insert, n) for n in range(MOST * 30)]
+        self.assertEqual(self.clock.wait(gatherResults(calls)), list(range(MOST * 30)))
+        self.assertEqual(self.groups, [MOST] * 30)
+
+    def test_what_an_answer_asks_for_is_in_a_later_group(self) -> None:
+        first = self.group.call(self.insert, 1)
+        first.addCallback(lambda _: self.group.call(self.insert, 2))
+        self.assertEqual(self.clock.wait(first), 2)
+        self.assertEqual(self.groups, [1, 1])
+
+    def test_closing_finishes_what_waits(self) -> None:
+        call = self.group.call(self.insert, 1)
+        self.clock.wait(self.group.close())
+        self.assertEqual(self.successResultOf(call), 1)
