@@ -299,7 +299,7 @@ def _salvaged(start: str | None, pairs: list[tuple[str, str]]) -> Request | None
     if not names.issuperset(_NEEDED) or not is_token(method) or method == "ACK":
         return None
     try:
-        read_via(next(value for name, value in pairs if name == "Via"))
+        via = read_via(next(value for name, value in pairs if name == "Via"))
     except Malformed:
         return None
     kept = []
@@ -308,7 +308,8 @@ def _salvaged(start: str | None, pairs: list[tuple[str, str]]) -> Request | None
             kept.append((name, value))
             if name != "Via":
                 names.discard(name)
-    return Request(method, "sip:invalid", tuple(kept))
+    nobody = Party("sip:invalid")
+    return Request(method, nobody.uri, tuple(kept), b"", Facts(via, nobody, nobody, "", 0, method))
 
 
 # -- writing

@@ -1,8 +1,8 @@
 """The transactions of RFC 3261 section 17 as tables: (state, event) -> (next state, what to do). All changes of state are here.
 
-What is not in a table changes nothing. Beyond the RFC: a server transaction whose user says nothing ends at 64*T1, when the
-client has given up (RFC 4320: a late answer to a non-INVITE request only does harm; an INVITE gets 500 and its ACK is awaited); and a
-server transaction that has answered keeps its answer when sending failed, because the next retransmission asks for it again.
+What is not in a table changes nothing. Beyond the RFC: a server transaction whose user says nothing ends at 64*T1, when the client
+has given up (RFC 4320: a late answer to a non-INVITE request only does harm; an INVITE gets 500 and its ACK is awaited); and one
+that has answered keeps its answer when sending failed, because the next retransmission asks for it again.
 """
 
 from __future__ import annotations
