@@ -31,12 +31,17 @@ class Running:
     service: Any
 
 
+def _nothing() -> None:
+    """Most services do not care for a reload that changes nothing for them."""
+
+
 class Keeper:
     """Keeps one kind of service; `what` is its word in logs ("gateway", "door").
 
-    Without `retire`, a service stops before its replacement starts (gateways: a modem has one owner). With it (doors), the
-    replacement starts first; then `retire` is told of the old one, which lives on for `linger` seconds with the
-    connections it has. `removed` is waited for before a service stops.
+    One that stays is told `reloaded`, if it wants to hear that: what it has given up may be worth a try. Without `retire`, a
+    service stops before its replacement starts (gateways: a modem has one owner). With it (doors), the replacement starts
+    first; then `retire` is told of the old one, which lives on for `linger` seconds with the connections it has. `removed` is
+    waited for before a service stops.
     """
 
     log = Logger()
@@ -73,6 +78,7 @@ class Keeper:
         for key, want in wanted.items():
             running = self._running.get(key)
             if running is not None and running.facts == want.facts:
+                getattr(running.service, "reloaded", _nothing)()
                 continue
             trouble = await self._replace(key, want)
             if trouble:

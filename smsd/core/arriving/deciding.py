@@ -58,6 +58,10 @@ class Arriving:
             return Decided(self._on_record(known, State.CANCELLED, "a message with no body"), trash=True)
         taken = bool(known.text) and desk.answers_alert(known.peer, known.text, arrival.now)
         links = desk.links(known.peer, arrival.now)
+        if not links and known.peer.startswith(
+            "+"
+        ):  # it was written to without its plus; its network adds one
+            links = desk.links(known.peer[1:], arrival.now)
         if known.address:
             known = replace(known, answers=reply.message_of(known.address, links, arrival.gateway, known.own))
         else:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from smsd.codec.mail import from_sms, headers, reply_address, report
+from smsd.codec.mail.chat import chatted
 from smsd.codec.mail.folders import levels, plus
 from smsd.codec.mail.relayed import copied, relayed
 from smsd.codec.mail.sms import domain
@@ -38,7 +39,8 @@ def letter(piece: Piece, server_name: str, postmaster: str, mail_from: str = "%s
     `piece.headers` may have: date (milliseconds), gateway (the id where the SMS came in), mail_from (its pattern),
     own (our number), missing-parts ("2,3"), in_reply_to, references and subject (of the mail that it answers), and what a
     rule wrote: subject, to, and `header:NAME` for any other field; auto_submitted for what answers by itself. A mail of a list
-    has list (its address), owner, writer, from_name, reply_to and loop.
+    has list (its address), owner, writer, from_name, reply_to and loop. What somebody wrote in a chat has chat_from: the mailbox
+    that it comes from, or a - when it cannot come from his own.
     """
     recipient = _mailbox(piece.target.target)
     about = dict(piece.headers)
@@ -66,6 +68,19 @@ def letter(piece: Piece, server_name: str, postmaster: str, mail_from: str = "%s
                 message_id=message_id,
                 date=piece.arrived,
                 loops=tuple(about.get("loop", "").split()),
+            )
+        elif "chat_from" in about and "sms_to" not in about and isinstance(piece.content, Text):
+            mailbox = about["chat_from"] if "@" in about["chat_from"] else ""
+            sender = mailbox or postmaster
+            data = chatted(
+                piece.content.text,
+                sender=mailbox,
+                box=postmaster,
+                writer=piece.origin.target,
+                recipient=recipient,
+                subject=about.get("subject", ""),
+                message_id=message_id,
+                date=piece.arrived,
             )
         elif piece.origin.scheme != "sms" and isinstance(piece.content, Text):
             sender = postmaster

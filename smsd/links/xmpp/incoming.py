@@ -129,10 +129,9 @@ class Incoming:
     def _submission(self, account: Any, domain: Domain, written: Written) -> Submission:
         link, origin = self._link, Address("xmpp", written.sender.bare)
         parameters = self._parameters(domain, written.sender, account)
-        from_ = account.email if link.settings.mail_from == "account" else None
         headers = [("subject", written.subject)] if written.subject else []
         if any(one.address.scheme == "mailto" for one in written.wanted):
-            headers.append(("chat_from", from_ or written.sender.bare))
+            headers.append(("chat_from", self._mailbox(written.sender, account) or "-"))
         return Submission(
             door=link.name,
             origin=origin,
@@ -153,6 +152,13 @@ class Incoming:
             headers=tuple(headers),
             key=IdempotencyKey(f"link:{link.name}", written.key) if written.key else None,
         )
+
+    def _mailbox(self, writer: Jid, account: Any) -> str:
+        """Where mail that somebody writes comes from: his account's mailbox, or his address where that is one of this server's;
+        "" for neither."""
+        if account.email and self._link.settings.mail_from == "account":
+            return str(account.email)
+        return writer.bare if writer.domain in self._link.settings.user_domains else ""
 
     def _parameters(self, domain: Domain, writer: Jid, account: Any) -> Parameters:
         """For every SMS: what the domain says, then what its writer prefers, then what holds for the link."""

@@ -7,6 +7,7 @@ what somebody wrote and will not arrive is answered with a reason he can act on.
 from __future__ import annotations
 
 import hashlib
+import re
 from typing import Any
 
 from twisted.words.xish.domish import Element
@@ -28,6 +29,7 @@ LONGEST_ID = 1000
 SHORTEST_UNIQUE = 8
 """Characters of an id that may be taken for one that no other message has."""
 
+_MAILBOX = re.compile(r"[^\s<>,;:()\[\]\\\"@\x00-\x20\x7f]{1,64}@[^\s<>,;:()\[\]\\\"@/\x00-\x20\x7f]{1,255}")
 _COPIES = ("urn:xmpp:carbons:2", "urn:xmpp:mam:2", "urn:xmpp:forward:0")
 _ENCRYPTED = {
     "eu.siacs.conversations.axolotl": "OMEMO", "urn:xmpp:omemo:1": "OMEMO", "urn:xmpp:omemo:2": "OMEMO",
@@ -197,6 +199,8 @@ def _one(jid: Jid, domain: Domain) -> tuple[Wanted, ...]:
     if mail is not None:
         if domain.kind == "fax" or (domain.only and domain.kind != "email"):
             raise Unwilling("item-not-found", "cancel", f"{domain} takes numbers, not mail addresses")
+        if not _MAILBOX.fullmatch(mail):
+            raise Unwilling("item-not-found", "cancel", f"{mail[:100]!r} is no mail address")
         return (Wanted(Address("mailto", mail), jid.bare),)
     if domain.only and domain.kind == "email":
         raise Unwilling(
