@@ -76,9 +76,9 @@ class Incoming:
             parameters = replace(parameters, max_parts=self._settings.max_parts)
         origin = Address("sip", readable(self._origin(caller)))
         text = content.text or ""
-        marks = (request.call_id, str(request.cseq), request.sender.tag, number)
-        identity = hashlib.sha256("\n".join(marks).encode("utf-8", "surrogateescape")).hexdigest()
         account = caller.account.name if caller.account is not None else None
+        marks = (request.call_id, str(request.cseq), request.sender.tag, number, account or "")
+        identity = hashlib.sha256("\n".join(marks).encode("utf-8", "surrogateescape")).hexdigest()
         receipt, wants = asked_for(content.cpim)
         return Submission(
             door=self._settings.id,

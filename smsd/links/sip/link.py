@@ -31,6 +31,8 @@ from smsd.values.delivery import Accepted, Failure, Kind, Piece, Scope
 
 ABILITIES = Abilities(frozenset({"sip"}), apart=True)
 MOST_AWAITED = 100_000
+PATIENCE = 10.0
+"""Seconds for the commits of those who wait for an answer."""
 AGAIN = 10.0
 """Seconds until a port that somebody else has is tried again."""
 
@@ -58,10 +60,8 @@ class SipLink(Service):
         self._outlet = context.outlet
         self._trouble = "not started"
         self._retry: Any = None
-        self._on_wire = 0
         self._awaited: set[str] = set()
         self._seen: set[str] = set()
-        self._idle: Deferred[None] | None = None
         self.wires = wired(
             self._clock,
             settings.listeners,
@@ -134,7 +134,7 @@ class SipLink(Service):
         self._outlet.opened(self._settings.slots)
 
     def stopService(self) -> Deferred[None]:
-        """Take nothing more; what is on the wire, and what is being written, ends first."""
+        """Take nothing more; who waits for a commit is answered first. (What is on the wire was waited for before.)"""
         Service.stopService(self)
         self._outlet.closed("stopping")
         self._trouble = "stopping"
@@ -146,9 +146,7 @@ class SipLink(Service):
         return Deferred.fromCoroutine(self._stop())
 
     async def _stop(self) -> None:
-        if self._on_wire:
-            self._idle = Deferred()
-            await self._idle
+        await self.server.idle().addTimeout(PATIENCE, self._clock, lambda result, _: None)
         self.stack.close()
         await self.wires.close()
 
@@ -159,18 +157,12 @@ class SipLink(Service):
     async def _send(self, piece: Piece) -> Accepted:
         if self._trouble:
             raise Failure(Kind.TEMPORARY, f"{self.name} is {self._trouble}", scope=Scope.GATEWAY)
-        self._on_wire += 1
         try:
             return await self._outgoing.send(piece)
         except Failure:
             if len(self._awaited) < MOST_AWAITED:
                 self._awaited.add(piece.target.target.lower())
             raise
-        finally:
-            self._on_wire -= 1
-            if not self._on_wire and self._idle is not None:
-                idle, self._idle = self._idle, None
-                idle.callback(None)
 
     def _back(self, address: str) -> None:
         """Somebody's phone is there: what waits for it goes now. Only those are looked at for whom something failed, and everybody

@@ -6,6 +6,7 @@ What a method does is elsewhere: `Incoming` has MESSAGE, `Registrar` REGISTER.
 from __future__ import annotations
 
 import ipaddress
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -70,6 +71,7 @@ class Server:
             self._methods["REGISTER"] = self._register
         self._allow = ("Allow", ", ".join(self._methods))
         self.working = 0
+        self._idle: list[Deferred[None]] = []
         self.stopping = False
         stack.asked = self.asked
 
@@ -92,6 +94,19 @@ class Server:
 
     def _worked(self, _: object) -> None:
         self.working -= 1
+        if not self.working:
+            idle, self._idle = self._idle, []
+            for done in idle:
+                done.callback(None)
+
+    def idle(self) -> Deferred[None]:
+        """Fires when everybody is answered."""
+        done: Deferred[None] = Deferred()
+        if self.working:
+            self._idle.append(done)
+        else:
+            done.callback(None)
+        return done
 
     async def _work(self, asked: Asked) -> None:
         request, source = asked.request, asked.source
@@ -139,11 +154,11 @@ class Server:
     async def _done(self, request: Request, source: Peer, tag: str) -> Done:
         work = self._methods.get(request.method)
         target = request.target
+        if request.method != "MESSAGE":
+            ruled = self._ruled(request, tag)
+            if ruled is not None:
+                return ruled
         if work is None:
-            verdict = self._incoming.verdict(request)
-            if verdict.response is not None and request.method != "REGISTER":
-                response = respond(request, verdict.response.code, verdict.response.phrase, tag=tag)
-                return Done(response, f"as the rule in {verdict.place} says")
             raise Rejected(
                 405, f"{readable(request.method)[:20]} is not done here: this is for texts", (self._allow,)
             )
@@ -156,16 +171,28 @@ class Server:
             raise Rejected(481, "there is no dialog with this server")
         return await work(request, target, source, tag)
 
-    async def _options(self, request: Request, target: Uri, source: Peer, tag: str) -> Done:
+    def _ruled(self, request: Request, tag: str) -> Done | None:
+        """What rules say of a request that can become no SMS: they may refuse it, but not say yes to what is not done."""
         verdict = self._incoming.verdict(request)
-        code, phrase = (verdict.response.code, verdict.response.phrase) if verdict.response else (200, "")
+        answer = verdict.response
+        if verdict.sms is not None or not (verdict.stop or answer):
+            return None
+        if answer is not None and (answer.code >= 300 or request.method == "OPTIONS"):
+            return Done(
+                respond(request, answer.code, answer.phrase, tag=tag), f"as the rule in {verdict.place} says"
+            )
+        if verdict.stop:
+            raise Rejected(403, "this server does not take such requests for this address")
+        return None
+
+    async def _options(self, request: Request, target: Uri, source: Peer, tag: str) -> Done:
         headers: Pairs = (
             self._allow,
             ("Accept", ACCEPT),
             ("Accept-Encoding", "identity"),
             ("Accept-Language", "en"),
         )
-        return Done(respond(request, code, phrase, tag=tag, headers=headers), "")
+        return Done(respond(request, 200, tag=tag, headers=headers), "")
 
     async def _message(self, request: Request, target: Uri, source: Peer, tag: str) -> Done:
         caller = await self._caller(request, source)
@@ -190,7 +217,7 @@ class Server:
         left = await self._registrar.register(address, request, source)
         now = self._clock.seconds()
         headers: list[tuple[str, str]] = [
-            ("Contact", f"<{one.uri}>;expires={max(int(one.expires - now), 0)}") for one in left
+            ("Contact", f"<{one.uri}>;expires={math.ceil(max(one.expires - now, 0))}") for one in left
         ]
         headers.append(date(now))
         if left:

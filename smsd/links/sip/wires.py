@@ -10,7 +10,7 @@ import socket
 from collections.abc import Callable
 from typing import Any
 
-from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
+from twisted.internet.defer import maybeDeferred
 from twisted.internet.endpoints import TCP4ClientEndpoint, TCP6ClientEndpoint, wrapClientTLS
 from twisted.internet.error import CannotListenError
 from twisted.internet.protocol import DatagramProtocol
@@ -98,14 +98,6 @@ class Wires:
         except (OSError, ValueError, CannotListenError):
             await self.close()
             raise
-
-    def deafen(self) -> Deferred[Any]:
-        """Take no connections any more; those there are go on."""
-        ports = [
-            port for port in self._ports if port not in [one.transport for one in self._datagrams.values()]
-        ]
-        self._ports = [port for port in self._ports if port not in ports]
-        return gatherResults([maybeDeferred(port.stopListening) for port in ports], consumeErrors=True)
 
     async def close(self) -> None:
         """Close everything."""
