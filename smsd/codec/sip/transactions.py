@@ -166,8 +166,7 @@ class Transactions:
         outputs: list[Output] = []
         transaction = self._live.get(key)
         if transaction is not None and transaction.table is not NON_INVITE_CLIENT:
-            write(response)
-            self._step(transaction, event_of(response.status), now, outputs, response)
+            self._step(transaction, event_of(response.status), now, outputs, octets=write(response))
         return outputs
 
     def failed(self, key: Key | None, now: float) -> list[Output]:
@@ -270,12 +269,14 @@ class Transactions:
         outputs: list[Output],
         reason: str = "",
     ) -> None:
-        response = respond(request, status, reason, tag=self.tag(request), headers=self._own)
-        self._step(transaction, event_of(status), now, outputs, response)
+        octets = self._made(request, status, reason)
+        self._step(transaction, event_of(status), now, outputs, octets=octets)
 
     def _stateless(self, request: Request, source: Peer, status: int, headers: Pairs) -> list[Output]:
-        response = respond(request, status, tag=self.tag(request), headers=(*headers, *self._own))
-        return [Send(write(response), way_back(request, source), None)]
+        return [Send(self._made(request, status, headers=headers), way_back(request, source), None)]
+
+    def _made(self, request: Request, status: int, reason: str = "", headers: Pairs = ()) -> bytes:
+        return write(respond(request, status, reason, tag=self.tag(request), headers=(*headers, *self._own)))
 
     # -- the tables at work
 
@@ -286,7 +287,9 @@ class Transactions:
         now: float,
         outputs: list[Output],
         response: Response | None = None,
+        octets: bytes = b"",
     ) -> None:
+        """`response` arrived, or `octets` are one to send."""
         found = transaction.table.get((transaction.state, event))
         if found is None:
             return
@@ -295,25 +298,28 @@ class Transactions:
         if transaction.state is not before and transaction.state is not State.PROCEEDING:
             transaction.timers.clear()
         for do in doings:
-            self._do(do, transaction, now, outputs, response)
+            self._do(do, transaction, now, outputs, response, octets)
         if transaction.state is State.TERMINATED:
             self._end(transaction)
         elif transaction.state is not before and transaction.state is State.COMPLETED:
             self._complete(transaction, event)
 
     def _do(
-        self, do: Do, transaction: _Transaction, now: float, outputs: list[Output], response: Response | None
+        self,
+        do: Do,
+        transaction: _Transaction,
+        now: float,
+        outputs: list[Output],
+        response: Response | None,
+        octets: bytes,
     ) -> None:
         key, timers = transaction.key, self._timers
-        if do in (Do.SEND, Do.SEND_AGAIN):
-            if do is Do.SEND and response is not None:
-                transaction.octets = write(response)
+        if do in (Do.TRY, Do.FAIL_INVITE) and transaction.request is not None:
+            octets = self._made(transaction.request, 100 if do is Do.TRY else 500)
+        if do in (Do.SEND, Do.SEND_AGAIN, Do.TRY, Do.FAIL_INVITE):
+            transaction.octets = octets or transaction.octets
             if transaction.octets:
                 outputs.append(Send(transaction.octets, transaction.peer, key))
-        elif do in (Do.TRY, Do.FAIL_INVITE):
-            if transaction.request is not None:
-                made = self._made(transaction.request, 100 if do is Do.TRY else 500)
-                self._do(Do.SEND, transaction, now, outputs, made)
         elif do is Do.PASS:
             if response is not None:
                 outputs.append(Answered(key, response))
@@ -334,9 +340,6 @@ class Transactions:
                 transaction.interval = timers.t1
                 self._start(transaction, Event.RESEND, now + timers.t1)
             self._start(transaction, Event.GIVE_UP, now + timers.most)
-
-    def _made(self, request: Request, status: int) -> Response:
-        return respond(request, status, tag=self.tag(request), headers=self._own)
 
     def _complete(self, transaction: _Transaction, event: Event) -> None:
         self._completed[transaction.key] = None
