@@ -1,0 +1,317 @@
+"""Ad-hoc commands: what each does, and the conversation with somebody who goes back, cancels, waits too long,
+or makes things up."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.words.xish.domish import Element
+
+from smsd.codec.jid import Jid
+from smsd.links.xmpp.people import Known
+from smsd.links.xmpp.services import commands
+from smsd.values.address import Address
+from smsd.values.message import Recipient
+from tests.links.xmpp.room import ANN, BOB, SMS, Room
+
+COMMANDS = "http://jabber.org/protocol/commands"
+CARL = Jid.parse("carl@example.net/x")
+
+
+class CommandCase(Room):
+    def payload(self, node: str, action: str = "", session: str = "", **fields: str) -> str:
+        inside = "".join(
+            f"<field var='{name}'><value>{value}</value></field>" for name, value in fields.items()
+        )
+        form = f"<x xmlns='jabber:x:data' type='submit'>{inside}</x>" if fields else ""
+        said = f" action='{action}'" if action else ""
+        said += f" sessionid='{session}'" if session else ""
+        return f"<command xmlns='{COMMANDS}' node='{node}'{said}>{form}</command>"
+
+    def do(self, node: str, action: str = "", session: str = "", who: Jid = ANN, /, **fields: str) -> Any:
+        command = self.result("set", SMS, self.payload(node, action, session, **fields), who)
+        self.assertEqual((command.uri, command.name, command["node"]), (COMMANDS, "command", node))
+        return command
+
+    def not_done(
+        self, node: str, action: str = "", session: str = "", who: Jid = ANN, /, **fields: str
+    ) -> tuple[str, str, str]:
+        """The condition, the extension's, and the text."""
+        answer = self.ask("set", SMS, self.payload(node, action, session, **fields), who)
+        error: Any = answer.firstChildElement()
+        names = [one.name for one in error.elements() if one.name != "text"]
+        also = next((one.name for one in error.elements() if one.uri == COMMANDS), "")
+        return names[0], also, str(error.text)
+
+    def status(self, command: Any) -> tuple[str, list[str]]:
+        actions = [one.name for one in command.actions.elements()] if command.actions else []
+        return command["status"], actions
+
+    def note(self, command: Any) -> tuple[str, str]:
+        return command.note["type"], str(command.note)
+
+    def fields(self, command: Any) -> dict[str, Element]:
+        return {one["var"]: one for one in command.x.elements() if one.name == "field"}
+
+
+class Linking(CommandCase):
+    def test_who_has_no_choice_answers_one_form(self) -> None:
+        command = self.do("register")
+        self.assertEqual(self.status(command), ("executing", ["next", "complete"]))
+        self.assertEqual(sorted(self.fields(command)), ["password", "username"])
+        command = self.do("register", "next", command["sessionid"], username="ann", password="annpw")
+        self.assertEqual(self.status(command), ("completed", []))
+        self.assertIn("ann@example.org is linked to the SMS account ann", self.note(command)[1])
+        self.assertEqual(self.people.registered(ANN), "ann")
+        self.assertEqual([one[0] for one in self.presences()], ["subscribe", ""])
+
+    def test_who_has_is_asked(self) -> None:
+        session = self.do("register", "", "", BOB)["sessionid"]
+        command = self.do("register", "next", session, BOB, username="office", password="annpw")
+        self.assertEqual(self.status(command), ("executing", ["prev", "next", "complete"]))
+        options = [
+            str(one.value) for one in self.fields(command)["gateway"].elements() if one.name == "option"
+        ]
+        self.assertEqual(options, ["", "gsm1", "gsm2"])
+        command = self.do("register", "next", session, BOB, gateway="gsm2")
+        self.assertEqual(self.status(command), ("executing", ["prev", "complete"]))
+        self.assertEqual(self.people.preferences(BOB), Known())
+        command = self.do("register", "prev", session, BOB)
+        self.assertEqual(str(self.fields(command)["gateway"].value), "gsm2")
+        self.do("register", "next", session, BOB, gateway="gsm1")
+        command = self.do("register", "execute", session, BOB, sender="ACME")
+        self.assertEqual(command["status"], "completed")
+        self.assertEqual(self.people.preferences(BOB), Known("office", "gsm1", "ACME"))
+
+    def test_complete_skips_the_rest(self) -> None:
+        session = self.do("register", "", "", BOB)["sessionid"]
+        command = self.do("register", "complete", session, BOB, username="office", password="annpw")
+        self.assertEqual(command["status"], "completed")
+        self.assertEqual(self.people.preferences(BOB), Known("office"))
+
+    def test_a_wrong_password_asks_again(self) -> None:
+        session = self.do("register")["sessionid"]
+        for fields, text in (
+            ({"username": "ann", "password": "wrong"}, "unknown user or wrong password"),
+            ({"username": "ann"}, "type the name and the password of your SMS account"),
+            ({"username": "old", "password": "annpw"}, "this account is switched off: ask the administrator"),
+        ):
+            command = self.do("register", "complete", session, ANN, **fields)
+            self.assertEqual(command["status"], "executing")
+            self.assertEqual(self.note(command), ("error", text))
+            self.assertNotIn("wrong</value>", command.toXml())
+        self.do("register", "complete", session, username="ann", password="annpw")
+        self.assertEqual(self.people.registered(ANN), "ann")
+
+    def test_unlinking(self) -> None:
+        self.assertEqual(self.not_done("unregister")[0], "forbidden")
+        self.register()
+        session = self.do("unregister")["sessionid"]
+        self.assertEqual(self.note(self.do("unregister", "complete", session, sure="0"))[0], "error")
+        command = self.do("unregister", "complete", session, sure="true")
+        self.assertEqual(
+            self.note(command), ("info", "ann@example.org is not linked to the SMS account ann any more.")
+        )
+        self.assertEqual(self.people.registered(ANN), "")
+        self.assertEqual([one[0] for one in self.presences()], ["unsubscribe", "unsubscribed", "unavailable"])
+
+    def test_a_closed_account_can_be_unlinked(self) -> None:
+        self.house.wait(self.people.link(ANN, "old"))
+        session = self.do("unregister")["sessionid"]
+        self.assertEqual(self.do("unregister", "complete", session, sure="1")["status"], "completed")
+
+
+class Looking(CommandCase):
+    def told(self, command: Any) -> dict[str, str]:
+        return {var: str(one.value) for var, one in self.fields(command).items()}
+
+    def test_what_may_be_sent(self) -> None:
+        self.configure(
+            {"user": "member", "group": "sales", "monthly_limit": 9, "expires": "2030-12-31"},
+            {"user": "payer", "prepaid": True},
+            groups=({"id": "sales", "monthly_limit": 5},),
+        )
+        self.house.send(account="member")
+        self.house.send(account="member")
+        self.register("member")
+        command = self.do("balance")
+        self.assertEqual(self.note(command), ("info", "You may send 3 more messages this month."))
+        self.assertEqual(
+            self.told(command),
+            {
+                "account": "member", "sent": "2", "limit": "9", "group_sent": "2", "group_limit": "5", "expires": "2030-12-31",
+            },
+        )  # fmt: skip
+        self.register("payer")
+        command = self.do("balance")
+        self.assertEqual(self.note(command)[1], "You have no monthly limit. Your balance is 0.00 EUR.")
+        self.assertEqual(self.told(command)["limit"], "none")
+
+    def test_last_messages(self) -> None:
+        self.register()
+        session = self.do("messages")["sessionid"]
+        command = self.do("messages", "complete", session, which="all")
+        self.assertEqual(self.note(command)[1], "There are no such messages.")
+        self.house.send("+15550000001", "hello <&> \u000b you", account="ann")
+        self.house.send("+15550000002", "x" * 300, account="ann")
+        self.house.send("+15550000003", "not hers", account="office")
+        self.house.settle()
+        session = self.do("messages")["sessionid"]
+        command = self.do("messages", "complete", session, which="all")
+        rows = [
+            {one["var"]: str(one.value) for one in item.elements()}
+            for item in command.x.elements()
+            if item.name == "item"
+        ]
+        self.assertEqual([row["to"] for row in rows], ["+15550000002", "+15550000001"])
+        self.assertEqual((len(rows[0]["text"]), rows[1]["text"]), (100, "hello <&> ␋ you"))
+        self.assertEqual({row["state"] for row in rows}, {"sent"})
+        self.assertRegex(rows[0]["at"], r"^2027-01-15 \d\d:\d\d ")
+        session = self.do("messages")["sessionid"]
+        command = self.do("messages", "complete", session, which="all", to="+1 555 000 0001")
+        self.assertEqual(self.note(command)[1], "One message.")
+        session = self.do("messages")["sessionid"]
+        command = self.do("messages", "complete", session, which="failed")
+        self.assertEqual(self.note(command)[1], "There are no such messages.")
+
+    def test_what_cannot_be_asked(self) -> None:
+        self.register()
+        session = self.do("messages")["sessionid"]
+        self.assertEqual(self.note(self.do("messages", "complete", session, which="none"))[0], "error")
+        condition, _, text = self.not_done("messages", "complete", session, which="all", to="+0")
+        self.assertEqual(condition, "not-acceptable")
+        self.assertIn("country code", text)
+
+    def test_a_message_with_several_recipients(self) -> None:
+        self.register()
+        recipients = tuple(
+            Recipient(Address("sms", number), number) for number in ("+15550000001", "+15550000002")
+        )
+        self.house.send(account="ann", recipients=recipients)
+        session = self.do("messages")["sessionid"]
+        command = self.do("messages", "complete", session, which="delivered")
+        self.assertEqual(self.note(command)[1], "There are no such messages.")
+        session = self.do("messages")["sessionid"]
+        self.assertEqual(
+            self.note(self.do("messages", "complete", session))[1], "Your last 2 messages, the latest first."
+        )
+
+
+class Choosing(CommandCase):
+    def test_a_gateway(self) -> None:
+        self.register("office", BOB)
+        session = self.do("gateway", "", "", BOB)["sessionid"]
+        self.assertEqual(
+            self.note(self.do("gateway", "complete", session, BOB, gateway="mail")),
+            ("error", "choose a gateway of the list"),
+        )
+        command = self.do("gateway", "complete", session, BOB, gateway="gsm2")
+        self.assertEqual(self.note(command)[1], "From now on the gateway gsm2 carries your texts.")
+        self.assertEqual(self.people.gateway(BOB, self.accounts.find("office")), "gsm2")
+        session = self.do("gateway", "", "", BOB)["sessionid"]
+        command = self.do("gateway", "complete", session, BOB, gateway="")
+        self.assertEqual(self.note(command)[1], "From now on any gateway carries your texts.")
+        self.assertIsNone(self.people.gateway(BOB, self.accounts.find("office")))
+
+    def test_who_is_linked_by_settings_chooses_too(self) -> None:
+        session = self.do("gateway", "", "", CARL)["sessionid"]
+        self.do("gateway", "complete", session, CARL, gateway="gsm1")
+        self.assertEqual(self.people.preferences(CARL), Known("", "gsm1"))
+
+    def test_an_account_with_its_own_gateway_has_no_choice(self) -> None:
+        self.register()
+        self.assertEqual(self.not_done("gateway")[0], "forbidden")
+        self.assertEqual(self.not_done("sender")[0], "forbidden")
+
+    def test_who_has_no_account(self) -> None:
+        condition, _, text = self.not_done("balance", "", "", BOB)
+        self.assertEqual(condition, "forbidden")
+        self.assertIn("register with sms.example.org", text)
+
+
+class Conversations(CommandCase):
+    def test_cancel(self) -> None:
+        session = self.do("register")["sessionid"]
+        command = self.do("register", "cancel", session)
+        self.assertEqual((command["status"], command["sessionid"]), ("canceled", session))
+        self.assertEqual(self.not_done("register", "next", session)[:2], ("bad-request", "bad-sessionid"))
+        self.assertEqual(self.not_done("register", "cancel")[:2], ("bad-request", "bad-sessionid"))
+
+    def test_it_is_one_persons_and_one_commands(self) -> None:
+        self.register()
+        session = self.do("register")["sessionid"]
+        elsewhere = Jid.parse(f"{ANN.bare}/elsewhere")
+        for node, sender in (("register", BOB), ("register", elsewhere), ("messages", ANN)):
+            self.assertEqual(
+                self.not_done(node, "next", session, sender)[:2], ("bad-request", "bad-sessionid")
+            )
+
+    def test_what_is_wrong(self) -> None:
+        self.assertEqual(self.not_done("nothing")[0], "item-not-found")
+        self.assertEqual(self.not_done("register", "dance")[:2], ("bad-request", "malformed-action"))
+        session = self.do("register")["sessionid"]
+        self.assertEqual(self.not_done("register", "prev", session)[:2], ("bad-request", "bad-action"))
+        self.assertEqual(
+            self.refused("get", SMS, self.payload("register"))[1:],
+            ("bad-request", "commands are executed with type='set'"),
+        )
+        self.assertEqual(
+            self.not_done("register", "next", session, username="x" * 3000)[::2],
+            ("not-acceptable", "a field here has at most 2000 characters"),
+        )
+        many = {f"f{number}": "" for number in range(60)}
+        self.assertEqual(self.not_done("register", "next", session, ANN, **many)[0], "not-acceptable")
+
+    def test_who_waits_too_long(self) -> None:
+        session = self.do("register")["sessionid"]
+        self.house.clock.advance(commands.LIFE - 1)
+        self.do("register", "next", session, username="ann", password="wrong")
+        self.house.clock.advance(commands.LIFE - 1)
+        self.do("register", "next", session, username="ann", password="wrong2")
+        self.house.clock.advance(commands.LIFE + 1)
+        self.assertEqual(
+            self.not_done("register", "next", session, username="ann", password="annpw")[:2],
+            ("not-allowed", "session-expired"),
+        )
+        self.assertEqual(self.not_done("register", "next", session)[:2], ("bad-request", "bad-sessionid"))
+
+    def test_one_person_has_so_many(self) -> None:
+        sessions = [self.do("register")["sessionid"] for _ in range(commands.MOST_OF_ONE + 1)]
+        self.assertEqual(self.not_done("register", "next", sessions[0])[:2], ("bad-request", "bad-sessionid"))
+        self.do("register", "cancel", sessions[1])
+
+    def test_all_have_so_many(self) -> None:
+        self.patch(commands, "MOST", 10)
+        people = [Jid.parse(f"u{number}@example.net/x") for number in range(11)]
+        sessions = [self.do("register", "", "", jid)["sessionid"] for jid in people[:10]]
+        self.assertEqual(self.not_done("register", "", "", people[10])[0], "resource-constraint")
+        self.do("register", "cancel", sessions[3], people[3])
+        self.do("register", "", "", people[10])
+        # Those who have gone away make room.
+        self.house.clock.advance(commands.LIFE + 1)
+        self.do("register", "", "", people[0])
+        self.assertEqual(
+            self.not_done("register", "next", sessions[5], people[5])[:2], ("bad-request", "bad-sessionid")
+        )
+
+    def test_two_answers_at_once(self) -> None:
+        session = self.do("register")["sessionid"]
+        slow: Deferred[bool] = Deferred()
+        self.accounts._verifier._run = lambda f, *args: slow
+        self.iq("set", SMS, self.payload("register", "next", session, username="ann", password="annpw"))
+        self.assertEqual(self.not_done("register", "cancel", session)[0], "unexpected-request")
+        slow.callback(True)
+        self.house.settle()
+        self.assertEqual(self.people.registered(ANN), "ann")
+
+    def test_one_that_is_pushed_out_while_it_waits_links_nobody(self) -> None:
+        session = self.do("register")["sessionid"]
+        slow: Deferred[bool] = Deferred()
+        self.accounts._verifier._run = lambda f, *args: slow
+        self.iq("set", SMS, self.payload("register", "next", session, username="ann", password="annpw"))
+        for _ in range(commands.MOST_OF_ONE):
+            self.do("register")
+        slow.callback(True)
+        self.house.settle()
+        self.assertEqual(self.people.registered(ANN), "")
