@@ -72,9 +72,8 @@ class Asking:
             found.cancel()
 
     async def _check(self, name: str, password: str, peer: str) -> bool:
-        if (
-            not password or "\0" in password
-        ):  # some servers take no password for a wish to stay unknown, and say yes
+        # Some servers take no password for the wish to stay unknown, and say yes.
+        if not password or "\0" in password:
             return False
         if self._clock.seconds() < self._rest_until or len(self._turns.waiting) >= MOST_WAITING:
             raise Denied(Reason.SLOW_DOWN, LATER)

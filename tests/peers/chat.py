@@ -104,7 +104,7 @@ class Chat:
             for stanza in self.stanzas()
             if (body := text(stanza, "body"))
             and stanza.get("type") != "error"
-            and sender in stanza.get("from", "")
+            and stanza.get("from", "").startswith(sender)
         ]
 
     def receipts(self) -> list[tuple[str, str]]:

@@ -1,0 +1,44 @@
+"""What tests of password sources have in common: a source on a scripted server, and a clock that stands still."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from smsd.core.accounts import Denied
+from smsd.sources.asking import LATER, Asking
+from smsd.sources.server import Connecting
+from smsd.values.errors import Reason
+from tests.sources.scripted import Scripted
+
+PASSWORD = 'pa"ss\\wörd €'
+
+
+class SourceCase(SynchronousTestCase):
+    """`ask` asks a server; right, wrong or unknown."""
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+
+    def asking(self, settings: Any, server: Scripted, talk: Any, tls: Any = None) -> Asking:
+        connecting = Connecting(server, talk, self.clock, settings.seconds, tls)
+        return Asking(settings, self.clock, connecting.ask)
+
+    def verdict(self, asked: Deferred[bool]) -> str:
+        """right, wrong, or unknown; what is unknown is told without a reason, and nothing goes on."""
+        found: list[Any] = []
+        asked.addCallbacks(found.append, lambda failure: found.append(failure.value))
+        self.assertEqual(len(found), 1, "no answer")
+        if isinstance(found[0], Denied):
+            self.assertEqual((found[0].reason, found[0].text), (Reason.SLOW_DOWN, LATER))
+            return "unknown"
+        return "right" if found[0] else "wrong"
+
+    def over(self, server: Scripted) -> None:
+        """Nothing is left open."""
+        self.clock.advance(0)
+        self.assertEqual(server.open, 0)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
