@@ -28,7 +28,7 @@ MUC = "http://jabber.org/protocol/muc"
 MOST_WAITING = 30_000
 """Presences that wait to be sent; a probe that finds no room is not answered, and the contact looks away until the next one."""
 AT_ONCE, PAUSE = 200, 0.02
-"""So many are sent, then as many seconds nothing is."""
+"""So many are sent within so many seconds."""
 MOST_SHOWN = 20_000
 """Pairs of a user and one of us that are remembered."""
 MOST_ASKED = 20_000
@@ -50,7 +50,8 @@ class Presences:
         self._people = people
         self._country = country
         self._waiting: deque[_Waiting] = deque()
-        self._drain: Any = None
+        self._pause: Any = None
+        self._left = 0
         self._shown: dict[tuple[str, str], Domain] = {}
         self._asked: dict[tuple[str, str], float] = {}
         self._greeting: dict[str, Any] = {}
@@ -173,18 +174,29 @@ class Presences:
                 del self._shown[next(iter(self._shown))]
             self._shown[to, sender] = domain
         self._waiting.append((domain, sender, to, kind, show, status))
-        if self._drain is None:
+        if self._pause is None:
+            self._begin()
+        elif self._left:
             self._send_some()
 
-    def _send_some(self) -> None:
-        self._drain = None
-        for _ in range(min(AT_ONCE, len(self._waiting))):
-            self._send(self._waiting.popleft())
+    def _begin(self) -> None:
+        """Another round."""
+        self._left = AT_ONCE
+        self._send_some()
+        self._pause = self._link.context.reactor.callLater(PAUSE, self._paused)
+
+    def _paused(self) -> None:
+        self._pause = None
         if self._waiting:
-            self._drain = self._link.context.reactor.callLater(PAUSE, self._send_some)
+            self._begin()
         elif self._dropped:
             self.log.warn("{n} presences were dropped", n=self._dropped)
             self._dropped = 0
+
+    def _send_some(self) -> None:
+        while self._left and self._waiting:
+            self._left -= 1
+            self._send(self._waiting.popleft())
 
     def _send(self, waiting: _Waiting) -> None:
         domain, sender, to, kind, show, status = waiting
@@ -238,10 +250,10 @@ class Presences:
     def stop(self) -> None:
         """Send nothing more."""
         self._waiting.clear()
-        for call in (self._drain, *self._greeting.values()):
+        for call in (self._pause, *self._greeting.values()):
             if call is not None and call.active():
                 call.cancel()
-        self._drain = None
+        self._pause = None
         self._greeting.clear()
 
 
