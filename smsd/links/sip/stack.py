@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 from twisted.logger import Logger
 
 from smsd.codec.sip.errors import Malformed
@@ -72,6 +72,8 @@ class Stack:
 
     def ask(self, request: Request, to: Peer) -> Deferred[Response | Unanswered]:
         """Send a request of ours; fires with its final answer, or that there is none. Malformed when it cannot be written."""
+        if self._closed:
+            return succeed(Unanswered(None, 503))
         done: Deferred[Response | Unanswered] = Deferred()
         key, outputs = self.transactions.ask(request, to, self._clock.seconds())
         self._waiting[key] = done
