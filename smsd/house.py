@@ -1,11 +1,10 @@
-"""The rooms of a running server and how they are joined: what each gateway, door and simulator is given.
+"""The rooms of a running server and how they are joined.
 
-Owns no order of start and stop (`smsd.service` does) and no policy.
+Owns no order of start and stop (`smsd.service` does) and no policy. What runs in the rooms `smsd.workshop` makes.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -13,11 +12,8 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 
-from smsd import registry
 from smsd.config import groups
-from smsd.config.endpoints import files
-from smsd.config.places import find_data
-from smsd.config.settings import Configuration, LinkSettings
+from smsd.config.settings import Configuration
 from smsd.core.accounts import Accounts
 from smsd.core.accounts.book import Book
 from smsd.core.accounts.importing import Importer
@@ -29,32 +25,27 @@ from smsd.core.callbacks import Callbacks
 from smsd.core.clerk import Clerk
 from smsd.core.clocks import Clocks
 from smsd.core.credit import Credit
-from smsd.core.digests import Digests
 from smsd.core.dispatcher import Dispatcher
 from smsd.core.explaining import Explainer
 from smsd.core.inbound import Arrivals, Inbound
 from smsd.core.jobs import Jobs
 from smsd.core.judging import Judge
 from smsd.core.knowing import Knowing
-from smsd.core.memory import Memory
 from smsd.core.planning import Planner, Policies
 from smsd.core.postoffice.office import PostOffice
 from smsd.core.pricing import Pricing
 from smsd.core.protecting import Protection
-from smsd.core.provided import provided
 from smsd.core.queue import Queue
 from smsd.core.subscribers import Subscribers
 from smsd.core.timers import Sweeper
 from smsd.core.tokens import Tokens
-from smsd.hookwork import hooks, shown
-from smsd.interfaces import FrontendContext, GatewayContext, SourceContext
-from smsd.keeper import Keeper, Wanted
+from smsd.keeper import Keeper
 from smsd.policy.charge import Tariffs
-from smsd.policy.limits import Limits
-from smsd.ports import Ports, check
+from smsd.ports import Ports
 from smsd.rulework import Rulework
 from smsd.store.sqlite import SqliteStore
 from smsd.values.message import Recipient, Submission
+from smsd.workshop import Workshop, postmaster, takers
 
 PATIENCE = 0.003
 """Seconds that the fate of a piece waits for other work to share its commit with: an accept of a busy door comes sooner."""
@@ -67,7 +58,6 @@ class House:
 
     def __init__(self, configuration: Configuration, reactor: Any) -> None:
         self._reactor = reactor
-        self._views: dict[str, Any] = {}
         self.store = SqliteStore(configuration.store.path, reactor, patience=PATIENCE, quick=QUICK)
         self.queue = Queue(self.store, reactor)
         self.ports = Ports(reactor)
@@ -77,7 +67,8 @@ class House:
         self._folder = configuration.folder
         self.simulators = Keeper("simulator", reactor)
         self.gateways = Keeper("gateway", reactor, removed=lambda gateway: self.queue.remove(gateway.name))
-        self.doors = Keeper("door", reactor, retire=self._retire)
+        self.workshop = Workshop(self, reactor)
+        self.doors = Keeper("door", reactor, retire=self.workshop.retire)
 
     # -- store and core
 
@@ -181,139 +172,7 @@ class House:
         sources = (configuration.password_sources, server.name)
         if sources != self._source_settings:
             self._source_settings = sources
-            self.accounts.ask(self._sources(configuration))
-
-    def _sources(self, configuration: Configuration) -> list[Any]:
-        context = SourceContext(self._reactor, configuration.server.name)
-        return [
-            registry.find(registry.SOURCES, settings.type).make(settings, context)
-            for settings in configuration.password_sources
-            if settings.active
-        ]
-
-    # -- what should run
-
-    def wanted_simulators(self, configuration: Configuration) -> dict[str, Wanted]:
-        """Simulated modems and phones."""
-        from smsd.simulator import service as simulator
-
-        return {
-            settings.id: Wanted((settings,), partial(simulator.make, settings, self._reactor))
-            for settings in configuration.simulators
-        }
-
-    def wanted_gateways(self, configuration: Configuration) -> dict[str, Wanted]:
-        """The active gateways, each with what it is told of the server."""
-        server = configuration.server
-        wanted = {}
-        # Those that carry mail first: a modem may bring messages in from its first moment on, and they must find a way.
-        every = (*configuration.gateways, *self.rulework.errands(configuration), *hooks(configuration))
-        for settings in sorted(every, key=lambda each: "mailto" not in each.schemes):
-            if settings.active:
-                facts = (
-                    settings,
-                    server.name,
-                    server.country,
-                    postmaster(configuration),
-                    configuration.folder,
-                    self._stamp(settings, configuration),
-                    tuple(self._told(configuration).values()) if isinstance(settings, LinkSettings) else None,
-                )
-                wanted[settings.id] = Wanted(facts, partial(self._make_gateway, settings, configuration))
-        return wanted
-
-    def _stamp(self, settings: Any, configuration: Configuration) -> Any:
-        """What of its files a gateway is made of: those that have changed make it anew."""
-        stamp = getattr(registry.find(registry.GATEWAYS, settings.type), "stamp", None)
-        return None if stamp is None else stamp(settings, lambda name: find_data(name, configuration.path))
-
-    def _make_gateway(self, settings: Any, configuration: Configuration) -> Any:
-        module = registry.find(registry.GATEWAYS, settings.type)
-        outlet = Late()
-        server = configuration.server
-        context = GatewayContext(
-            reactor=self._reactor,
-            outlet=outlet,
-            inbound=self.inbound,
-            memory=Memory(self.store, settings.id),
-            server_name=server.name,
-            country=settings.country,
-            postmaster=postmaster(configuration),
-            spool=lambda name: spool(configuration, settings.id, name),
-            find_data=lambda name: find_data(name, configuration.path),
-            databases=self.rulework.databases,
-            find_account=self.accounts.find,
-            find_jid=self.accounts.directory.of_jid,
-            door=self._door_context(self._reactor, self._told(configuration))
-            if isinstance(settings, LinkSettings)
-            else None,
-        )
-        gateway = module.make(settings, context)
-        limits = settings.limits and Limits(**settings.limits.model_dump())
-        outlet.real = self.queue.outlet(
-            settings.id, gateway.abilities, settings.in_doubt, settings.country, limits
-        )
-        outlet.real.gateway = gateway
-        return gateway
-
-    def _told(self, configuration: Configuration) -> dict[str, Any]:
-        """What doors are told of the server."""
-        server = configuration.server
-        pins = {
-            gateway.id: gateway.pin.get_secret_value()
-            for gateway in configuration.gateways
-            if gateway.active and gateway.pin is not None
-        }
-        return {
-            "server_name": server.name,
-            "domains": frozenset(server.domains),
-            "gateways": nameable(configuration),
-            "sms_gateways": nameable(configuration, "sms"),
-            "deliver_pins": pins,
-            "country": server.country,
-            "percent_logins": server.percent_logins,
-            "providers": provided(configuration.gateways, lambda name: find_data(name, configuration.path)),
-        }
-
-    def wanted_doors(self, configuration: Configuration) -> dict[str, Wanted]:
-        """The active listeners, each with what it is told of the server."""
-        told = self._told(configuration)
-        return {
-            settings.id: Wanted(
-                (settings, tuple(told.values()), stamps(settings.listen)),
-                partial(self._make_door, settings, told),
-            )
-            for settings in configuration.listeners
-            if settings.active
-        }
-
-    def _make_door(self, settings: Any, told: dict[str, Any]) -> Any:
-        check(self._reactor, settings.listen)
-        view = self.ports.view()
-        context = self._door_context(view, told)
-        door = registry.find(registry.DOORS, settings.type).make(settings, context)
-        self._views[door] = view
-        return door
-
-    def _door_context(self, reactor: Any, told: dict[str, Any]) -> FrontendContext:
-        return FrontendContext(
-            reactor=reactor,
-            dispatcher=self.dispatcher,
-            inbound=self.inbound,
-            portal=self.accounts.portal,
-            guessing=self.accounts.guessing,
-            auditor=self.auditor,
-            post_office=self.answer_office,
-            reports=self.queue.reports,
-            carries=self._carries,
-            callbacks=self.callbacks,
-            jobs=self.jobs,
-            credit=self.credit,
-            clerk=self.clerk,
-            tokens=self.tokens,
-            digests=Digests(self.accounts),
-            **told,
-        )
+            self.accounts.ask(self.workshop.sources(configuration))
 
     def _accounts_changed(self) -> None:
         self.post_office.forget()
@@ -326,7 +185,8 @@ class House:
     def _waits(self, route: str) -> dict[str, str]:
         return self.queue.serving.waits(route, self.queue.now())
 
-    def _carries(self, gateway: str | None) -> bool:
+    def carries(self, gateway: str | None) -> bool:
+        """Whether this gateway or group (None: any) carries SMS just now."""
         return any(
             outlet.slots and "sms" in outlet.abilities.schemes
             for outlet in self.queue.outlets()
@@ -336,9 +196,6 @@ class House:
 
     def _tariffs(self) -> Tariffs:
         return self.planner.tariffs
-
-    def _retire(self, door: Any) -> None:
-        self._views.pop(door).retire()
 
     def _redirect(self, submission: Submission, recipient: Recipient) -> Recipient:
         if recipient.address.scheme == "mailto":
@@ -367,92 +224,3 @@ class House:
 
     def _trial(self, gateway: str, sender: str, text: str) -> Deferred[dict[str, Any]]:
         return Deferred.fromCoroutine(self.inbound.trial(gateway, sender, text))
-
-    def status(self, configuration: Configuration) -> dict[str, Any]:
-        """Gateways, groups, doors and simulators, each with one line on how it is."""
-        now = self.queue.now()
-        outlets = {outlet.name: outlet for outlet in self.queue.outlets()}
-        gateways = []
-        for settings in (
-            *configuration.gateways, *self.rulework.errands(configuration), *hooks(configuration)
-        ):  # fmt: skip
-            gateway, outlet = self.gateways.services.get(settings.id), outlets.get(settings.id)
-            if not shown(settings, gateway):
-                continue
-            gateways.append(
-                {
-                    "id": settings.id,
-                    "type": settings.type,
-                    "status": gateway.status
-                    if gateway
-                    else "not active"
-                    if not settings.active
-                    else "not started",
-                    "slots": outlet.slots if outlet else 0,
-                    "on_wire": len(outlet.on_wire) if outlet else 0,
-                    "closed": outlet.reason if outlet else "",
-                    "trouble": outlet.told(now) if outlet else "",
-                    "limits": outlet.limits(now) if outlet else [],
-                }
-            )
-        doors = [
-            {
-                "id": settings.id,
-                "type": settings.type,
-                "listen": settings.listen or [getattr(settings, "folder", "")],
-                "running": settings.id in self.doors.services,
-                "counted": settings.counted,
-            }
-            for settings in configuration.listeners
-        ]
-        return {
-            "gateways": gateways,
-            "groups": [{"id": name, "carry": self.queue.carriers(name)} for name in self.queue.groups],
-            "doors": doors,
-            "simulators": sorted(self.simulators.services),
-        }
-
-
-class Late:
-    """An outlet that exists before its gateway's abilities are known; gateways speak to it only after their start."""
-
-    real: Any = None
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.real, name)
-
-
-def takers(configuration: Configuration) -> list[Any]:
-    """Everything that takes messages from people: listeners, and links among the gateways."""
-    return [
-        *configuration.listeners,
-        *(gateway for gateway in configuration.gateways if isinstance(gateway, LinkSettings)),
-    ]
-
-
-def nameable(configuration: Configuration, scheme: str = "") -> frozenset[str]:
-    """What may stand behind an @, or be a message's `id`: gateways (those of a scheme only) and groups."""
-    gateways = (
-        gateway.id
-        for gateway in configuration.gateways
-        if gateway.active and (not scheme or scheme in gateway.schemes)
-    )
-    return frozenset((*gateways, *(group.id for group in configuration.groups)))
-
-
-def postmaster(configuration: Configuration) -> str:
-    """The administrator's mailbox."""
-    return configuration.server.postmaster or f"postmaster@{configuration.server.name}"
-
-
-def stamps(listen: list[str]) -> tuple[tuple[str, int], ...]:
-    """The certificate files of endpoints with their times: a renewed certificate is a changed listener."""
-    found = {path for text in listen for path in files(text)}
-    return tuple((path, os.stat(path).st_mtime_ns) for path in sorted(found))
-
-
-def spool(configuration: Configuration, gateway: str, name: str) -> str:
-    """The path of a gateway's own file; its folder exists afterwards."""
-    folder = os.path.join(configuration.folder, "gateways", gateway)
-    os.makedirs(folder, mode=0o750, exist_ok=True)
-    return os.path.join(folder, name)

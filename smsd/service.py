@@ -29,6 +29,7 @@ from smsd.core.control import Control
 from smsd.core.overrides import Overrides
 from smsd.frontends.control import ControlDoor
 from smsd.house import House
+from smsd.inventory import inventory
 from smsd.logs import Logs
 from smsd.notify import Notifier
 from smsd.privileges import Privileges
@@ -101,15 +102,15 @@ class Server(Service):
         if recovered:
             self.log.info("{n} deliveries were on the wire when the last run ended", n=recovered)
         self._then("simulators", house.simulators.stop)
-        self._complain(await house.simulators.become(house.wanted_simulators(file)))
+        self._complain(await house.simulators.become(house.workshop.simulators(file)))
         await house.rulework.look()
         self._then("gateways", house.gateways.stop)
-        self._complain(await house.gateways.become(house.wanted_gateways(file)))
+        self._complain(await house.gateways.become(house.workshop.gateways(file)))
         self._then("queue", await house.start_queue())
         with self._privileges.raised():
             self._then("ports", house.ports.close)
             self._then("doors", house.doors.stop)
-            troubles = await house.doors.become(house.wanted_doors(file))
+            troubles = await house.doors.become(house.workshop.doors(file))
             house.ports.hold()
         if troubles:
             raise InvalidValue("; ".join(troubles))
@@ -238,15 +239,15 @@ class Server(Service):
         house = self.house
         self._use(self.overrides.effective())
         await house.rulework.look()
-        troubles += await house.simulators.become(house.wanted_simulators(new))
-        gateways = house.wanted_gateways(new)
+        troubles += await house.simulators.become(house.workshop.simulators(new))
+        gateways = house.workshop.gateways(new)
         house.queue.serving.keep(gateways)
         try:
             troubles += await house.gateways.become(gateways)
         finally:
             house.queue.serving.keep(())
         house.queue.release()
-        troubles += await house.doors.become(house.wanted_doors(new))
+        troubles += await house.doors.become(house.workshop.doors(new))
         house.ports.hold()
         house.ports.sweep()
         for trouble in troubles:
@@ -297,7 +298,7 @@ class Server(Service):
             "host": socket.gethostname(),
             "uptime_seconds": int(self._reactor.seconds() - self._began),
             "configuration": self.configuration.path,
-            **self.house.status(self.configuration),
+            **inventory(self.house, self.configuration),
         }
 
 
