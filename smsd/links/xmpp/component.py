@@ -132,8 +132,12 @@ class Component:
             done.callback(None)
             return done
         self._stopped = done
-        self._stream.close()
-        self._timer = self._reactor.callLater(LEAVE, self._stream.abort, "the server did not close")
+        if self.up:
+            self.trouble = "stopping"
+            self._stream.finish()
+            self._timer = self._reactor.callLater(LEAVE, self._stream.abort, "the server did not close")
+        else:
+            self._stream.abort("stopped")
         return done
 
     def send(self, element: Element) -> bool:
@@ -178,6 +182,7 @@ class Component:
     def _connect(self) -> None:
         self._cancel()
         factory = Factory.forProtocol(lambda: Stream(self.domain.name, self._secret, self))
+        factory.noisy = False
         self._connecting = connecting = self._endpoint.connect(factory)
         self._timer = self._reactor.callLater(PATIENCE, connecting.cancel)
         connecting.addCallbacks(self._connected, self._not_connected)

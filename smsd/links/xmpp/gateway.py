@@ -36,11 +36,11 @@ _LATER = ("remote-server-not-found", "remote-server-timeout", "recipient-unavail
 
 @implementer(IGateway, IFrontend)
 class XmppGateway(Service):
-    """One chat server."""
+    """One chat server; `endpoint` is for tests."""
 
     log = Logger()
 
-    def __init__(self, settings: Settings, context: GatewayContext) -> None:
+    def __init__(self, settings: Settings, context: GatewayContext, endpoint: Any = None) -> None:
         self.name = settings.id
         self.abilities = Abilities(schemes=frozenset({"xmpp"}), binary=True)
         self.link = Link(settings, context)
@@ -56,7 +56,7 @@ class XmppGateway(Service):
             self.link.components[domain.name] = Component(
                 domain,
                 component.secret.get_secret_value(),
-                clientFromString(context.reactor, settings.server),
+                endpoint or clientFromString(context.reactor, settings.server),
                 context.reactor,
                 self,
             )
@@ -87,22 +87,21 @@ class XmppGateway(Service):
             component.again()
 
     def stopService(self) -> Deferred[None]:
-        """Read nothing more; fires when what people wrote is handed in, and the streams are closed."""
+        """Take leave of the chat server; fires when the streams are closed, and what people wrote until then is handed in."""
         super().stopService()
-        for component in self._components():
-            component.pause()
-        self._idle = Deferred()
-        waiting = self._idle
-        self._flow()
-        return waiting.addCallback(self._leave)
-
-    def _leave(self, _: None) -> Deferred[None]:
         for component in self._components():
             if component.up:
                 self._guarded(component, None, self.services.closing, component.domain)
         self.services.stop()
+        self._context.outlet.closed("it is stopped")
         leaving: Deferred[Any] = DeferredList([one.stop() for one in self._components()])
-        return leaving.addCallback(lambda _: None)
+        return leaving.addCallback(self._left)
+
+    def _left(self, _: object) -> Deferred[None]:
+        idle: Deferred[None] = Deferred()
+        self._idle = idle
+        self._flow()
+        return idle
 
     def _components(self) -> list[Component]:
         return list(self.link.components.values())
@@ -239,7 +238,7 @@ class XmppGateway(Service):
                 component.pause()
         elif self._full and busy <= self._most // 2:
             self._full = False
-            for component in self._components() if self.running else ():
+            for component in self._components():
                 component.resume()
         if self._idle is not None and not busy and not self._idle.called:
             self._idle.callback(None)

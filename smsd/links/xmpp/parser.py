@@ -141,6 +141,8 @@ class Parser:
     def _text(self, text: str) -> None:
         if self._open:
             self._open[-1].children.append(text)
+        else:  # blanks between stanzas, by which some servers keep a connection alive
+            self._since = self._parser.CurrentByteIndex
 
     def _forbidden(self, *_: Any) -> None:
         raise Broken("restricted-xml", "declarations, comments and instructions have no place in a stream")

@@ -156,11 +156,7 @@ def _recipients(element: Element, domain: Domain, most: int) -> tuple[Wanted, ..
     if to.node:
         return _one(to, domain)  # of a group text, the copy for this one
     if named is None:
-        raise Unwilling(
-            "not-acceptable",
-            "modify",
-            f"this is the gateway itself: write to a number, as in +15551234567@{domain}",
-        )
+        return ()
     found: dict[Wanted, None] = {}
     for one in children(named):
         meant = one.name == "address" and one.getAttribute("type") in ("to", "cc", "bcc")

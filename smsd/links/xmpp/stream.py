@@ -46,6 +46,7 @@ class Stream(Connection):
         self._parser = Parser(self._started, self._stanza, self._closed)
         self._ready = False
         self._over = False
+        self._finishing = False
         self._why = ("", "")
 
     def connectionMade(self) -> None:
@@ -67,9 +68,17 @@ class Stream(Connection):
         """Write one stanza; ValueError when it has a name that is none."""
         self._write(write(element))
 
-    def close(self) -> None:
-        """Say good-bye; the connection ends when the server has, or the owner loses patience."""
-        if not self._over:
+    def finish(self) -> None:
+        """Say good-bye, and read on: what the server has written before it hears that is not lost. It ends when the server closes
+        its side, or the owner loses patience."""
+        self._write("</stream:stream>")
+        self._finishing = True
+
+    def _close(self) -> None:
+        if self._finishing:
+            self._over = True
+            self._transport.loseConnection()
+        elif not self._over:
             self._over = True
             self._write("</stream:stream>")
             self._transport.loseConnection()
@@ -101,7 +110,7 @@ class Stream(Connection):
         """The server closes its side."""
         if not self._over:
             self._why = self._why if self._why[0] else ("", "the server closed the stream")
-            self.close()
+            self._close()
 
     def _stanza(self, element: Element) -> None:
         if self._over:
@@ -113,7 +122,7 @@ class Stream(Connection):
             )
             words = [text_of(one) for one in children(element) if one.name == "text"]
             self._why = (condition, " ".join([condition, *words]).strip()[:300])
-            self.close()
+            self._close()
         elif not self._ready:
             if element.name == "handshake":
                 self._ready = True
@@ -128,7 +137,8 @@ class Stream(Connection):
         if not self._over:
             self._over = True
             self._why = ("", f"{condition}: {text}")
-            self._write(
-                f'<stream:error><{condition} xmlns="{STREAM_ERRORS}"/></stream:error></stream:stream>'
-            )
+            if not self._finishing:
+                self._write(
+                    f'<stream:error><{condition} xmlns="{STREAM_ERRORS}"/></stream:error></stream:stream>'
+                )
             self._transport.loseConnection()
