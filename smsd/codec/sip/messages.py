@@ -327,9 +327,8 @@ def write(message: Request | Response) -> bytes:
             raise Malformed("the status is not between 100 and 699")
         lines = [f"SIP/2.0 {message.status} {message.reason}"]
     for name, value in message.headers:
+        name = long_name(name)
         if name != "Content-Length":
-            if long_name(name) != name:
-                raise Malformed("a header is not called by its long name")
             lines.append(f"{name}: {value}")
     lines.append(f"Content-Length: {len(message.body)}\r\n\r\n")
     text = "\r\n".join(lines)
