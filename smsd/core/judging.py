@@ -8,7 +8,7 @@ Messages to phones that rules send are judged in their turn, before anything is 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, tzinfo
 from typing import Any
@@ -27,7 +27,8 @@ from smsd.core.planning import Planner
 from smsd.policy.answer import MOST_HOPS
 from smsd.policy.notice import Told, notice
 from smsd.policy.rules import engine, target
-from smsd.policy.rules.letter import Ask, Effect, Facts, Letter, Question, Verdict
+from smsd.policy.rules.glance import Glance
+from smsd.policy.rules.letter import Ask, Effect, Facts, Letter, Question, Trace, Verdict
 from smsd.values.address import Address, masked
 from smsd.values.delivery import State
 from smsd.values.errors import InvalidValue, Reason, Refused
@@ -42,6 +43,8 @@ TURN = 50
 """Milliseconds after which judging lets others have a turn."""
 _MOST_TRACES = 1000
 _LONGEST_TRACE = 2000
+_NOTHING: tuple[tuple[Ruled, ...], ...] = ((),)
+"""What rules send besides, because of one recipient, where they send nothing."""
 _FIELDS_OF_PARAMETERS = tuple(Parameters.__dataclass_fields__)
 
 
@@ -65,6 +68,8 @@ class Judge:
         self.domains: frozenset[str] = frozenset()
         self.gateways: frozenset[str] = frozenset()
         self._traces: dict[bytes, str] = {}
+        self._glance: Glance | None = None
+        self._unmatched = ""
         self._known = Facts()
         self._minute: tuple[int, tuple[int, int, str, str]] = (-1, (0, 0, "", ""))
 
@@ -73,6 +78,8 @@ class Judge:
         self.ruleset = ruleset if ruleset is not None and ruleset.compiled else None
         self.version = version
         self._traces.clear()
+        self._glance = None if self.ruleset is None else self.ruleset.index.glance
+        self._unmatched = _written(Trace(), version)
 
     @property
     def at_work(self) -> bool:
@@ -82,21 +89,24 @@ class Judge:
     def outgoing(self, submission: Submission) -> Ruled | Deferred[Ruled]:
         """What the rules make of a submission; a Deferred when something has to be asked outside, or when it takes long.
         Refused when it is more than can be kept."""
+        alone = submission.recipients[0] if len(submission.recipients) == 1 else None
+        candidates = None if alone is None else self._glanced(submission, alone)
+        if candidates is not None and not candidates:
+            return Ruled(submission, _NOTHING, self._unmatched)  # most
         facts = self._known
         if facts.lists is not (lists := self.lists()):
             facts = self._known = Facts(lists)
         if self.ruleset is not None and self.ruleset.shows_number:
             submission = replace(submission, number=self._planner.number())
-        if len(submission.recipients) == 1:  # most: without what a judgement of many needs
-            (recipient,) = submission.recipients
-            verdict = self._judged(submission, recipient, facts)
+        if alone is not None:  # without what a judgement of many needs
+            verdict = self._judged(submission, alone, facts, candidates)
             if verdict is None:
-                return Ruled(submission, ((),))
+                return Ruled(submission, _NOTHING)
             if isinstance(verdict, Verdict):
                 if verdict.fate == "accept" and not verdict.changed and not verdict.effects:
-                    return Ruled(submission, ((),), self._trace(verdict))
+                    return Ruled(submission, _NOTHING, self._trace(verdict))
                 budget = Budget(submission.number)
-                made = self._made(verdict, submission, recipient, facts, budget)
+                made = self._made(verdict, submission, alone, facts, budget)
                 if not isinstance(made, Ask) and budget.text <= MOST_TEXT:
                     return Ruled(with_recipients(submission, (made[0],)), (made[1],))
         judgement = Judgement(self.one, submission, facts)
@@ -142,20 +152,47 @@ class Judge:
         self, submission: Submission, recipient: Recipient, facts: Facts, budget: Budget
     ) -> tuple[Recipient, tuple[Ruled, ...]] | Ask:
         """One recipient as the rules leave it, and what they send because of it."""
-        verdict = self._judged(submission, recipient, facts, budget.number)
+        candidates = self._glanced(submission, recipient)
+        if candidates is not None and not candidates:
+            return _with_trace(recipient, self._unmatched), ()
+        verdict = self._judged(submission, recipient, facts, candidates, budget.number)
         if verdict is None:
             return recipient, ()
         return (
             verdict if isinstance(verdict, Ask) else self._made(verdict, submission, recipient, facts, budget)
         )
 
+    def _glanced(self, submission: Submission, recipient: Recipient) -> Sequence[int] | None:
+        """The positions of the rules that may match; None where a glance cannot say."""
+        glance, content = self._glance, recipient.content or submission.content
+        if (
+            glance is None
+            or submission.headers
+            or recipient.address.scheme != "sms"
+            or type(content) is not Text
+        ):
+            return None
+        name, pin = submission.account, recipient.parameters.gateway
+        account = self._account(name) if name else None
+        if pin is None and account is not None:
+            pin = account.gateway
+        try:
+            number = self._planner.target(recipient, account).target
+        except Refused:
+            return None
+        if number[0] != "+" or (pin and pin not in self.gateways):
+            return None  # what it is read as, only the index knows
+        way = (submission.origin.target, name or "", submission.door, submission.host, pin or "")
+        return glance.candidates(way, number, pin or "", content.text)
+
     def _judged(
-        self, submission: Submission, recipient: Recipient, facts: Facts, number: int = 0
-    ) -> Verdict | Ask | None:
-        """What the rules say; None when this is not for them. `number` is the one of the message that it comes from."""
+        self, submission: Submission, recipient: Recipient, facts: Facts, candidates: Sequence[int] | None, number: int = 0
+    ) -> Verdict | Ask | None:  # fmt: skip
+        """What the rules say; None when this is not for them. `candidates` are the rules that may match, where that is known;
+        `number` is the one of the message that it comes from."""
         if recipient.address.scheme != "sms" or self.ruleset is None:
             return None
-        return engine.judge(self.ruleset, self.letter(submission, recipient, number), facts)
+        return engine.judge(self.ruleset, self.letter(submission, recipient, number), facts, candidates)
 
     def _made(
         self, verdict: Verdict, submission: Submission, recipient: Recipient, facts: Facts, budget: Budget
@@ -272,10 +309,10 @@ class Judge:
         """`trace_json`, remembered where no rule matched, which is most."""
         trace = verdict.trace
         if trace.steps:
-            return trace_json(verdict, self.version)
+            return _written(trace, self.version)
         known = self._traces.get(trace.decided)
         if known is None:
-            known = trace_json(verdict, self.version)
+            known = _written(trace, self.version)
             if (
                 len(known) > _LONGEST_TRACE
             ):  # of ten thousand rules that are all asked: a thousand would take 60 MB
@@ -347,11 +384,15 @@ def _with_gateway(p: Parameters, gateway: str) -> Parameters:
 def trace_json(verdict: Verdict, version: int) -> str:
     """How the rules came to it, as it is kept with each delivery: version of the rules, what decided, lines for people, which
     rule ended it."""
-    trace = verdict.trace
-    return _compact([version, trace.decided.hex(), trace.steps, trace.stopped])
+    return _written(verdict.trace, version)
 
 
-_compact = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+def _written(trace: Trace, version: int) -> str:
+    steps = ",".join(map(_quoted, trace.steps))
+    return f'[{version},"{trace.decided.hex()}",[{steps}],{_quoted(trace.stopped)}]'
+
+
+_quoted = json.JSONEncoder(ensure_ascii=False).encode  # of a text quicker by far than of a list
 
 
 def _octets(text: str) -> int:

@@ -105,8 +105,8 @@ def _form(number: bool, case: bool) -> Callable[[str], str]:
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """What a text must have for a comparison to be true: be `value`, begin with it (`starts`), contain it (`has`), or match it
-    (`matches`, an expression for RE2). `cost` is that of looking for it."""
+    """What a text must have for a comparison to be true: be `value`, begin or end with it (`starts`, `ends`), contain it (`has`),
+    or match it (`matches`, an expression for RE2). `cost` is that of looking for it."""
 
     reading: Reading
     kind: str
@@ -171,7 +171,7 @@ def compile_test(test: TextTest) -> Comparison:
 _PLAIN: dict[How, tuple[Callable[[str], Op], str]] = {
     How.CONTAINS: (lambda value: lambda text, _: value in text, "has"),
     How.STARTS: (lambda value: lambda text, _: text.startswith(value), "starts"),
-    How.ENDS: (lambda value: lambda text, _: text.endswith(value), "has"),
+    How.ENDS: (lambda value: lambda text, _: text.endswith(value), "ends"),
     How.EQUALS: (lambda value: lambda text, _: text == value, "is"),
 }
 
@@ -304,17 +304,4 @@ def finder(expressions: list[str]) -> Callable[[bytes], object]:
     options = re2.Options()
     options.log_errors = False
     options.never_capture = True
-    return _quick(re2.compile("|".join(expressions).encode("utf-8", "replace"), options))
-
-
-def _quick(compiled: Any) -> Callable[[bytes], object]:
-    """`search`, without the generator and the match that the binding's own makes each time; that one, where it looks different
-    inside."""
-    search: Callable[[bytes], object] = compiled.search
-    try:
-        match, anchor = compiled._regexp.Match, re2._Anchor.UNANCHORED
-        if match(anchor, b"", 0, 0)[0][0] not in (-1, 0):
-            return search
-    except (AttributeError, TypeError, IndexError):
-        return search
-    return lambda octets: None if match(anchor, octets, 0, len(octets))[0][0] < 0 else octets
+    return pattern.search(re2.compile("|".join(expressions).encode("utf-8", "replace"), options))

@@ -17,7 +17,7 @@ from typing import Final
 from smsd.policy.rules import trace, words
 from smsd.policy.rules.actions import Act, compile_action, step
 from smsd.policy.rules.conditions import Compiler, Test, Unanswered, decisive, walk
-from smsd.policy.rules.index import Index, best, keys, rewriting
+from smsd.policy.rules.index import Index, filed_under
 from smsd.policy.rules.letter import Ask, Facts, Letter, Trace, Verdict
 from smsd.policy.rules.model import AddHeader, Condition, DeleteHeader, Field, Rule, SetHeader
 from smsd.policy.rules.variables import shows
@@ -105,7 +105,7 @@ def compile(rules: Sequence[Rule]) -> Ruleset:
         warnings += [f"{name}: {doubt}" for doubt in dict.fromkeys(doubts)]
         compiled.append(ready if rule.active else None)
         if rule.active:
-            index.add(position, best(keys(rule.condition, compiler.comparisons), rewriting(rule)))
+            index.add(position, filed_under(rule, compiler.comparisons))
     index.close()
     return Ruleset(
         tuple(compiled),
@@ -141,19 +141,23 @@ def _reads_header(condition: Condition) -> bool:
     return isinstance(condition, Field) and depends(canonical(condition.name)) == "headers"
 
 
-def judge(ruleset: Ruleset, letter: Letter, facts: Facts) -> Verdict | Ask:
-    """What becomes of a message, or what has to be asked first."""
+def judge(
+    ruleset: Ruleset, letter: Letter, facts: Facts, candidates: Sequence[int] | None = None
+) -> Verdict | Ask:
+    """What becomes of a message, or what has to be asked first. `candidates`: the positions of the rules that may match, where a
+    `glance` has found them already."""
     seen = View(letter, facts)
     try:
-        _run(ruleset, seen)
+        _run(ruleset, seen, candidates)
     except Unanswered as unanswered:
         return Ask((unanswered.question,))
     return verdict(seen)
 
 
-def _run(ruleset: Ruleset, seen: View) -> None:
+def _run(ruleset: Ruleset, seen: View, candidates: Sequence[int] | None) -> None:
     index, compiled, decided, dirty = ruleset.index, ruleset.compiled, seen.decided, seen.dirty
-    candidates = index.candidates(seen)
+    if candidates is None:
+        candidates = index.candidates(seen)
     at, last, noted, lookups = 0, -1, -1, 0
     while at < len(candidates):
         position = candidates[at]

@@ -14,14 +14,18 @@ import re2  # type: ignore[import-untyped]
 
 from smsd.policy.rules import pattern, view
 from smsd.policy.rules.compare import Comparison, Key, Reading, chunks, finder, pattern_keys
+from smsd.policy.rules.glance import Filed, Glance, Positions, Way, glance
+from smsd.policy.rules.letter import Facts, Letter
 from smsd.policy.rules.model import And, Condition, Field, Or, Rule, SetHeader
 from smsd.policy.rules.pattern import REACH
 from smsd.policy.rules.view import View
 
-_WEIGHTS = {"is": 3, "starts": 2, "has": 1, "matches": 1}
+_WEIGHTS = {"is": 4, "starts": 3, "ends": 2, "has": 1, "matches": 1}
 _MOST = 1000
 _FEW = 16
 """So many plain texts are looked for one by one: quicker than an expression for all of them."""
+
+_NO_FACTS = Facts()
 
 Keys = tuple[int, tuple[Key, ...]]
 """How well keys divide messages, and the keys."""
@@ -31,11 +35,15 @@ def keys(condition: Condition, comparisons: dict[Field, Comparison]) -> Keys | N
     """What a message must have one of; None when nothing is known."""
     if isinstance(condition, Field):
         found = comparisons[condition].keys(view.canonical(condition.name))
-        return None if found is None else (min((_WEIGHTS[key.kind] for key in found), default=3), found)
+        return (
+            None
+            if found is None
+            else (min((_WEIGHTS[key.kind] for key in found), default=_WEIGHTS["is"]), found)
+        )
     if isinstance(condition, And):  # the best one will do
         return best(*(keys(part, comparisons) for part in condition.parts))
     if isinstance(condition, Or):
-        weight, gathered = 3, list[Key]()
+        weight, gathered = _WEIGHTS["is"], list[Key]()
         for part in condition.parts:
             one = keys(part, comparisons)
             if one is None:
@@ -46,8 +54,16 @@ def keys(condition: Condition, comparisons: dict[Field, Comparison]) -> Keys | N
     return None
 
 
-def rewriting(rule: Rule) -> Keys | None:
-    """The same for a rule that does nothing but rewrite where expressions match: where none does, it need not be asked."""
+def filed_under(rule: Rule, comparisons: dict[Field, Comparison]) -> Keys | None:
+    """What a message must have one of for a rule to do something; None when nothing is known."""
+    asked = keys(rule.condition, comparisons)
+    if asked is not None and asked[0] > _WEIGHTS["has"]:
+        return asked  # what it rewrites is seldom more special than what it asks for
+    return best(asked, _rewriting(rule))
+
+
+def _rewriting(rule: Rule) -> Keys | None:
+    """Those of a rule that does nothing but rewrite where expressions match: where none does, it need not be asked."""
     gathered: list[Key] = []
     for action in rule.actions:
         field = (
@@ -75,9 +91,12 @@ class Index:
     def __init__(self) -> None:
         self.always: tuple[int, ...] = ()
         self.depends: frozenset[str] = frozenset()
+        self.glance: Glance | None = None
         self._waiting: list[int] = []
         self._files: dict[Reading, _File] = {}
         self._shelves: tuple[tuple[frozenset[str], Find], ...] = ()
+        self._alike: tuple[Find, ...] = ()
+        self._filed: list[Filed] = []
 
     def add(self, position: int, keys: Keys | None) -> None:
         """File the rule at `position`; with no keys it is always asked, with an empty tuple never."""
@@ -85,6 +104,7 @@ class Index:
             self._waiting.append(position)
             return
         for key in keys[1]:
+            self._filed.append((position, key))
             reading = _filed(key.reading)
             self._files.setdefault(reading, _File(reading)).add(position, key)
 
@@ -105,10 +125,23 @@ class Index:
             if together:
                 fields = frozenset(name.partition(" ")[0] for name in together)
                 depends = frozenset(map(view.depends, fields))
-                shelves.append((depends, _remembering(fields, list(together.values()))))
+                find = _remembering(fields, list(together.values()))
+                shelves.append((depends, find))
+                self._alike += (find,)
         self.always = tuple(sorted(set(self._waiting)))
+        if not self.always:
+            self.glance = glance(self._filed, _ALIKE, self._by_way)
         self._shelves = tuple(shelves)
         self.depends = frozenset().union(*(depends for depends, _ in shelves)) - {""}
+
+    def _by_way(self, way: Way) -> Positions:
+        """The positions of the rules that are filed under what a way has."""
+        sender, account, door, host, gateway = way
+        letter = Letter(True, sender, "", "", account=account, door=door, host=host, gateway=gateway)
+        found: list[int] = []
+        for find in self._alike:
+            find(View(letter, _NO_FACTS), found)
+        return tuple(found)
 
     def candidates(self, seen: View) -> Sequence[int]:
         """The positions of the rules that may match, in order."""
@@ -180,6 +213,7 @@ class _File:
         self._reading = reading
         self._values: dict[str, list[int]] = {}
         self._prefixes: dict[str, list[int]] = {}
+        self._suffixes: dict[str, list[int]] = {}
         self._has: list[tuple[str, int]] = []
         self._sought: list[tuple[str, int, int]] = []
 
@@ -188,6 +222,8 @@ class _File:
             self._values.setdefault(key.value, []).append(position)
         elif key.kind == "starts":
             self._prefixes.setdefault(key.value, []).append(position)
+        elif key.kind == "ends":
+            self._suffixes.setdefault(key.value, []).append(position)
         elif key.kind == "has":
             self._has.append((key.value, position))
         else:
@@ -210,7 +246,8 @@ class _File:
             except re2.error:
                 lost += positions
         limit = REACH if self._reading.case else None
-        return self._reader(_looking(self._values, self._prefixes, few, finders, limit)), lost
+        look = _looking(self._values, self._prefixes, self._suffixes, few, finders, limit)
+        return self._reader(look), lost
 
     def _reader(self, look: Look) -> Find:
         reading = self._reading
@@ -247,13 +284,15 @@ def _each(look: Look, texts: tuple[str, ...], found: list[int]) -> None:
 def _looking(
     values: dict[str, list[int]],
     prefixes: dict[str, list[int]],
+    suffixes: dict[str, list[int]],
     has: list[tuple[str, int]],
     finders: list[tuple[Callable[[bytes], object], list[int]]],
     limit: int | None,
 ) -> Look:
-    """What adds the positions filed under what a text is, begins with, contains, matches."""
+    """What adds the positions filed under what a text is, begins with, ends with, contains, matches."""
     lengths = tuple(sorted({len(prefix) for prefix in prefixes}))
-    if not (prefixes or has or finders):
+    tails = tuple(sorted({len(suffix) for suffix in suffixes}))
+    if not (prefixes or suffixes or has or finders):
 
         def look_up(text: str, found: list[int]) -> None:
             if (hit := values.get(text)) is not None:
@@ -266,6 +305,9 @@ def _looking(
             found += hit
         for length in lengths:
             if (hit := prefixes.get(text[:length])) is not None:
+                found += hit
+        for length in tails:
+            if (hit := suffixes.get(text[-length:])) is not None:
                 found += hit
         for value, position in has:
             if value in text:

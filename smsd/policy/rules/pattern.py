@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 
 import re2  # type: ignore[import-untyped]
 
@@ -35,6 +35,9 @@ MOST_PIECES: Final = 50
 
 _NOWHERE: Final = (-1, -1)
 
+Spans = Sequence[tuple[int, int]]
+"""Where a match is, and each of its groups, in octets; (-1, -1) for one that took no part."""
+Search = Callable[[bytes], "Spans | None"]
 Groups = Sequence[str]
 """What was matched, and each group: "" for one that took no part."""
 
@@ -44,7 +47,7 @@ class Pattern:
     one of which every match begins, folded (empty: not known), `groups` how many there are."""
 
     __slots__ = (
-        "_checks", "_main", "_slots", "_wrapped", "case", "expression", "groups", "main", "prefixes", "reach", "size",
+        "_checks", "_find", "_main", "_slots", "_wrapped", "case", "expression", "groups", "main", "prefixes", "reach", "size",
         "warnings",
     )  # fmt: skip
 
@@ -54,13 +57,15 @@ class Pattern:
         self.expression = expression
         self.case = case
         self.main = translation.main
-        self._main = _compiled(translation.main, case)
-        self._checks = tuple((_compiled(check.source, case), check.wanted) for check in translation.checks)
+        self._main = main = _compiled(translation.main, case)
+        checks = [(_compiled(check.source, case), check.wanted) for check in translation.checks]
+        self._find = search(main)
+        self._checks = tuple((search(check), wanted) for check, wanted in checks)
         plain = translation.main == expression
-        self._slots = translation.groups if not plain else tuple((0, n + 1) for n in range(self._main.groups))
+        self._slots = translation.groups if not plain else tuple((0, n + 1) for n in range(main.groups))
         self._wrapped = 1 if translation.wrapped else 0
         self.groups = len(self._slots)
-        self.size: int = self._main.programsize + sum(check.programsize for check, _ in self._checks)
+        self.size: int = main.programsize + sum(check.programsize for check, _ in checks)
         self.reach = min(REACH, WORK // max(self.size, 1))
         self.prefixes = prefixes
         self.warnings: tuple[str, ...] = ()
@@ -69,26 +74,25 @@ class Pattern:
         """Whether it matches anywhere in the text."""
         octets = text[: self.reach].encode("utf-8", "replace")
         for check, wanted in self._checks:
-            if (check.search(octets) is not None) is not wanted:
+            if (check(octets) is not None) is not wanted:
                 return False
-        return self._main.search(octets) is not None
+        return self._find(octets) is not None
 
     def rewrite(self, text: str, filling: Callable[[Groups], str]) -> str | None:
         """The text with its first match replaced by what `filling` makes of the groups; None when there is no match."""
         octets = text[: self.reach].encode("utf-8", "replace")
-        found = []
+        found: list[Any] = [None]
         for check, wanted in self._checks:
-            match = check.search(octets)
+            match = check(octets)
             if (match is not None) is not wanted:
                 return None
             found.append(match)
-        match = self._main.search(octets)
+        match = found[0] = self._find(octets)
         if match is None:
             return None
-        found.insert(0, match)
-        start, end = match.span(self._wrapped)
+        start, end = match[self._wrapped]
         spans = [(start, end)]
-        spans += [found[slot[0]].span(slot[1]) if slot else _NOWHERE for slot in self._slots]
+        spans += [found[slot[0]][slot[1]] if slot else _NOWHERE for slot in self._slots]
         if text.isascii():  # an octet is a character
             groups = [text[begin:end] if begin >= 0 else "" for begin, end in spans]
             return text[:start] + filling(groups) + text[end:]
@@ -152,6 +156,26 @@ def _compiled(expression: str, case: bool) -> re2._Regexp:
             "the regular expression is too large once its repetitions are written out: shorten them"
         )
     return compiled
+
+
+def search(compiled: re2._Regexp) -> Search:
+    """Its `search`, without the generator and the match that the binding's own makes each time; that one, where it looks different
+    inside."""
+    try:
+        match, anchor = compiled._regexp.Match, re2._Anchor.UNANCHORED
+        known = match(anchor, b"", 0, 0)[0][0] in (-1, 0)
+    except (AttributeError, TypeError, IndexError):
+        known = False
+
+    def quick(octets: bytes) -> Spans | None:
+        found: Spans = match(anchor, octets, 0, len(octets))
+        return None if found[0][0] < 0 else found
+
+    def slow(octets: bytes) -> Spans | None:
+        found = compiled.search(octets)
+        return None if found is None else [found.span(group) for group in range(compiled.groups + 1)]
+
+    return quick if known else slow
 
 
 def _hint(why: str) -> str:

@@ -230,6 +230,81 @@ _few_rules = st.lists(
 _few_letters = st.builds(Letter, st.just(True), st.just(""), _few, _few)
 
 
+# -- what a glance is given: a number in its normal form, and no headers
+
+_numbers = st.sampled_from(
+    ("+1", "+13", "+15551234567", "+39", "3", "7", "+1555", "5551", "+15551234567@gw", "gw", "@GW", "@")
+)
+_spoken = st.sampled_from(
+    ("stop", "STOP", "ß", "SS", "\u017ftop", "\u212a", "k", "x", "\u1e9e", "halt", " ", "", "top x", "1")
+)
+_glance_tests = st.one_of(
+    st.builds(
+        TextTest,
+        st.sampled_from((How.STARTS, How.EQUALS, How.CONTAINS, How.ENDS)),
+        _numbers | _spoken,
+        case=st.booleans(),
+        each=st.sampled_from(Each),
+        compare=st.sampled_from(("text", "text", "number")),
+    ),
+    st.builds(
+        TextTest,
+        st.just(How.REGEX),
+        _regexes
+        | st.sampled_from((r"7$", r"@gw$", r"(?-i)@GW", r"^\+1555\d+$", r"\bstop\b", "\u017f", "^$", r"x\z")),
+        case=st.booleans(),
+    ),
+    st.builds(TextTest, st.sampled_from((How.IN, How.ITEM)), items=st.tuples(_numbers, _spoken)),
+)
+_glance_fields = st.builds(
+    Field,
+    st.sampled_from(
+        ("to", "number", "body", "keyword", "from", "sender", "account", "gateway", "door", "host", "subject")
+    ),
+    _glance_tests,
+)
+_glance_rules = st.lists(
+    st.builds(
+        Rule,
+        st.just("r"),
+        st.one_of(
+            _glance_fields, st.builds(lambda one, two: Or((one, two)), _glance_fields, _glance_fields),
+            st.builds(lambda one, two: And((one, two)), _glance_fields, _glance_fields),
+        ),
+        st.sampled_from(
+            ((SetHeader("To", "%number%@gw"),), (SetHeader("To", "$1@gw", r"^(\+1)"),), (Frame("x ", ""),), (Stop(),))
+        ),
+    ),
+    max_size=12,
+).map(tuple)  # fmt: skip
+_plain_bodies = st.lists(_spoken, max_size=3).map(" ".join)
+
+
+class Glanced(SynchronousTestCase):
+    """A glance leaves out no rule that matches, and what it finds is judged as what the index finds."""
+
+    @settings(max_examples=600, deadline=None)
+    @given(
+        _glance_rules, st.sampled_from(("+15551234567", "+393331234567", "+1555123")), st.sampled_from(("", "gw", "GW")),
+        _plain_bodies, _spoken, _spoken,
+    )  # fmt: skip
+    def test_a_glance_changes_nothing(
+        self, rules: tuple[Rule, ...], number: str, at: str, body: str, sender: str, account: str
+    ) -> None:
+        ruleset = compile(rules)
+        letter = Letter(
+            True, sender, f"{number}@{at}" if at else number, body, number, account=account, door="web", host="h", gateway=at
+        )  # fmt: skip
+        found = None
+        if ruleset.index.glance is not None:
+            found = ruleset.index.glance.candidates((sender, account, "web", "h", at), number, at, body)
+        if found is not None:
+            self.assertEqual(list(found), sorted(set(found)))
+        verdict = naive.comparable(judge(ruleset, letter, Facts(), found))
+        self.assertEqual(verdict, naive.run(rules, letter, Facts()))
+        self.assertEqual(verdict, naive.comparable(judge(ruleset, letter, Facts())))
+
+
 class Filed(SynchronousTestCase):
     """The index leaves out no rule that matches, also after rewriting."""
 
