@@ -20,6 +20,7 @@ from smsd.values.message import DEFAULT_PARAMETERS, Parameters
 
 WORDS: Final = ("NUMBER", "METHOD", "STOP", "SMS", "RESPONSE")
 """What a rule may say."""
+CONDITIONS: Final = frozenset(WORDS[:2])
 MOST_RULES: Final = 1000
 _YES, _NO = ("1", "yes", "true", "on"), ("", "0", "no", "false", "off")
 _RESPONSE = re.compile(r"([2-6][0-9]{2})(?:[ \t]+([^\x00-\x1f\x7f]{1,100}))?")
@@ -87,7 +88,7 @@ def make(words: Mapping[str, str], place: str = "") -> tuple[SipRule, list[str]]
         place,
     )
     if rule.sms is None and not rule.stop and rule.response is None:
-        raise InvalidValue("this rule does nothing: give it SMS, STOP or RESPONSE")
+        raise InvalidValue("this rule does nothing: give it SMS, STOP or RESPONSE, behind NUMBER and METHOD")
     if rule.sms is not None and rule.response is not None and not 200 <= rule.response.code < 300:
         raise InvalidValue(
             f"RESPONSE: {rule.response.code} would tell the sender that his SMS was refused, and it is not: write a 2xx code,"

@@ -1,8 +1,8 @@
 """SIP rules as XML, in the document's form: `<NUMBER>…</NUMBER><METHOD>…</METHOD><SMS>1</SMS><RESPONSE>200 OK</RESPONSE>`.
 
 The document shows one rule without anything around it. So a bare list is taken, where a word that comes a second time begins the
-next rule, and rules in whatever elements stand around them. Names may be in small letters. Bounded in octets, elements and depth;
-a document type is a mistake, so there are no entities to expand.
+next rule, and so does NUMBER or METHOD behind one of the others; and rules in whatever elements stand around them. Names may be
+in small letters. Bounded in octets, elements and depth; a document type is a mistake, so there are no entities to expand.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import Final
 from xml.parsers import expat
 
-from smsd.policy.siprules import MOST_RULES, WORDS, SipRule, make
+from smsd.policy.siprules import CONDITIONS, MOST_RULES, WORDS, SipRule, make
 from smsd.values.errors import InvalidValue
 
 MOST_OCTETS: Final = 1_000_000
@@ -101,7 +101,7 @@ class _Reader:
             )
         elif name.upper() not in WORDS:
             self._finish()  # something around rules, or around the next one
-        elif name.upper() in self._words:
+        elif name.upper() in self._words or (name.upper() in CONDITIONS and self._words.keys() - CONDITIONS):
             self._finish()
         if not self._words:
             self._line = line

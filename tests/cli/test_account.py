@@ -10,6 +10,7 @@ import time
 from typing import Any
 
 from smsd.cli import account as module
+from smsd.core.digests import read_secret
 from smsd.core.passwords import matches
 from tests.cli.test_cli import Command
 
@@ -196,3 +197,25 @@ class Changing(AccountCommand):
         self.assertEqual(
             (code, self.err.getvalue()), (1, "smsd account: account john is in the configuration\n")
         )
+
+
+class Sip(AccountCommand):
+    def test_a_password_for_sip_leaves_as_a_digest_secret(self) -> None:
+        self.patch(sys, "stdin", io.StringIO("secret\n"))
+        asked = self.asked("password", "ann", "--sip", "sip.example.org")
+        secret = asked["settings"].pop("sip_secret")
+        self.assertEqual(read_secret(secret).user, "ann")
+        self.assertNotIn("secret", secret)
+        self.assertEqual(asked["settings"], {})
+        self.assertEqual(
+            self.asked("password", "ann", "--sip", "x", "--none")["settings"], {"sip_secret": None}
+        )
+
+    def test_none_on_the_command_line(self) -> None:
+        self.assertIn("can be read by others", self.refused("set", "ann", "sip_secret=x"))
+
+    def test_one_for_the_configuration(self) -> None:
+        self.patch(sys, "stdin", io.StringIO("secret\n"))
+        self.assertEqual(self.run_command("password", "--sip", "ann", "--realm", "sip.example.org"), 0)
+        self.assertEqual(read_secret(self.out.getvalue().strip()).realm, "sip.example.org")
+        self.assertEqual(self.run_command("password", "--sip", "ann"), 1)
