@@ -1,0 +1,470 @@
+"""The whole link over a real store, dispatcher and queue: chats become SMS, answers, receipts and failures come back, the flow is
+controlled, and nothing is lost where the chat server comes and goes."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+from xml.etree.ElementTree import Element
+
+from twisted.internet.defer import Deferred, fail, succeed
+from twisted.trial.unittest import SynchronousTestCase
+
+from smsd.core.memory import Memory
+from smsd.interfaces import Abilities, FrontendContext, GatewayContext, MessageIn
+from smsd.links.xmpp.gateway import XmppGateway
+from smsd.links.xmpp.settings import ComponentSettings, Settings
+from smsd.policy.reply import Replying
+from smsd.values.account import Account
+from smsd.values.address import Address
+from smsd.values.delivery import Accepted, Failure, Kind, NetworkReport
+from smsd.values.errors import Reason, Refused
+from smsd.values.message import Binary, Recipient, Submission, Text
+from tests.house import House
+from tests.links.xmpp.chatserver import COMPONENT, ChatServer
+
+ABILITIES = Abilities(frozenset({"xmpp"}), binary=True)
+SMS, EMAIL = "sms.example.org", "email.example.org"
+PHONE = "+15551234567"
+ERRORS = "{urn:ietf:params:xml:ns:xmpp-stanzas}"
+RECEIPTS = "{urn:xmpp:receipts}"
+
+
+class Linked(SynchronousTestCase):
+    """A link of two domains, connected; `bob@example.org` and `ann@example.org` have accounts."""
+
+    options: ClassVar[dict[str, Any]] = {}
+
+    def setUp(self) -> None:
+        self.house = House()
+        self.addCleanup(lambda: self.house.close())
+        self.server = ChatServer(self.house.clock, {SMS: "s", EMAIL: "e"})
+        self.house.accounts |= {
+            "ann": Account("ann", email="ann@mail.example"),
+            "bob": Account("bob", monthly_limit=1),
+            "carl": Account("carl"),
+        }
+        self.house.inbound.use(Replying(keep=3_600_000))
+        self.house.open()
+        self.link = self.make()
+
+    def make(self) -> XmppGateway:
+        """A link with `options`, started and connected."""
+        house = self.house
+        parts = [
+            ComponentSettings(domain=SMS, secret="s", smsparams="maxmsgs=3&sender=Example"),
+            ComponentSettings(domain=EMAIL, secret="e"),
+        ]
+        settings = Settings(id="chat", components=parts, user_domains=["example.org"], **self.options)
+        jids = {"ann@example.org": "ann", "bob@example.org": "bob", "carl@away.example": "carl"}
+        door = FrontendContext(house.clock, house.dispatcher, house.inbound, None)  # type: ignore[arg-type]
+        outlet = house.queue.outlet("chat", ABILITIES, "resend")
+        context = GatewayContext(
+            reactor=house.clock, outlet=outlet, inbound=house.inbound, memory=Memory(house.store, "chat"),
+            door=door, find_account=house.accounts.get, find_jid=jids.get,
+        )  # fmt: skip
+        link = XmppGateway(settings, context, self.server)
+        outlet.gateway = link
+        link.startService()
+        self.settle()
+        self.addCleanup(self.stop, link)
+        return link
+
+    def stop(self, link: XmppGateway) -> None:
+        """With everything that waits."""
+        if link.running:
+            done = link.stopService()
+            self.settle()
+            self.house.wait(done)
+
+    def settle(self) -> None:
+        """Until nothing is under way."""
+        for _ in range(4):
+            self.house.settle()
+            self.house.clock.advance(0)
+
+    def write(
+        self,
+        body: str = "Hello",
+        to: str = f"{PHONE}@{SMS}",
+        id: str = "message-1",
+        more: str = "",
+        sender: str = "ann@example.org/phone",
+        kind: str = "chat",
+        wait: bool = True,
+    ) -> None:
+        """Somebody writes a message."""
+        domain = to.rpartition("@")[2].partition("/")[0]
+        self.server.of(domain).say(
+            f"<message from='{sender}' to='{to}' id='{id}' type='{kind}'><body>{body}</body>{more}</message>"
+        )
+        if wait:
+            self.settle()
+
+    def got(self, domain: str = SMS) -> list[Element]:
+        """The messages that the server was sent since the last time, but those about presence."""
+        wire = self.server.of(domain)
+        found = [one for one in wire.got if one.tag == COMPONENT + "message"]
+        wire.got.clear()
+        return found
+
+    def error(self, domain: str = SMS) -> tuple[str, str, str, str]:
+        """The one error that came: from, id, condition, text."""
+        (message,) = self.got(domain)
+        self.assertEqual(message.get("type"), "error")
+        inside = message[0]
+        return (
+            message.get("from", ""),
+            message.get("id", ""),
+            inside[0].tag.removeprefix(ERRORS),
+            inside[1].text or "",
+        )
+
+    def incoming(self, text: str = "Hi Ann", number: str = PHONE) -> None:
+        """A phone writes."""
+        self.house.wait(self.house.inbound.message(MessageIn("gsm1", number, Text(text))))
+        self.settle()
+
+    def send(self, content: Any, to: str = "ann@example.org", **more: Any) -> None:
+        """Something for a chat that nobody there has asked for."""
+        origin = more.pop("origin", Address("sms", PHONE))
+        self.house.wait(
+            self.house.dispatcher.submit(
+                Submission("rules", origin, (Recipient(Address("xmpp", to), to),), content, **more)
+            )
+        )
+        self.settle()
+
+
+class ToPhones(Linked):
+    def test_a_chat_message_becomes_an_sms(self) -> None:
+        self.write("Hello &amp; \U0001f600")
+        (piece,) = self.house.gsm.pieces
+        self.assertEqual((str(piece.target), piece.content), (f"sms:{PHONE}", Text("Hello & \U0001f600")))
+        self.assertEqual((piece.account, str(piece.origin)), ("ann", "xmpp:ann@example.org"))
+        self.assertEqual((piece.parameters.max_parts, piece.parameters.sender), (3, "Example"))
+        self.assertEqual(self.got(), [])
+
+    def test_the_same_message_once_more_makes_no_second_sms(self) -> None:
+        for _ in range(2):
+            self.write(id="unique-id-1")
+        self.write("other", id="unique-id-1")
+        self.write(id="1")
+        self.write(id="1")
+        self.assertEqual(len(self.house.gsm.pieces), 4)
+
+    def test_who_has_no_account_sends_nothing(self) -> None:
+        self.write(sender="eve@away.example/x")
+        self.assertEqual(self.house.rows(), [])
+        self.assertEqual(self.error()[:3], (f"{PHONE}@{SMS}", "message-1", "registration-required"))
+
+    def test_what_is_no_number(self) -> None:
+        self.write(to=f"alice@{SMS}")
+        self.assertEqual(self.error()[2], "item-not-found")
+
+    def test_a_limit(self) -> None:
+        for number in (1, 2):
+            self.write(sender="bob@example.org/x", id=f"long-id-{number}")
+        self.assertEqual(self.error()[1:3], ("long-id-2", "resource-constraint"))
+
+    def test_no_gateway(self) -> None:
+        self.write(to=f"{PHONE}@{EMAIL}", id="x" * 20)
+        self.assertEqual(len(self.house.gsm.pieces), 1)
+        self.house.wait(self.house.queue.remove("gsm1"))
+        self.write()
+        self.assertEqual(self.error()[2], "service-unavailable")
+
+    def test_the_house_fails(self) -> None:
+        self.link.incoming._people.account = lambda jid: fail(ValueError())  # type: ignore[method-assign]
+        self.write()
+        self.assertEqual(self.error()[2], "internal-server-error")
+        self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
+
+    def test_group_texts_say_who_does_not_get_them(self) -> None:
+        addresses = "".join(
+            f"<address type='to' jid='{node}@{SMS}'/>" for node in ("+15550000001", "alice", "+15550000002")
+        )
+        self.write(
+            to=SMS, more=f"<addresses xmlns='http://jabber.org/protocol/address'>{addresses}</addresses>"
+        )
+        self.assertEqual(len(self.house.gsm.pieces), 2)
+        sender, _, condition, text = self.error()
+        self.assertEqual((sender, condition), (SMS, "item-not-found"))
+        self.assertIn("1 of 3 do not get it, 2 do", text)
+        self.assertIn(f"alice@{SMS}", text)
+
+    def test_what_is_cut_is_told(self) -> None:
+        self.write("x" * 1000)
+        (note,) = self.got()
+        self.assertEqual((note.get("from"), note.get("to")), (SMS, "ann@example.org/phone"))
+        self.assertEqual(note.findtext(COMPONENT + "body"), "Your message was cut to the first 3 SMS.")
+
+    def test_how_many_a_long_one_makes(self) -> None:
+        self.write("\u0416" * 200, to=f"{PHONE}@{EMAIL}")
+        self.assertEqual(self.got(EMAIL), [])
+        self.write("\u0416" * 260, to=f"{PHONE}@{EMAIL}")
+        (note,) = self.got(EMAIL)
+        self.assertIn("as 4 SMS (it has letters", note.findtext(COMPONENT + "body") or "")
+
+    def test_the_gateway_itself_answers_people_only(self) -> None:
+        self.write("help", to=SMS)
+        (said,) = self.got()
+        self.assertEqual((said.get("from"), said.get("type")), (SMS, "chat"))
+        self.write("help", to=SMS, sender="sms.other.example")
+        self.assertEqual(self.got(), [])
+
+    def test_a_stanza_of_ours_that_comes_on_another_stream(self) -> None:
+        self.server.of(EMAIL).say(
+            f"<message from='ann@example.org/x' to='{PHONE}@{SMS}' id='x' type='groupchat'><body>x</body></message>"
+        )
+        self.settle()
+        self.assertEqual(self.error(SMS)[2], "service-unavailable")
+
+    def test_what_nobody_understands_ends_nothing(self) -> None:
+        for xml in (
+            "<message/>", "<message from='a@@b' to='x'/>", f"<message from='a@b' to='x@{SMS}'/>", "<message from='a@b' to='x@y'/>",
+            f"<x from='a@b' to='{SMS}'/>", f"<message from='a@b' to='a/b@{SMS}'><body>x</body></message>",
+            f"<iq from='a@b' to='{SMS}' type='get' id='q'/>", f"<presence from='a@b' to='{SMS}' type='strange'/>",
+        ):  # fmt: skip
+            self.server.of(SMS).say(xml)
+        self.settle()
+        self.assertEqual(self.server.tries, 2)
+        self.assertFalse(self.server.of(SMS).ended)
+
+
+class Mail(Linked):
+    def test_a_mailbox_gets_mail(self) -> None:
+        self.write(to=f"john%doe.com@{EMAIL}", more="<subject>Greetings</subject>")
+        (piece,) = self.house.mail.pieces
+        self.assertEqual((str(piece.target), piece.content), ("mailto:john@doe.com", Text("Hello")))
+        self.assertEqual(dict(piece.headers), {"subject": "Greetings", "chat_from": "ann@mail.example"})
+
+    def test_who_has_no_mailbox(self) -> None:
+        self.write(to=f"john%doe.com@{EMAIL}", sender="bob@example.org/x")
+        self.write(to=f"john%doe.com@{EMAIL}", sender="carl@away.example/x", id="other-id")
+        self.assertEqual(
+            [dict(piece.headers)["chat_from"] for piece in self.house.mail.pieces], ["bob@example.org", "-"]
+        )
+
+
+class ToPeople(Linked):
+    def test_an_answer_comes_from_who_was_written_to(self) -> None:
+        for node in ("15551234567", PHONE):
+            self.write(to=f"{node}@{SMS}/x", id=f"id-of-{node}")
+            self.incoming()
+            (answer,) = self.got()
+            self.assertEqual(
+                (answer.get("from"), answer.get("to"), answer.get("type")),
+                (f"{node}@{SMS}", "ann@example.org", "chat"),
+            )
+            self.assertEqual(answer.findtext(COMPONENT + "body"), "Hi Ann")
+
+    def test_others_come_from_their_number(self) -> None:
+        self.house.inbound.arriving.arrivals["gsm1"].deliver_to = "xmpp:bob@example.org"
+        self.incoming("stranger", "+15550000009")
+        (message,) = self.got()
+        self.assertEqual((message.get("from"), message.get("to")), (f"+15550000009@{SMS}", "bob@example.org"))
+
+    def test_what_xml_forbids_does_not_end_the_stream(self) -> None:
+        self.send(Text("a\x0bb\x01\uffff"))
+        self.send(Text("next"))
+        self.assertEqual(
+            [one.findtext(COMPONENT + "body") for one in self.got()], ["a\u240bb\u2401\ufffd", "next"]
+        )
+
+    def test_octets_and_mail_can_be_read(self) -> None:
+        self.send(Binary(bytes(range(100))))
+        self.send(Text("Dear Ann"), origin=Address("mailto", "john@doe.com"), headers=(("subject", "Offer"),))
+        (octets,) = self.got()
+        (mail,) = self.got(EMAIL)
+        self.assertIn("binary message of 100 octets: 00 01", octets.findtext(COMPONENT + "body") or "")
+        self.assertEqual(mail.get("from"), f"john%doe.com@{EMAIL}")
+        self.assertEqual(mail.findtext(COMPONENT + "body"), "Offer\n\nDear Ann")
+
+    def test_no_chat_address(self) -> None:
+        self.send(Text("x"), to="nobody@")
+        self.assertEqual(self.house.states(), ["failed"])
+
+    def test_an_old_one_shows_when_it_was_written(self) -> None:
+        at = int(self.house.clock.seconds() * 1000) - 3_600_000
+        self.send(Text("x"), headers=(("date", str(at)),))
+        (message,) = self.got()
+        delay = message.find("{urn:xmpp:delay}delay")
+        assert delay is not None
+        self.assertEqual(delay.get("stamp"), "2027-01-15T07:00:00Z")
+
+
+class Fates(Linked):
+    REQUEST = "<request xmlns='urn:xmpp:receipts'/>"
+
+    def report(self, status: str, reference: str = "1") -> None:
+        """The network tells."""
+        self.house.wait(self.house.outlet("gsm1").reported(NetworkReport(reference, PHONE, status)))
+        self.settle()
+
+    def test_a_receipt_when_the_phone_has_it(self) -> None:
+        self.write(to=f"15551234567@{SMS}", more=self.REQUEST, kind="normal")
+        self.assertEqual(self.got(), [])
+        self.house.wait(self.house.outlet("gsm1").reported(NetworkReport("1", "15551234567", "delivered")))
+        self.settle()
+        (receipt,) = self.got()
+        received = receipt.find(RECEIPTS + "received")
+        assert received is not None
+        self.assertEqual(
+            (receipt.get("from"), receipt.get("to"), receipt.get("type"), received.get("id")),
+            (f"15551234567@{SMS}", "ann@example.org/phone", "normal", "message-1"),
+        )
+
+    def test_none_where_none_was_asked_for(self) -> None:
+        self.write()
+        self.report("delivered")
+        self.assertEqual(self.got(), [])
+
+    def test_a_failure_at_once_is_an_error(self) -> None:
+        self.house.gsm.answer = lambda piece: Failure(Kind.PERMANENT, "no such phone", status="5.1.1")
+        self.write()
+        self.assertEqual(self.error(), (f"{PHONE}@{SMS}", "message-1", "item-not-found", "no such phone"))
+
+    def test_one_that_comes_late_can_be_read_offline(self) -> None:
+        self.write("A long  text " + "x" * 100, more=self.REQUEST)
+        self.house.advance(600)
+        self.settle()
+        self.report("failed")
+        error, told = self.got()
+        self.assertEqual(
+            (error.get("type"), error.get("id"), error.get("to")),
+            ("error", "message-1", "ann@example.org/phone"),
+        )
+        self.assertEqual((told.get("type"), told.get("to")), ("chat", "ann@example.org"))
+        self.assertRegex(
+            told.findtext(COMPONENT + "body") or "",
+            "^Not delivered: \u201cA long text x+…\u201d \\(the network",
+        )
+
+
+class Certainty(Linked):
+    def test_sent_is_what_the_server_has_confirmed(self) -> None:
+        self.server.echoes = False
+        self.send(Text("x"))
+        self.assertEqual(self.house.states(), ["sending"])
+        self.assertEqual(len(self.got()), 1)
+        component = self.link.link.components[SMS]
+        component.pinged("smsd-ping-1")
+        self.settle()
+        self.assertEqual(self.house.states(), ["sent"])
+
+    def test_what_was_on_its_way_is_sent_again_with_its_id(self) -> None:
+        self.server.echoes = False
+        self.send(Text("x"))
+        (first,) = self.got()
+        self.server.of(SMS).end()
+        self.settle()
+        row = self.house.rows()[0]
+        self.assertEqual((row["state"], row["maybe_twice"]), ("ready", 1))
+        self.server.echoes = True
+        for _ in range(10):
+            self.house.advance(30)
+            self.settle()
+        (again,) = self.got()
+        self.assertEqual(again.get("id"), first.get("id"))
+        self.assertEqual(self.house.states(), ["sent"])
+
+    def test_what_the_server_sends_back_has_failed(self) -> None:
+        self.server.echoes = False
+        for kind, condition, state in (
+            ("cancel", "service-unavailable", "failed"),
+            ("wait", "recipient-unavailable", "ready"),
+        ):
+            self.send(Text("x"))
+            (message,) = self.got()
+            self.server.of(SMS).say(
+                f"<message type='error' from='ann@example.org' to='{message.get('from')}' id='{message.get('id')}'>"
+                f"<error type='{kind}'><{condition} xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></message>"
+            )
+            component = self.link.link.components[SMS]
+            component.pinged(component._ping)
+            self.settle()
+            row = self.house.rows()[-1]
+            self.assertEqual((row["state"], condition in row["reason"]), (state, True))
+
+    def test_a_late_bounce_of_what_we_sent_is_logged_and_answered_to_nobody(self) -> None:
+        self.send(Text("x"))
+        (message,) = self.got()
+        self.server.of(SMS).say(
+            f"<message type='error' from='ann@example.org' to='{PHONE}@{SMS}' id='{message.get('id')}'/>"
+        )
+        self.settle()
+        self.assertEqual((self.house.states(), self.got()), (["sent"], []))
+
+    def test_one_domain_down_does_not_stop_the_other(self) -> None:
+        self.server.down = True
+        self.server.of(SMS).end()
+        self.send(Text("x"))
+        self.send(Text("y"), origin=Address("mailto", "john@doe.com"))
+        self.assertEqual([row["state"] for row in self.house.rows()], ["ready", "sent"])
+        self.assertIn("sms.example.org: ", self.link.status)
+        self.server.down = False
+        for _ in range(5):
+            self.house.advance(30)
+            self.settle()
+        self.assertEqual(self.house.states(), ["sent", "sent"])
+
+    def test_nothing_connected(self) -> None:
+        self.server.down = True
+        for domain in (SMS, EMAIL):
+            self.server.of(domain).end()
+        self.assertEqual(self.house.outlet("chat").slots, 0)
+        self.send(Text("x"))
+        self.assertEqual(self.house.states(), ["ready"])
+
+
+class Flow(Linked):
+    options: ClassVar[dict[str, Any]] = {"most_waiting": 10}
+
+    def test_a_burst_is_taken_and_no_more_is_read_than_can_be_worked_on(self) -> None:
+        wire = self.server.of(SMS)
+        sent = 0
+        while wire.producerState != "paused":
+            sent += 1
+            self.write(id=f"burst-{sent}", wait=False)
+        self.assertEqual(sent, 10)
+        self.assertEqual(self.server.of(EMAIL).producerState, "paused")
+        for _ in range(40):  # what was on its way already
+            sent += 1
+            self.write(id=f"burst-{sent}", wait=False)
+        self.settle()
+        self.assertEqual((wire.producerState, self.link.incoming.busy), ("producing", 0))
+        self.assertEqual(len(self.house.rows(limit=100)), 50)
+
+    def test_leaving_waits_for_what_was_read(self) -> None:
+        waiting: Deferred[Any] = Deferred()
+        self.link.people.account = lambda jid: waiting  # type: ignore[method-assign]
+        self.write(wait=False)
+        done = self.link.stopService()
+        self.settle()
+        self.assertNoResult(done)
+        waiting.callback(self.house.accounts["ann"])
+        self.house.wait(done)
+        self.settle()
+        self.assertEqual(self.house.states(), ["sent"])
+
+    def test_one_person_s_messages_keep_their_order_while_the_account_is_looked_for(self) -> None:
+        waiting: list[Deferred[Any]] = []
+
+        def account(jid: Any) -> Deferred[Any]:
+            if len(waiting) < 2:
+                waiting.append(Deferred())
+                return waiting[-1]
+            return succeed(self.house.accounts["ann"])
+
+        self.link.people.account = account  # type: ignore[method-assign]
+        for number in range(5):
+            self.write(f"text {number}", id=f"ordered-{number}", wait=False)
+        self.assertEqual(len(waiting), 1)
+        waiting[0].callback(self.house.accounts["ann"])
+        self.settle()
+        waiting[1].errback(Refused(Reason.UNAVAILABLE, "not now"))
+        self.settle()
+        texts = [piece.content for piece in self.house.gsm.pieces]
+        self.house.gsm.answer = lambda piece: Accepted("1")
+        self.assertEqual(texts, [Text(f"text {number}") for number in (0, 2, 3, 4)])
+        self.assertEqual(self.error()[1], "ordered-1")
