@@ -6,9 +6,10 @@ back (`Pace`), on the reactor too. A call's Deferred fires after the commit that
 and each of its calls becomes a group of its own, so one bad call harms no other. When no transaction can be begun at all, it
 is nobody's fault and everybody's answer.
 
-A *patient* call (what became of a piece: nobody waits for it) does not begin a group of its own at once. It rides with the next
-call that is in a hurry, or leaves when its patience ends; where messages come one after the other, that is one commit each
-instead of two.
+A *patient* call (what became of a piece: nobody waits for it) does not begin a group of its own. Others gather with it until
+its patience ends, or so many have that they are a group; then they ride with what is in a hurry, if there is anything. Where
+messages come one after the other that is one commit for each instead of two, and a tenth of the statements. Only calls that ask
+for nothing which patient ones write (`ahead`) pass them; any other takes along all that came before it.
 
 Theory of operation: `call()` appends to `_waiting`; when no group is under way one starts at the end of the current reactor
 turn. A handler gets all items of its kind in the group at once (`handler(cursor, items) -> results`), so that a group costs a
@@ -33,6 +34,7 @@ from smsd.store.audit import NOTE
 Handler = Callable[[sqlite3.Cursor, Sequence[Any]], Sequence[Any]]
 
 MOST = 100
+CROWD = MOST // 2
 
 
 class StoreClosed(Exception):
@@ -41,7 +43,8 @@ class StoreClosed(Exception):
 
 class Call(NamedTuple):
     """What waits for a group. `rows`: about how many it writes. `ahead`: the next group's statements may run before its
-    answer is given, because nothing that they ask for depends on it. `patient`: it may wait for company."""
+    answer is given, because nothing that they ask for depends on it, and its own before those of patient calls. `patient`: it may
+    wait for company."""
 
     handler: Handler
     item: Any
@@ -95,7 +98,8 @@ class GroupCommit:
         self._pace = Pace(quick)
         self._patience = patience
         self._patient = 0  # how many of those that wait are
-        self._company: Any = None
+        self._gathering = False  # until the timer of the first of them ends
+        self._late = False  # it has
         # From a group that failed: each is a group of its own, before all others.
         self._alone: deque[Call] = deque()
         self._busy = False
@@ -121,21 +125,19 @@ class GroupCommit:
             handler = note.join(handler)  # who changes something is on record in the same transaction
         patient = patient and self._patience > 0
         self._waiting.append(Call(handler, item, rows, ahead, patient, deferred))
-        if patient:
-            self._patient += 1
-            self._wait()
-        else:
+        if not patient:
             self._schedule()
+            return deferred
+        self._patient += 1
+        if not self._gathering:
+            self._gathering = True
+            self._reactor.callLater(self._patience, self._waited)
         return deferred
 
-    def _wait(self) -> None:
-        """For company; a group that is under way looks at what waits when it ends."""
-        if not self._busy and not self._scheduled and self._company is None:
-            self._company = self._reactor.callLater(self._patience, self._waited)
-
     def _waited(self) -> None:
-        self._company = None
+        self._gathering = False
         if self._patient:
+            self._late = True
             self._schedule()
 
     @property
@@ -194,14 +196,31 @@ class GroupCommit:
         """The calls of the next group."""
         if self._alone:
             return [self._alone.popleft()]
+        waiting = self._waiting
+        passed: list[Call] | None = [] if self._patient and self._may_pass() else None
         group: list[Call] = []
         rows = 0
-        while self._waiting and (not group or rows + self._waiting[0].rows <= MOST):
-            call = self._waiting.popleft()
+        while waiting and (not group or rows + waiting[0].rows <= MOST):
+            call = waiting.popleft()
+            if call.patient:
+                if passed is not None:
+                    passed.append(call)
+                    continue
+                self._patient -= 1
             group.append(call)
             rows += call.rows
-            self._patient -= call.patient
+        if passed:
+            waiting.extendleft(reversed(passed))
+        self._late = self._late and self._patient > 0
         return group
+
+    def _may_pass(self) -> bool:
+        """Whether patient calls go on waiting while others leave."""
+        return (
+            not (self._late or self._closed)
+            and self._patient < CROWD
+            and all(call.ahead or call.patient for call in self._waiting)
+        )
 
     def _begin(self) -> None:
         if self._connection.in_transaction:  # a rollback that failed
@@ -273,10 +292,8 @@ class GroupCommit:
         self._answer(done)
 
     def _answer(self, done: list[tuple[Call, Any]]) -> None:
-        if self._hurried or self._idle:
+        if self._hurried or self._late or self._idle:
             self._schedule()
-        elif self._patient:
-            self._wait()
         self._answering = True
         for call, result in done:
             if isinstance(result, Exception):
