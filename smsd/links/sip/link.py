@@ -68,6 +68,7 @@ class SipLink(Service):
             settings.public or "",
             settings.max_connections,
             settings.idle_seconds,
+            settings.proxy_ca,
         )
         self.registrar = Registrar(
             context.memory, self._clock, (settings.min_expires, settings.max_expires), settings.max_contacts

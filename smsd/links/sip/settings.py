@@ -80,6 +80,10 @@ class Settings(LinkSettings):
     )
     proxy_user: str | None = Field(default=None, min_length=1, max_length=320, description="our login there")
     proxy_password: SecretStr | None = None
+    proxy_ca: Path | None = Field(
+        default=None,
+        description="PEM file of the authorities to trust for TLS to the proxy, not the system's",
+    )
     public: str | None = Field(
         default=None,
         pattern=r"^[A-Za-z0-9.-]{1,253}$|^[0-9a-fA-F:]{2,45}$",

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from twisted.internet.interfaces import IPushProducer
+from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionLost
+from twisted.internet.interfaces import IHandshakeListener, IPushProducer
 from twisted.internet.protocol import Factory, Protocol
 from zope.interface import implementer
 
@@ -26,9 +28,10 @@ MOST_UNREAD = 1_000_000
 """Octets that wait for a peer who does not read them; then the connection is over."""
 
 
-@implementer(IPushProducer)
+@implementer(IPushProducer, IHandshakeListener)
 class Stream(Protocol):
-    """`flow` is its name for transactions; `known`: somebody has logged in on it, or it is one of ours."""
+    """`flow` is its name for transactions; `known`: somebody has logged in on it, or it is one of ours. `ready` fires when it can
+    be written to (with TLS after the handshake), and fails when that is not to be."""
 
     transport: Any
 
@@ -38,6 +41,7 @@ class Stream(Protocol):
         self.kind = kind
         self.known = known
         self.peer = Peer(kind, "", 0, flow)
+        self.ready: Deferred[Stream] = Deferred()
         self._framer = Framer(LIMITS)
         self._timer: Any = None
         self._half: Any = None
@@ -55,6 +59,13 @@ class Stream(Protocol):
             keep_alive(True)
         self.transport.registerProducer(self, True)
         self._rest()
+        if self.kind != "TLS":
+            self.ready.callback(self)
+
+    def handshakeCompleted(self) -> None:
+        """See IHandshakeListener."""
+        if not self.ready.called:
+            self.ready.callback(self)
 
     def dataReceived(self, data: bytes) -> None:
         """Messages, pings, or what makes no sense."""
@@ -106,6 +117,9 @@ class Stream(Protocol):
                 timer.cancel()
         self._timer = self._half = None
         self._wires.left(self)
+        if not self.ready.called:
+            self.ready.addErrback(lambda _: None)  # nobody waits for those that others have opened
+            self.ready.errback(reason or ConnectionLost())
 
     # -- IPushProducer: whether the peer reads
 

@@ -6,15 +6,17 @@ A flow is what an answer goes back on: a number, of a listening socket for datag
 from __future__ import annotations
 
 import itertools
+import re
 import socket
 from collections.abc import Callable
 from typing import Any
 
-from twisted.internet.defer import maybeDeferred
+from OpenSSL import crypto
+from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.endpoints import TCP4ClientEndpoint, TCP6ClientEndpoint, wrapClientTLS
 from twisted.internet.error import CannotListenError
 from twisted.internet.protocol import DatagramProtocol
-from twisted.internet.ssl import optionsForClientTLS
+from twisted.internet.ssl import Certificate, optionsForClientTLS, trustRootFromCertificates
 from twisted.logger import Logger
 
 from smsd.codec.sip.errors import Malformed
@@ -28,6 +30,7 @@ CONNECT = 5.0
 SMALLEST = 16
 """Octets: what is shorter is a keep-alive (CRLF, NULs), or nothing."""
 MOST_ADDRESSES = 1000
+_PEM = re.compile(rb"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.S)
 PORTS = {"UDP": 5060, "TCP": 5060, "TLS": 5061}
 
 
@@ -60,6 +63,7 @@ class Wires:
         public: str = "",
         most: int = 1000,
         idle: float = 4000.0,
+        ca: str | None = None,
     ) -> None:
         self.clock = reactor
         self.idle = idle
@@ -71,6 +75,7 @@ class Wires:
         self._listeners = listeners
         self._public = public
         self._most = most
+        self._ca = ca
         self._flows = itertools.count(1)
         self._ports: list[Any] = []
         self._datagrams: dict[int, Datagrams] = {}
@@ -197,8 +202,18 @@ class Wires:
             self.clock, host, port, CONNECT
         )
         if kind == "TLS":
-            endpoint = wrapClientTLS(optionsForClientTLS(self.names.get(host, host)), endpoint)
+            try:
+                trust = None if self._ca is None else authorities(self._ca)
+            except (OSError, ValueError) as error:
+                self.log.error("no connection to {host}: {e}", host=host, e=error)
+                self._connecting.pop(key)
+                failed()
+                return
+            endpoint = wrapClientTLS(
+                optionsForClientTLS(self.names.get(host, host), trustRoot=trust), endpoint
+            )
         connecting = maybeDeferred(endpoint.connect, Streams(self, kind, True))
+        connecting.addCallback(_ready)
         connecting.addTimeout(2 * CONNECT, self.clock)
         connecting.addCallbacks(self._connected, self._not_connected, (key,), {}, (key,), {})
 
@@ -240,6 +255,25 @@ class Wires:
                 self._own.clear()
             known = self._own[host] = _seen_from(host)
         return known
+
+
+def authorities(path: str) -> Any:
+    """Those of a PEM file; ValueError when there are none."""
+    with open(path, "rb") as stream:
+        blocks = _PEM.findall(stream.read())
+    if not blocks:
+        raise ValueError(f"{path} has no certificate in PEM")
+    try:
+        return trustRootFromCertificates([Certificate.loadPEM(block) for block in blocks])
+    except crypto.Error as error:
+        raise ValueError(f"{path}: a certificate cannot be used ({error})") from None
+
+
+def _ready(stream: Any) -> Deferred[Stream]:
+    """Fires with the connection when it can be written to."""
+    done: Deferred[Stream] = Deferred(lambda _: stream.transport.abortConnection())
+    stream.ready.addCallbacks(lambda _: done.callback(stream), done.errback)
+    return done
 
 
 def _seen_from(host: str) -> str:

@@ -1,0 +1,242 @@
+"""Sockets of the link: whole messages out of connections, limits on time, number and what waits; UDP, TCP and TLS for real."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from OpenSSL.crypto import FILETYPE_PEM
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred
+from twisted.internet.error import CannotListenError
+from twisted.internet.task import Clock
+from twisted.internet.testing import StringTransport
+from twisted.trial.unittest import SynchronousTestCase, TestCase
+
+from smsd.codec.sip import Malformed, Peer, write
+from smsd.links.sip.listening import read_listener
+from smsd.links.sip.streams import HALF, MOST_UNREAD, STRANGER, Stream
+from smsd.links.sip.wires import Wires
+from smsd.values.errors import InvalidValue
+from tests.gateways.test_smtp_tls import certificate
+from tests.links.sip.rig import request
+
+ASKED = write(request())
+
+
+class Transport(StringTransport):
+    aborted = False
+
+    def abortConnection(self) -> None:
+        self.aborted = True
+
+
+class Connections(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.wires = Wires(self.clock, [], most=3, idle=1000)
+        self.wires._open = True
+        self.heard: list[bytes] = []
+        self.broken: list[Malformed] = []
+        self.wires.heard = lambda octets, peer: self.heard.append(octets)
+        self.wires.broken = lambda error, peer: self.broken.append(error)
+
+    def stream(self, known: bool = False) -> tuple[Stream, Transport]:
+        stream, transport = Stream(self.wires, self.wires.name(), "TCP", known), Transport()
+        stream.makeConnection(transport)
+        return stream, transport
+
+    def test_messages_are_whole_however_they_come(self) -> None:
+        stream, _ = self.stream()
+        both = ASKED + ASKED
+        for at in range(0, len(both), 7):
+            stream.dataReceived(both[at : at + 7])
+        self.assertEqual(self.heard, [ASKED, ASKED])
+
+    def test_a_ping_is_answered(self) -> None:
+        stream, transport = self.stream()
+        stream.dataReceived(b"\r\n\r\n")
+        self.assertEqual((transport.value(), self.heard), (b"\r\n", []))
+
+    def test_a_stranger_who_says_nothing_is_let_go_and_somebody_known_is_not(self) -> None:
+        _, transport = self.stream()
+        other, known = self.stream()
+        self.wires.know(other.flow)
+        other.dataReceived(b"\r\n\r\n")
+        self.clock.advance(STRANGER + 1)
+        self.assertEqual((transport.aborted, known.aborted), (True, False))
+        self.clock.advance(1000)
+        self.assertTrue(known.aborted)
+
+    def test_half_a_message_is_not_waited_for_however_slowly_it_drips(self) -> None:
+        stream, transport = self.stream(known=True)
+        for octet in range(int(HALF) + 1):
+            stream.dataReceived(ASKED[octet : octet + 1])
+            self.clock.advance(1)
+        self.assertTrue(transport.aborted)
+
+    def test_what_makes_no_sense_ends_it(self) -> None:
+        stream, transport = self.stream()
+        stream.dataReceived(b"x" * 20_000)
+        self.assertEqual(len(self.broken), 1)
+        self.assertTrue(transport.disconnecting)
+
+    def test_who_does_not_read_is_let_go(self) -> None:
+        stream, transport = self.stream()
+        stream.pauseProducing()
+        for _ in range(MOST_UNREAD // 1000 + 1):
+            stream.send(b"x" * 1000)
+        self.assertTrue(transport.aborted)
+        stream, transport = self.stream()
+        for _ in range(MOST_UNREAD // 1000 + 1):
+            stream.send(b"x" * 1000)
+        self.assertFalse(transport.aborted)
+
+    def test_there_is_room_for_some_only(self) -> None:
+        found = [self.stream() for _ in range(4)]
+        self.assertEqual([transport.aborted for _, transport in found], [False] * 3 + [True])
+        found[0][0].connectionLost()
+        self.assertFalse(self.stream()[1].aborted)
+        self.assertEqual(self.wires.connections, 3)
+
+    def test_nothing_is_left_of_one_that_is_over(self) -> None:
+        stream, _ = self.stream()
+        stream.dataReceived(ASKED[:10])
+        stream.connectionLost()
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        failed: list[int] = []
+        self.wires.send(b"x", Peer("TCP", "192.0.2.1", 1, stream.flow), lambda: failed.append(1))
+        self.assertEqual(failed, [1])
+
+
+class Listeners(SynchronousTestCase):
+    def test_what_they_say(self) -> None:
+        for text, transport, port, interface in (
+            ("udp:5060", "UDP", 5060, ""),
+            ("udp6:5060", "UDP", 5060, "::"),
+            ("udp:port=5070:interface=127.0.0.1", "UDP", 5070, "127.0.0.1"),
+            ("tcp:5060:interface=\\:\\:1", "TCP", 5060, "::1"),
+            ("ssl:5061:privateKey=/k:certKey=/c", "TLS", 5061, ""),
+        ):
+            found = read_listener(text)
+            self.assertEqual((found.transport, found.port, found.interface), (transport, port, interface))
+
+    def test_what_they_cannot(self) -> None:
+        for text in (
+            "unix:/tmp/x",
+            "udp",
+            "udp:x",
+            "udp:70000",
+            "tcp:5060:interface=nowhere",
+            "ssl:5061",
+            "udp:1:foo=1",
+        ):
+            self.assertRaises(InvalidValue, read_listener, text)
+
+
+class Sockets(TestCase):
+    """Two ends on this machine."""
+
+    timeout = 20
+
+    async def two(self, kind: str, **options: Any) -> tuple[Wires, Wires, int]:
+        address = "\\:\\:1" if kind.endswith("6") else "127.0.0.1"
+        text = f"{kind.removesuffix('6')}:0:interface={address}"
+        if kind == "ssl":
+            own, pem = certificate()
+            self.cert, key = self.mktemp(), self.mktemp()
+            for name, octets in ((self.cert, pem), (key, own.privateKey.dump(FILETYPE_PEM))):
+                with open(name, "wb") as stream:
+                    stream.write(octets)
+            text += f":privateKey={key}:certKey={self.cert}"
+        ends = []
+        for text_ in (text, f"udp:0:interface={address}"):
+            wires = Wires(reactor, [read_listener(text_)], **options)
+            await wires.open()
+            self.addCleanup(lambda wires=wires: Deferred.fromCoroutine(wires.close()))
+            ends.append(wires)
+        return ends[0], ends[1], ends[0]._ports[0].getHost().port
+
+    def told(self, wires: Wires) -> Deferred[tuple[bytes, Peer]]:
+        done: Deferred[tuple[bytes, Peer]] = Deferred()
+
+        def heard(octets: bytes, peer: Peer) -> None:
+            if not done.called:
+                done.callback((octets, peer))
+
+        wires.heard = heard
+        return done
+
+    async def there_and_back(self, kind: str, transport: str) -> None:
+        server, client, port = await self.two(kind)
+        failed: list[object] = []
+        there, back = self.told(server), self.told(client)
+        host = "::1" if kind.endswith("6") else "127.0.0.1"
+        client.send(ASKED, Peer(transport, host, port), lambda: failed.append(1))
+        octets, peer = await there
+        self.assertEqual((octets, peer.transport), (ASKED, transport))
+        server.send(ASKED, peer, lambda: failed.append(2))
+        self.assertEqual((await back)[0], ASKED)
+        self.assertEqual(failed, [])
+
+    async def test_udp(self) -> None:
+        await self.there_and_back("udp", "UDP")
+
+    async def test_udp_of_ipv6(self) -> None:
+        await self.there_and_back("udp6", "UDP")
+
+    async def test_tcp(self) -> None:
+        await self.there_and_back("tcp", "TCP")
+
+    async def test_tcp_of_ipv6(self) -> None:
+        await self.there_and_back("tcp6", "TCP")
+
+    async def test_tls_is_refused_where_nobody_vouches_for_the_certificate(self) -> None:
+        server, client, port = await self.two("ssl")
+        failed: Deferred[None] = Deferred()
+        client.send(ASKED, Peer("TLS", "127.0.0.1", port), lambda: failed.callback(None))
+        await failed
+        client._ca = self.cert
+        there, back = self.told(server), self.told(client)
+        client.send(ASKED, Peer("TLS", "127.0.0.1", port), lambda: self.fail("not sent"))
+        octets, peer = await there
+        self.assertEqual((octets, peer.transport), (ASKED, "TLS"))
+        server.send(ASKED, peer, lambda: self.fail("not answered"))
+        self.assertEqual((await back)[0], ASKED)
+
+    async def test_one_connection_is_used_again(self) -> None:
+        server, client, port = await self.two("tcp")
+        peers = set()
+        for _ in range(3):
+            there = self.told(server)
+            client.send(ASKED, Peer("TCP", "127.0.0.1", port), lambda: None)
+            peers.add((await there)[1].port)
+        self.assertEqual((len(peers), client.connections), (1, 1))
+
+    async def test_where_nobody_listens_it_fails(self) -> None:
+        server, client, port = await self.two("tcp")
+        await server.close()
+        failed: Deferred[None] = Deferred()
+        client.send(ASKED, Peer("TCP", "127.0.0.1", port), lambda: failed.callback(None))
+        await failed
+        nowhere: list[int] = []
+        client.send(ASKED, Peer("UDP", "::1", 9), lambda: nowhere.append(1))
+        self.assertEqual(nowhere, [1])
+
+    async def test_a_keep_alive_is_no_message(self) -> None:
+        server, client, port = await self.two("udp")
+        there = self.told(server)
+        for octets in (b"\r\n\r\n", b"\0\0\0\0", ASKED):
+            client.send(octets, Peer("UDP", "127.0.0.1", port), lambda: None)
+        self.assertEqual((await there)[0], ASKED)
+
+    async def test_a_port_that_somebody_has_leaves_nothing_open(self) -> None:
+        _, _, port = await self.two("tcp")
+        other = Wires(
+            reactor, [read_listener(f"{kind}:interface=127.0.0.1") for kind in ("udp:0", f"tcp:{port}")]
+        )
+        try:
+            await other.open()
+        except CannotListenError:
+            self.assertEqual(other._ports, [])
+        else:
+            self.fail("it listens")
