@@ -44,6 +44,7 @@ from smsd.policy.charge import Tariffs
 from smsd.ports import Ports
 from smsd.rulework import Rulework
 from smsd.store.sqlite import SqliteStore
+from smsd.values.address import Address
 from smsd.values.message import Recipient, Submission
 from smsd.workshop import Workshop, postmaster, takers
 
@@ -150,6 +151,7 @@ class House:
         arriving = self.inbound.arriving
         arriving.server_name, arriving.postmaster = server.name, postmaster(configuration)
         self.store.alerts.postmaster = arriving.postmaster
+        arriving.chat_of = self._chat_of
         arriving.arrivals = {
             gateway.id: Arrivals(gateway.deliver_to or "", gateway.mail_from, gateway.country)
             for gateway in configuration.gateways
@@ -177,6 +179,16 @@ class House:
     def _accounts_changed(self) -> None:
         self.post_office.forget()
         self.tokens.weed()
+
+    def _chat_of(self, account: str) -> Address | None:
+        """Where somebody chats, as the first link knows that knows him."""
+        settings = self.accounts.directory.settings("account", account)
+        for gateway in self.gateways.services.values():
+            chat_of = getattr(gateway, "chat_of", None)
+            found = chat_of and chat_of(account, getattr(settings, "jids", ()))
+            if found:
+                return Address("xmpp", found)
+        return None
 
     def _carrying(self) -> list[str]:
         """What an account can be bound to."""

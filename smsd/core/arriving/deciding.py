@@ -32,7 +32,8 @@ ANSWER_MINUTES = 60
 
 
 class Arriving:
-    """Decides. `arrivals` maps gateway ids; the service replaces what is public on reload."""
+    """Decides. `arrivals` maps gateway ids; `chat_of` tells where an account chats; the service replaces what is public on
+    reload."""
 
     log = Logger()
 
@@ -45,6 +46,7 @@ class Arriving:
         self.most_hops = MOST_HOPS
         self.replying = reply.Replying()
         self.rules = ruling.Rulebook()
+        self.chat_of: Callable[[str], Address | None] = lambda account: None
 
     def peer(self, arrival: Arrival) -> str:
         """The phone in its normal form."""
@@ -62,6 +64,7 @@ class Arriving:
             "+"
         ):  # it was written to without its plus; its network adds one
             links = desk.links(known.peer[1:], arrival.now)
+        links = self._in_chats(links)
         if known.address:
             known = replace(known, answers=reply.message_of(known.address, links, arrival.gateway, known.own))
         else:
@@ -82,6 +85,18 @@ class Arriving:
         return self._judged(known, desk, facts)
 
     # -- the reply log
+
+    def _in_chats(self, links: list[reply.Link]) -> list[reply.Link]:
+        """Who wrote as an account, and left no address, hears answers in his chat program, if he has one; each person once."""
+        if not any(link.origin.startswith("account:") for link in links):
+            return links
+        found: dict[str, reply.Link] = {}
+        for link in links:
+            scheme, _, account = link.origin.partition(":")
+            chat = self.chat_of(account) if scheme == "account" else None
+            link = link if chat is None else replace(link, origin=str(chat))
+            found.setdefault(link.origin, link)
+        return list(found.values())
 
     def _answer(self, known: Known, found: reply.Found, of: int = 1) -> Acceptance:
         """It goes to whoever wrote to this phone, each `of` those whose messages left in one digest; no rule is asked (feature

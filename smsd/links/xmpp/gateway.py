@@ -6,6 +6,7 @@ returned a ping that followed it (see `component`); when the connection ends bef
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from twisted.application.service import Service
@@ -105,6 +106,13 @@ class XmppGateway(Service):
 
     def _components(self) -> list[Component]:
         return list(self.link.components.values())
+
+    def chat_of(self, account: str, configured: Sequence[str]) -> str | None:
+        """The address where an account chats: registered, or `configured`, or its own name."""
+        for found in (*self.people.jids(account), *configured):
+            return found
+        node, _, domain = account.rpartition("@")
+        return account.lower() if node and domain.lower() in self.link.settings.user_domains else None
 
     # -- out
 

@@ -258,6 +258,24 @@ class ToPeople(Linked):
             )
             self.assertEqual(answer.findtext(COMPONENT + "body"), "Hi Ann")
 
+    def test_who_wrote_as_an_account_hears_the_answer_in_his_chat(self) -> None:
+        self.house.inbound.arriving.chat_of = lambda account: Address("xmpp", f"{account}@example.org")
+        self.write()  # a second way to write to that phone, and not a second person
+        self.house.send(PHONE, account="ann", origin=Address("account", "ann"), ticket=None)
+        self.house.send("+15550000009", account="ann", origin=Address("account", "ann"), ticket=None)
+        self.incoming("one")
+        self.incoming("two", "+15550000009")
+        one, two = self.got()
+        self.assertEqual([said.findtext(COMPONENT + "body") for said in (one, two)], ["one", "two"])
+        self.assertEqual({said.get("to") for said in (one, two)}, {"ann@example.org"})
+        self.assertEqual(two.get("from"), f"+15550000009@{SMS}")
+
+    def test_where_somebody_chats(self) -> None:
+        self.assertEqual(self.link.chat_of("ann", ["ann@example.org", "x@y"]), "ann@example.org")
+        self.assertEqual(self.link.chat_of("Carl@example.org", []), "carl@example.org")
+        self.assertIsNone(self.link.chat_of("ann", []))
+        self.assertIsNone(self.link.chat_of("ann@away.example", []))
+
     def test_others_come_from_their_number(self) -> None:
         self.house.inbound.arriving.arrivals["gsm1"].deliver_to = "xmpp:bob@example.org"
         self.incoming("stranger", "+15550000009")
