@@ -116,6 +116,7 @@ def _multipart(octets: bytes, boundary: str, depth: int) -> Content:
     delimiter = re.compile(rb"(?:^|\r?\n)--" + re.escape(boundary.encode()) + rb"(--)?[ \t]*(?=\r?\n|$)")
     begin: int | None = None
     refused: Malformed | None = None
+    empty: Content | None = None
     for number, found in enumerate(delimiter.finditer(octets)):
         if number > _MOST_PARTS:
             raise Malformed("a multipart body has too many parts")
@@ -124,11 +125,15 @@ def _multipart(octets: bytes, boundary: str, depth: int) -> Content:
             line_end = 2 if part.startswith(b"\r\n") else 1
             try:
                 content = _part(*split(part[line_end:]), depth)
-                if content.text is not None or content.notification is not None:
+                if content.text or content.notification is not None:
                     return content
+                if content.text is not None:
+                    empty = content
             except Malformed as error:
                 refused = refused or error
         begin = None if found[1] else found.end()
+    if empty is not None:
+        return empty
     raise refused or _refusal("a multipart body has no text")
 
 

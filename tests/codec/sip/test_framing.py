@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -16,6 +16,7 @@ class FramerTests(SynchronousTestCase):
     """Feeding."""
 
     @given(BODIES, st.lists(st.integers(1, 60), min_size=1, max_size=30))
+    @settings(deadline=None)
     def test_however_it_is_cut(self, bodies: list[bytes], cuts: list[int]) -> None:
         """With keep-alives between, and bodies that look like them."""
         wanted = [request(body=body) for body in bodies]
