@@ -76,6 +76,13 @@ class Contacts(Room):
         self.assertEqual(self.come("unavailable", SMS), [])
         self.assertEqual(self.come("", SMS), [("", SMS, ANN.full, HERE)])
 
+    def test_who_does_not_let_us_see_him_sees_us_still(self) -> None:
+        self.come("subscribe", PHONE)
+        bare = Jid.parse(ANN.bare)
+        self.assertEqual(self.come("unsubscribed", PHONE, bare) + self.come("unavailable", PHONE, bare), [])
+        self.services.closing(self.domain(PHONE))
+        self.assertIn(("unavailable", PHONE, ANN.bare, ""), self.presences())
+
     def test_no_rooms(self) -> None:
         self.come("", f"{PHONE}/ann", inside=MUC)
         stanza = presence.stanza("presence", sender=str(ANN), to=f"{PHONE}/ann")

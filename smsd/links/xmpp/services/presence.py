@@ -112,7 +112,10 @@ class Presences:
             self._if_account(sender, lambda account: self._show(domain, to, None, sender.full), _nothing)
 
     def _unavailable(self, domain: Domain, to: Jid, somebody: Party | None, sender: Jid) -> None:
-        """He has gone (XEP-0100 section 4.5)."""
+        """One of his programs has gone (XEP-0100 section 4.5). From his bare address it only means that he does not let us see him
+        any more, which says nothing of what he sees."""
+        if not sender.resource:
+            return
         if self._shown.pop((sender.full, to.bare), None) is not None and somebody is None:
             self.put(domain, to.bare, sender.full, "unavailable")
 
