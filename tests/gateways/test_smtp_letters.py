@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import email
+from email.header import decode_header, make_header
 from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -50,6 +51,31 @@ class LetterTests(SynchronousTestCase):
         self.assertEqual(mail["X-SMS-Recipient"], "+4917099")
         self.assertEqual(mail["X-SMS-Missing-Parts"], "2")
         self.assertEqual((mail["In-Reply-To"], mail["Subject"]), ("<o@example.org>", "Re: Lunch"))
+
+    def test_what_somebody_wrote_in_a_chat(self) -> None:
+        chat = Address("xmpp", "ann@chat.example")
+        made, mail = self.made(origin=chat, headers=(("chat_from", "ann@example.net"), ("subject", "Grüße")))
+        self.assertEqual((made.sender, mail["From"]), ("ann@example.net", "ann@example.net"))
+        self.assertEqual((mail["To"], mail["Reply-To"]), ("ann@example.org", None))
+        self.assertEqual(str(make_header(decode_header(mail["Subject"]))), "Grüße")
+
+    def test_what_somebody_elsewhere_wrote_in_a_chat(self) -> None:
+        chat = Address("xmpp", "ann@chat.example")
+        made, mail = self.made(origin=chat, headers=(("chat_from", "-"),))
+        self.assertEqual(
+            (made.sender, mail["From"]),
+            ("admin@example.org", '"ann@chat.example via admin" <admin@example.org>'),
+        )
+        self.assertEqual(
+            (mail["Reply-To"], mail["Subject"]), ("ann@chat.example", "Message from ann@chat.example")
+        )
+
+    def test_a_copy_of_a_chat_message_to_a_phone_is_a_copy(self) -> None:
+        chat = Address("xmpp", "ann@chat.example")
+        _, mail = self.made(
+            origin=chat, headers=(("chat_from", "ann@example.net"), ("sms_to", "+393330000001"))
+        )
+        self.assertEqual(mail["From"], '"ann@chat.example via admin" <admin@example.org>')
 
     def test_a_copy_of_what_somebody_wrote_to_a_phone(self) -> None:
         headers = (("sms_to", "+393330000001"), ("from", "ann@example.org"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, SecretStr, field_validator
 
 from smsd.codec import smsuri
 from smsd.codec.jid import Jid
@@ -101,13 +101,14 @@ class Settings(LinkSettings):
     def _user_domains(cls, domains: list[str]) -> list[str]:
         return [_domain(text) for text in domains]
 
-    @model_validator(mode="after")
-    def _each_once(self) -> Settings:
-        names = [component.domain for component in self.components]
+    @field_validator("components")
+    @classmethod
+    def _each_once(cls, components: list[ComponentSettings]) -> list[ComponentSettings]:
+        names = [component.domain for component in components]
         for name in names:
             if names.count(name) > 1:
-                raise ValueError(f"components: {name!r} is there twice: a domain has one connection")
-        return self
+                raise ValueError(f"{name!r} is there twice: a domain has one connection")
+        return components
 
     @property
     def domains(self) -> list[Domain]:
