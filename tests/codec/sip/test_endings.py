@@ -31,7 +31,6 @@ class EndingTests(SynchronousTestCase):
 
     @given(EVENTS)
     @settings(deadline=None, max_examples=300)
-    @settings(deadline=None)
     def test_everything_ends(self, events: list[tuple[str, int, int, float]]) -> None:
         """And what we asked is answered exactly once."""
         layer, now = Transactions(b"k", most=MOST), 0.0

@@ -106,7 +106,6 @@ class PropertyTests(SynchronousTestCase):
         | st.text(max_size=200).map(lambda text: f"SIP/2.0 200 OK\r\n{text}\r\n\r\n".encode())
     )
     @settings(deadline=None, max_examples=300)
-    @settings(deadline=None)
     def test_noise(self, octets: bytes) -> None:
         """Noise is Malformed, and nothing else is raised."""
         try:
