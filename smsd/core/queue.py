@@ -248,7 +248,7 @@ class Queue:
         for outlet in self.serving.servers(route, now):
             if outlet.free > 0 and outlet.not_before <= now and (best is None or outlet.before(best)):
                 best = outlet
-        if best is None or best.taking or any(self._work(best, now)):
+        if best is None or best.taking or (self.lanes.ready and any(self._work(best, now))):
             return None
         if best.meter is not None:
             if not best.meter.fits(target, parts, now):
@@ -306,6 +306,8 @@ class Queue:
 
     def pump(self, outlet: Outlet) -> None:
         """Claim work for this outlet, if it has room and there is some."""
+        if not self.lanes.ready:
+            return
         now = self.now()
         if self.stopping or outlet.taking or outlet.free <= 0 or outlet.gateway is None:
             return

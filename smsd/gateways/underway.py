@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Coroutine
 from typing import Any
 
-from twisted.internet.defer import Deferred, DeferredList
+from twisted.internet.defer import Deferred, DeferredList, succeed
 
 from smsd.values.delivery import Accepted
 
@@ -16,30 +16,34 @@ class Underway:
     def __init__(self) -> None:
         self.done = 0
         self.failed = 0
-        self._busy: set[Deferred[None]] = set()
+        self._busy = 0
+        self._last: list[Deferred[None]] = []
 
     def __len__(self) -> int:
-        return len(self._busy)
+        return self._busy
 
     def send(self, sending: Coroutine[Deferred[Any], Any, Accepted]) -> Deferred[Accepted]:
         """Carry it out."""
-        over: Deferred[None] = Deferred()
-        self._busy.add(over)
+        self._busy += 1
+        return Deferred.fromCoroutine(sending).addBoth(self._over)
 
-        def count(result: Any) -> Any:
-            if isinstance(result, Accepted):
-                self.done += 1
-            else:
-                self.failed += 1
-            self._busy.discard(over)
-            over.callback(None)
-            return result
-
-        return Deferred.fromCoroutine(sending).addBoth(count)
+    def _over(self, result: Any) -> Any:
+        if isinstance(result, Accepted):
+            self.done += 1
+        else:
+            self.failed += 1
+        self._busy -= 1
+        if not self._busy and self._last:
+            last, self._last = self._last, []
+            for ending in last:
+                ending.callback(None)
+        return result
 
     def end(self, client: Any = None) -> Deferred[None]:
         """Fires when the last one is over (each has its time limit), and the connections of an HTTP client are closed."""
-        ending: Deferred[Any] = DeferredList(list(self._busy))
+        ending: Deferred[None] = Deferred() if self._busy else succeed(None)
+        if self._busy:
+            self._last.append(ending)
         if client is not None:
             ending.addCallback(lambda _: DeferredList([client.close()]))
         return ending.addCallback(lambda _: None)
