@@ -1,4 +1,7 @@
-"""smsd and a SIP phone (baresip), straight and through a proxy (Kamailio)."""
+"""smsd and a SIP phone (baresip), straight and through a proxy (Kamailio).
+
+Debian 12's baresip knows MD5 alone, and gives up when it is asked for something else first.
+"""
 
 from __future__ import annotations
 
@@ -10,13 +13,15 @@ from tests.peers import baresip, kamailio
 from tests.rig.processes import until
 from tests.rig.server import modem_gateway
 
+OLD = {"algorithms": ["MD5"]}
+
 
 class Phones(real.RealSip):
     skip = baresip.missing()
 
     def test_a_text_and_its_answer(self) -> None:
         modems = self.modems()
-        self.smsd(modem_gateway("gsm1", modems.link()))
+        self.smsd(modem_gateway("gsm1", modems.link()), link=OLD)
         phone = self.phone()
         phone.write("Grüße vom Telefon")
         (sent,) = self.on_air(modems, 1)
@@ -30,7 +35,7 @@ class Phones(real.RealSip):
 
     def test_by_tcp(self) -> None:
         modems = self.modems()
-        self.smsd(modem_gateway("gsm1", modems.link()))
+        self.smsd(modem_gateway("gsm1", modems.link()), link=OLD)
         phone = self.phone(transport="tcp")
         phone.write("by TCP")
         self.assertEqual([sent["text"] for sent in self.on_air(modems, 1)], ["by TCP"])
@@ -40,7 +45,7 @@ class Phones(real.RealSip):
     def test_an_answer_waits_while_the_phone_is_away(self) -> None:
         """Switched off in order, and gone without a word; over a restart of smsd as well."""
         modems = self.modems()
-        self.smsd(modem_gateway("gsm1", modems.link()))
+        self.smsd(modem_gateway("gsm1", modems.link()), link=OLD)
         phone = self.phone()
         phone.write("I am leaving")
         self.on_air(modems, 1)
@@ -57,7 +62,7 @@ class Phones(real.RealSip):
 
     def test_a_restart_keeps_registrations(self) -> None:
         modems = self.modems()
-        self.smsd(modem_gateway("gsm1", modems.link()))
+        self.smsd(modem_gateway("gsm1", modems.link()), link=OLD)
         phone = self.phone(every=3600)
         phone.write("still there?")
         self.on_air(modems, 1)
@@ -86,7 +91,7 @@ class Proxied(real.RealSip):
         proxy = kamailio.Kamailio(self.port, DOMAIN, transport)
         self.addCleanup(proxy.stop)
         proxy.start()
-        behind = {"proxy": f"sip:127.0.0.1:{proxy.port};transport={transport}"}
+        behind = {**OLD, "proxy": f"sip:127.0.0.1:{proxy.port};transport={transport}"}
         self.smsd(modem_gateway("gsm1", modems.link()), link=behind)
         phone = self.phone(through=proxy.port, transport=transport)
         phone.write("through a proxy")

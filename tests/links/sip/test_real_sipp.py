@@ -42,7 +42,7 @@ class Sipp(real.RealSip):
         )
         self.check(ran, 30)
         ran = sipp.run(
-            "digest", self.port, numbers(1), self.place.path, password="wrong", answer="401", **said
+            "digest", self.port, numbers(1), self.place.path, password="wrong", answer="403", **said
         )
         self.assertEqual((ran.good, ran.bad), (1, 0), ran.errors)
         self.assertEqual(self.stored(), 30)
