@@ -128,7 +128,7 @@ class AccountSettings(Section):
     @model_validator(mode="after")
     def _password_fits(self) -> AccountSettings:
         password = self.password.get_secret_value()
-        if not password and not self.networks:
+        if not password and not self.networks and not self.sip_secret.get_secret_value():
             raise ValueError(
                 "an account without password needs networks (nobody else may use it), or give it a password"
             )

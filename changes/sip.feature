@@ -1,0 +1,1 @@
+SIP phones write texts that go out as SMS, and get the answers: they register at smsd with a password of their own, or stay at a PBX or proxy that hands on; rules in XML say which requests become SMS (docs/sip.rst).
