@@ -122,6 +122,41 @@ class Linking(CommandCase):
         self.assertEqual(self.do("unregister", "complete", session, sure="1")["status"], "completed")
 
 
+class Addresses(CommandCase):
+    def test_others_are_unlinked(self) -> None:
+        self.register("office")
+        self.assertEqual(self.not_done("addresses")[0], "forbidden")
+        self.register("office", BOB)
+        self.register("ann", CARL)
+        command = self.do("addresses")
+        session = command["sessionid"]
+        options = [
+            str(one.value) for one in self.fields(command)["unlink"].elements() if one.name == "option"
+        ]
+        self.assertEqual(options, ["", BOB.bare])
+        self.assertIn("These addresses write for the account office too", str(command.x.instructions))
+        command = self.do("addresses", "complete", session, unlink=CARL.bare)
+        self.assertEqual(self.note(command), ("error", "choose a chat address of the list"))
+        command = self.do("addresses", "complete", session, unlink=BOB.bare)
+        self.assertEqual(
+            self.note(command)[1], "bob@elsewhere.example is not linked to the SMS account office any more."
+        )
+        self.assertEqual(self.people.jids("office"), [ANN.bare])
+        self.assertEqual(
+            [(one[0], one[2]) for one in self.presences()],
+            [(kind, BOB.bare) for kind in ("unsubscribe", "unsubscribed", "unavailable")],
+        )
+
+    def test_nothing_is_chosen(self) -> None:
+        self.register("office")
+        self.register("office", BOB)
+        session = self.do("addresses")["sessionid"]
+        self.assertEqual(
+            self.note(self.do("addresses", "complete", session, unlink=""))[1], "Nothing was changed."
+        )
+        self.assertEqual(len(self.people.jids("office")), 2)
+
+
 class Looking(CommandCase):
     def told(self, command: Any) -> dict[str, str]:
         return {var: str(one.value) for var, one in self.fields(command).items()}

@@ -98,6 +98,17 @@ class Order(PeopleCase):
         self.accounts.directory._gone.clear()
 
 
+class Written(PeopleCase):
+    def test_people_behind_another_gateway(self) -> None:
+        """As Cheogram writes its users (XEP-0106)."""
+        far = Jid.parse("ann\\40example.org@cheogram.example/res")
+        self.configure({"user": "far", "jids": ["ann\\40example.org@cheogram.example"]})
+        self.assertEqual(self.whose(far), "far")
+        self.link_up(far, "office")
+        self.again()
+        self.assertEqual(self.whose(far), "office")
+
+
 class Keeping(PeopleCase):
     def test_registrations_outlive_a_crash(self) -> None:
         self.link_up(ANN, "ann")

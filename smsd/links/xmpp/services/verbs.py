@@ -1,5 +1,5 @@
-"""What people may do with a gateway by ad-hoc commands: link and unlink, what they may still send, how their texts leave, and
-what became of them.
+"""What people may do with a gateway by ad-hoc commands: link and unlink, see what they may still send, choose how their texts
+leave, and look what became of them.
 
 Everything that is known comes from the clerk and the balances; here it becomes sentences.
 """
@@ -10,6 +10,7 @@ import datetime
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from smsd.codec.jid import Jid
 from smsd.core.clerk import STATES, Wish
 from smsd.links.xmpp.link import Link
 from smsd.links.xmpp.people import People
@@ -55,6 +56,10 @@ class Verbs:
                 mine=lambda jid, account: len(self._people.senders(account)) > 1,
             ),
             Command(
+                "addresses", "Chat addresses of your account", self._addresses, (Stage(self._ask_address, self._take_address),),
+                mine=lambda jid, account: bool(self._others(jid, account)),
+            ),
+            Command(
                 "unregister", "Unlink your SMS account", self._unlinked, (Stage(_ask_sure, _take_sure),), linked=False,
                 mine=lambda jid, account: bool(self._people.registered(jid)),
             ),
@@ -98,6 +103,41 @@ class Verbs:
         return Done(
             f"{talk.jid.bare} is not linked to the SMS account {name} any more.",
             after=lambda: self._register.tell(talk.domain, talk.jid, False),
+        )
+
+    def _others(self, jid: Jid, account: Any) -> list[str]:
+        """Who else has registered with the account, a stranger who knows its password perhaps."""
+        return [one for one in self._people.jids(account.name) if one != jid.bare]
+
+    def _ask_address(self, talk: Talk) -> Form:
+        others = self._others(talk.jid, talk.account)
+        text = (
+            f"These addresses write for the account {talk.account.name} too, until one of you unlinks them: "
+        )
+        return Form(
+            "Chat addresses of your account",
+            f"{text}{', '.join(others)}. Whoever knows the password can link more.",
+            (
+                Field(
+                    "unlink", "Unlink", "list-single", _ANY,
+                    options=[(_ANY, "None of them"), *((one, one) for one in others)],
+                ),
+            ),
+        )  # fmt: skip
+
+    async def _take_address(self, talk: Talk, values: Mapping[str, str]) -> None:
+        others = self._others(talk.jid, talk.account)
+        talk.values["unlink"] = _one_of(values.get("unlink", _ANY), others, "chat address")
+
+    async def _addresses(self, talk: Talk) -> Done:
+        chosen = talk.values["unlink"]
+        if not chosen:
+            return Done("Nothing was changed.")
+        jid = Jid.parse(chosen)
+        await self._people.unlink(jid)
+        return Done(
+            f"{chosen} is not linked to the SMS account {talk.account.name} any more.",
+            after=lambda: self._register.tell(talk.domain, jid, False),
         )
 
     # -- how texts leave
