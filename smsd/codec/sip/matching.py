@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
-from dataclasses import replace
 
 from smsd.codec.sip.messages import Request, Response
 from smsd.codec.sip.requests import COOKIE
@@ -20,8 +19,8 @@ DATAGRAMS = "UDP"
 
 @frozen
 class Peer:
-    """The other end: transport ("UDP", "TCP", "TLS"), its address and port as the socket says, and for streams what the caller
-    calls the connection (None: a new one, for requests of our own)."""
+    """The other end: transport ("UDP", "TCP", "TLS"), its address and port as the socket says, and what the caller calls the
+    connection, or the listening socket for datagrams (None: a new connection or any socket, for requests of our own)."""
 
     transport: str
     host: str
@@ -45,14 +44,13 @@ def stamped(request: Request, source: Peer) -> Request:
         kept = (*kept, ("received", source.host))
     elif kept == via.parameters:
         return request
-    new = replace(via, parameters=kept)
+    new = Via(via.transport, via.host, via.port, kept)
     headers, done = [], False
     for pair in request.headers:
         if pair[0] == "Via" and not done:
             pair, done = ("Via", str(new)), True
         headers.append(pair)
-    facts = None if request.facts is None else replace(request.facts, via=new)
-    return Request(request.method, request.uri, tuple(headers), request.body, facts)
+    return Request(request.method, request.uri, tuple(headers), request.body, request.facts_with(new))
 
 
 def way_back(request: Request, source: Peer) -> Peer:
@@ -62,7 +60,8 @@ def way_back(request: Request, source: Peer) -> Peer:
         return source
     via = request.via
     port = source.port if via.parameter("rport") is not None else via.port or _DEFAULT_PORT
-    return Peer(source.transport, source.host, port)
+    # Out of the socket that it came in by: a router between would not let another through (RFC 3581 section 4).
+    return Peer(source.transport, source.host, port, source.flow)
 
 
 def server_key(request: Request, source: Peer, method: str = "") -> Key:

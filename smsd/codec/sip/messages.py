@@ -81,6 +81,11 @@ class _Message:
         assert self.facts is not None
         return self.facts
 
+    def facts_with(self, via: Via) -> Facts:
+        """What was read, with another top Via."""
+        facts = self._facts()
+        return Facts(via, facts.sender, facts.to, facts.call_id, facts.cseq, facts.method)
+
     @property
     def via(self) -> Via:
         """The topmost Via."""

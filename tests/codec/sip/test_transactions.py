@@ -381,6 +381,13 @@ class WayBackTests(Layered):
         self.assertIn(";received=192.0.2.4;rport=40000", said)
         self.assertNotIn("received=203", said)
 
+    def test_same_socket(self) -> None:
+        """Out of the listening socket that it came in by."""
+        to, _ = self.sent(
+            "SIP/2.0/UDP 192.0.2.4;branch=z9hG4bKa;rport", Peer("UDP", "192.0.2.4", 40_000, "second socket")
+        )
+        self.assertEqual(to, Peer("UDP", "192.0.2.4", 40_000, "second socket"))
+
     def test_stream(self) -> None:
         """By the connection it came by."""
         to, _ = self.sent("SIP/2.0/TCP 192.0.2.4:5060;branch=z9hG4bKa", BY_TCP)
