@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred
 from twisted.internet.protocol import Factory
-from twisted.logger import Logger
+from twisted.logger import Logger, LogLevel
 from twisted.python.failure import Failure
 from twisted.words.xish.domish import Element
 
@@ -66,12 +66,13 @@ class Hears(Protocol):
 
 
 class Component:
-    """One domain. `endpoint` makes connections; `trouble` is "" while it is connected."""
+    """One domain of the link with this id. `endpoint` makes connections; `trouble` is "" while it is connected."""
 
     log = Logger()
 
     def __init__(
         self,
+        link: str,
         domain: Domain,
         secret: str,
         endpoint: Any,
@@ -81,6 +82,7 @@ class Component:
     ) -> None:
         self.domain = domain
         self.trouble = "not started"
+        self._link = link
         self._secret = secret
         self._endpoint = endpoint
         self._reactor = reactor
@@ -143,13 +145,13 @@ class Component:
     def send(self, element: Element) -> bool:
         """Write a stanza; False, and a line in the log, when there is no connection or it cannot be written."""
         if not self.up:
-            self.log.info("{domain}: a stanza is dropped: {why}", domain=self.domain.name, why=self.trouble)
+            self._say("info", "a stanza is dropped: {why}", self.trouble)
             return False
         assert self._stream is not None
         try:
             self._stream.send(element)
         except ValueError as error:
-            self.log.warn("{domain}: a stanza is dropped: {why}", domain=self.domain.name, why=error)
+            self._say("warn", "a stanza is dropped: {why}", str(error))
             return False
         return True
 
@@ -176,6 +178,12 @@ class Component:
             self._paused = False
             if self._stream is not None and self._stream.transport is not None:
                 self._stream.transport.resumeProducing()  # type: ignore[attr-defined]
+
+    def _say(self, level: str, text: str, why: str = "") -> None:
+        self.log.emit(
+            LogLevel.lookupByName(level), "{gateway}: {domain}: " + text,
+            gateway=self._link, domain=self.domain.name, why=why,
+        )  # fmt: skip
 
     # -- connecting
 
@@ -212,7 +220,7 @@ class Component:
         self.trouble = why
         if why != self._told:
             self._told = why
-            self.log.warn("{domain}: {why}; it is tried again", domain=self.domain.name, why=why)
+            self._say("warn", "{why}; it is tried again", why)
         self._timer = self._reactor.callLater(wait, self._connect)
         self._hears.closed(self)
 
@@ -222,7 +230,7 @@ class Component:
         self.trouble = why
         if why != self._told:
             self._told = why
-            self.log.error("{why}", why=why)
+            self._say("error", "{why}", why)
         if condition != "not-authorized":
             self._timer = self._reactor.callLater(REFUSED_WAIT, self._connect)
         self._hears.closed(self)
@@ -238,7 +246,7 @@ class Component:
         """See `Owner`."""
         self.trouble = self._told = ""
         self._since = self._reactor.seconds()
-        self.log.info("{domain}: connected", domain=self.domain.name)
+        self._say("info", "connected")
         self._watch()
         self._hears.opened(self)
 

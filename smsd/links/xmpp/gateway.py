@@ -55,6 +55,7 @@ class XmppGateway(Service):
         self._idle: Deferred[None] | None = None
         for domain, component in zip(self.link.domains, settings.components, strict=True):
             self.link.components[domain.name] = Component(
+                self.name,
                 domain,
                 component.secret.get_secret_value(),
                 endpoint or clientFromString(context.reactor, settings.server),
@@ -79,7 +80,7 @@ class XmppGateway(Service):
                 component.start()
 
     def _not_started(self, failure: TwistedFailure) -> None:
-        self.log.failure("{link}: it is not known who has registered", failure, link=self.name)
+        self.log.failure("{gateway}: it is not known who has registered", failure, gateway=self.name)
         self._start(None)
 
     def reloaded(self) -> None:
@@ -184,13 +185,11 @@ class XmppGateway(Service):
             sender = Jid.parse(element.getAttribute("from", ""))
             to = Jid.parse(element.getAttribute("to", ""))
         except InvalidValue as invalid:
-            self.log.info("{domain}: a stanza is dropped: {why}", domain=component.domain.name, why=invalid)
+            self._dropped(component, str(invalid))
             return
         domain = self.link.domain(to.domain)
         if domain is None:
-            self.log.info(
-                "{domain}: a stanza for {to} is dropped", domain=component.domain.name, to=to.domain
-            )
+            self._dropped(component, f"it is for {to.domain}")
             return
         component = self.link.components[domain.name]
         if element.name == "iq" and element.getAttribute("id", "").startswith(PINGS):
@@ -205,12 +204,18 @@ class XmppGateway(Service):
         elif element.name == "presence":
             self._guarded(component, element, self.services.presence, domain, element)
 
+    def _dropped(self, component: Component, why: str) -> None:
+        self.log.info(
+            "{gateway}: {domain}: a stanza is dropped: {why}",
+            gateway=self.name, domain=component.domain.name, why=why,
+        )  # fmt: skip
+
     def _guarded(self, component: Component, element: Element | None, call: object, *args: object) -> None:
         """Nothing that comes in ends the stream."""
         try:
             call(*args)  # type: ignore[operator]
         except Exception:
-            self.log.failure("{domain}: a stanza could not be handled", domain=component.domain.name)
+            self.log.failure("{gateway}: a stanza could not be handled", gateway=self.name)
             if element is not None and (
                 element.name == "message" or element.getAttribute("type") in ("get", "set")
             ):
@@ -233,8 +238,8 @@ class XmppGateway(Service):
             )
         elif identity.startswith("smsd-"):
             self.log.warn(
-                "{domain}: what was sent as {identity} has not arrived: {why}",
-                domain=component.domain.name, identity=identity[:100], why=reason,
+                "{gateway}: what was sent as {identity} has not arrived: {why}",
+                gateway=self.name, identity=identity[:100], why=reason,
             )  # fmt: skip
 
     def _flow(self) -> None:

@@ -21,7 +21,7 @@ from smsd.links.xmpp.link import Link
 from smsd.links.xmpp.people import People
 from smsd.links.xmpp.reading import Unwilling, Written, read
 from smsd.links.xmpp.stanzas import error, refusal, stanza
-from smsd.values.address import Address
+from smsd.values.address import Address, masked
 from smsd.values.errors import InvalidValue, Reason, Refused
 from smsd.values.message import (
     Declined,
@@ -66,6 +66,7 @@ class Incoming:
         try:
             written = read(element, domain, settings.subject, settings.max_recipients)
         except Unwilling as unwilling:
+            self._log(element.getAttribute("from", "").partition("/")[0], element, unwilling.condition)
             self._link.send(domain, error(element, unwilling.condition, unwilling.kind, unwilling.text))
             return
         except InvalidValue as invalid:
@@ -174,6 +175,12 @@ class Incoming:
 
     def _accepted(self, receipt: Receipt, domain: Domain, element: Element, written: Written) -> None:
         declined = [fate for fate in receipt.recipients if isinstance(fate, Declined)]
+        taken = len(receipt.recipients) - len(declined)
+        if taken:
+            said = f"message {receipt.message}" + (" (a repeat)" if receipt.replayed else "")
+            if len(receipt.recipients) > 1:
+                said += f", {taken} of {len(receipt.recipients)}"
+            self._log(written.sender.bare, element, said)
         if declined:
             self._decline(domain, element, written, declined)
         if not receipt.replayed:
@@ -202,15 +209,30 @@ class Incoming:
         if isinstance(failure.value, Refused):
             self._refuse(domain, element, failure.value)
             return
-        self.log.failure("{link}: a chat message could not be handed in", failure, link=self._link.name)
+        self.log.failure("{gateway}: a chat message could not be handed in", failure, gateway=self._link.name)
         self._refuse(
             domain,
             element,
             Refused(Reason.UNAVAILABLE, "something went wrong here: it is logged; please try again later"),
         )
 
+    def _log(self, sender: str, element: Element, said: str) -> None:
+        """A line for each message, without its text and whole addresses."""
+        to = element.getAttribute("to", "").partition("/")[0]
+        self.log.info(
+            "{gateway}: {sender} to {to}: {said}",
+            gateway=self._link.name, sender=masked(sender), to=_masked(to), said=said,
+        )  # fmt: skip
+
     def _refuse(self, domain: Domain, element: Element, refused: Refused) -> None:
+        self._log(element.getAttribute("from", "").partition("/")[0], element, refused.reason.name)
         self._link.send(domain, refusal(element, refused))
+
+
+def _masked(to: str) -> str:
+    """A number at a domain, as logs may show it."""
+    node, at, domain = to.rpartition("@")
+    return f"{masked(node)}@{domain}" if at else to
 
 
 def _notes(receipt: Receipt, tell_parts: int) -> list[str]:

@@ -18,6 +18,10 @@ STREAMS = "http://etherx.jabber.org/streams"
 STREAM_ERRORS = "urn:ietf:params:xml:ns:xmpp-streams"
 
 
+MOST_UNREAD = 8 * 1024 * 1024
+"""Octets for a server that reads nothing, before it is given up."""
+
+
 class Owner(Protocol):
     """What a stream tells."""
 
@@ -48,9 +52,11 @@ class Stream(Connection):
         self._over = False
         self._finishing = False
         self._why = ("", "")
+        self._clogged = -1  # octets written since the server does not read, -1 while it does
 
     def connectionMade(self) -> None:
         """Begin: who we are."""
+        self._transport.registerProducer(self, True)  # to hear whether the server reads
         head = f'<stream:stream xmlns="{ACCEPT}" xmlns:stream="{STREAMS}" to="{escaped(self._domain)}">'
         self._write(f'<?xml version="1.0"?>{head}')
 
@@ -68,6 +74,21 @@ class Stream(Connection):
         """Write one stanza; ValueError when it has a name that is none."""
         self._write(write(element))
 
+    # -- IPushProducer: nothing is held back here, but there is an end to it
+
+    def pauseProducing(self) -> None:
+        """The server does not read as fast as we write."""
+        self._clogged = 0
+
+    def resumeProducing(self) -> None:
+        """It has read."""
+        self._clogged = -1
+
+    def stopProducing(self) -> None:
+        """The connection is gone; `connectionLost` says so."""
+
+    # -- the end
+
     def finish(self) -> None:
         """Say good-bye, and read on: what the server has written before it hears that is not lost. It ends when the server closes
         its side, or the owner loses patience."""
@@ -77,11 +98,11 @@ class Stream(Connection):
     def _close(self) -> None:
         if self._finishing:
             self._over = True
-            self._transport.loseConnection()
+            self._lose()
         elif not self._over:
             self._over = True
             self._write("</stream:stream>")
-            self._transport.loseConnection()
+            self._lose()
 
     def abort(self, text: str) -> None:
         """End it now."""
@@ -99,8 +120,18 @@ class Stream(Connection):
     def _transport(self) -> Any:
         return self.transport
 
+    def _lose(self) -> None:
+        self._transport.unregisterProducer()
+        self._transport.loseConnection()
+
     def _write(self, text: str) -> None:
-        self._transport.write(text.encode("utf-8"))
+        octets = text.encode("utf-8")
+        if self._clogged >= 0:
+            self._clogged += len(octets)
+            if self._clogged > MOST_UNREAD:
+                self.abort("the server does not read what is sent to it")
+                return
+        self._transport.write(octets)
 
     def _started(self, attributes: dict[str, str]) -> None:
         proof = hashlib.sha1(f"{attributes.get('id', '')}{self._secret}".encode()).hexdigest()
@@ -141,4 +172,4 @@ class Stream(Connection):
                 self._write(
                     f'<stream:error><{condition} xmlns="{STREAM_ERRORS}"/></stream:error></stream:stream>'
                 )
-            self._transport.loseConnection()
+            self._lose()

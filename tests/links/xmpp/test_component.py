@@ -29,7 +29,7 @@ class Life(SynchronousTestCase):
 
     def make(self, secret: str) -> Component:
         """One whose waits are exact."""
-        return Component(Domain(DOMAIN), secret, self.server, self.clock, self, lambda: 0.5)
+        return Component("chat", Domain(DOMAIN), secret, self.server, self.clock, self, lambda: 0.5)
 
     def opened(self, component: Component) -> None:
         self.told.append("opened")
@@ -190,6 +190,24 @@ class Life(SynchronousTestCase):
             self.assertTrue(self.component.up)
             self.component.stop()
             self.turn()
+
+    def test_a_server_that_reads_nothing_is_given_up(self) -> None:
+        self.start()
+        stream = self.server.wire.client
+        stream.pauseProducing()
+        text = stanza("message", sender=DOMAIN, to="a@b", id="x" * 100_000)
+        for _ in range(80):
+            self.component.send(text)
+        stream.resumeProducing()
+        stream.pauseProducing()
+        for _ in range(80):
+            self.component.send(text)
+        self.assertFalse(self.server.wire.ended)
+        for _ in range(10):
+            self.component.send(text)
+        self.turn()
+        self.assertTrue(self.server.wires[0].ended)
+        self.assertIn("does not read", self.told[1])
 
     # -- the end
 
