@@ -63,9 +63,9 @@ def date(seconds: float) -> tuple[str, str]:
 
 
 def unsupported(request: Request, known: frozenset[str] = frozenset()) -> tuple[str, ...]:
-    """The options of Require (and Proxy-Require) that are not `known`: not empty means 420 with Unsupported."""
+    """The options of Require that are not `known`: not empty means 420 with Unsupported. (Proxy-Require is for proxies.)"""
     options: dict[str, None] = {}
-    for value in (*request.all("Require"), *request.all("Proxy-Require")):
+    for value in request.all("Require"):
         for option in value.split(","):
             if (option := option.strip(" \t")) and option.lower() not in known:
                 options[option] = None

@@ -2,7 +2,9 @@
 
 What is not in a table changes nothing. Beyond the RFC: a server transaction whose user says nothing ends at 64*T1, when the client
 has given up (RFC 4320: a late answer to a non-INVITE request only does harm; an INVITE gets 500 and its ACK is awaited); and one
-that has answered keeps its answer when sending failed, because the next retransmission asks for it again.
+that has answered keeps its answer when sending failed, because the next retransmission asks for it again. And a refused INVITE is
+refused again by timer G only where a provisional response has stopped the client's own retransmissions: else they ask for it, and
+nobody can make us send a stranger eleven answers to one datagram with his address on it.
 """
 
 from __future__ import annotations
@@ -49,7 +51,8 @@ class Do(enum.Enum):
         "start timer E or G again: twice as long, at most T2; T2 at once where a provisional response came"
     )
     LINGER = "start timer K, or J: for streams none"
-    AWAIT_ACK = "start timers G (for datagrams) and H"
+    AWAIT_ACK = "start timer H"
+    REPEAT = "start timer G: for streams none"
     LINGER_ACK = "start timer I: for streams none"
 
 
@@ -90,19 +93,22 @@ NON_INVITE_SERVER: Table = {
 """Section 17.2.2, figure 8."""
 
 INVITE_SERVER: Table = {
+    (_T, Event.SLOW): (_P, (Do.TRY,)),
+    (_T, Event.PROVISIONAL): (_P, (Do.SEND,)),
+    (_T, Event.SUCCESS): (_END, (Do.SEND,)),
+    (_T, Event.FINAL): (_C, (Do.SEND, Do.AWAIT_ACK)),
     (_P, Event.AGAIN): (_P, (Do.SEND_AGAIN,)),
-    (_P, Event.SLOW): (_P, (Do.TRY,)),
     (_P, Event.PROVISIONAL): (_P, (Do.SEND,)),
     (_P, Event.SUCCESS): (_END, (Do.SEND,)),
-    (_P, Event.FINAL): (_C, (Do.SEND, Do.AWAIT_ACK)),
-    (_P, Event.GIVE_UP): (_C, (Do.FAIL_INVITE, Do.AWAIT_ACK)),
+    (_P, Event.FINAL): (_C, (Do.SEND, Do.AWAIT_ACK, Do.REPEAT)),
+    (_P, Event.GIVE_UP): (_C, (Do.FAIL_INVITE, Do.AWAIT_ACK, Do.REPEAT)),
     (_C, Event.AGAIN): (_C, (Do.SEND_AGAIN,)),
     (_C, Event.RESEND): (_C, (Do.SEND_AGAIN, Do.BACK_OFF)),
     (_C, Event.GIVE_UP): (_END, ()),
     (_C, Event.ACK): (_A, (Do.LINGER_ACK,)),
     (_A, Event.FORGET): (_END, ()),
 }
-"""Section 17.2.1, figure 7."""
+"""Section 17.2.1, figure 7; TRYING is its Proceeding as long as nothing was sent."""
 
 
 def event_of(status: int) -> Event:

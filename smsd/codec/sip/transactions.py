@@ -240,7 +240,7 @@ class Transactions:
     def _begin(self, key: Key, request: Request, source: Peer, now: float) -> _Transaction:
         back = way_back(request, source)
         if request.method == "INVITE":
-            transaction = _Transaction(key, INVITE_SERVER, State.PROCEEDING, back, request)
+            transaction = _Transaction(key, INVITE_SERVER, State.TRYING, back, request)
             self._live[key] = transaction
             self._start(transaction, Event.SLOW, now + self._timers.trying)
         else:
@@ -256,7 +256,7 @@ class Transactions:
         invite = self._live.get(server_key(request, source, "INVITE"))
         known = invite is not None or server_key(request, source, "MESSAGE") in self._live
         self._own_answer(transaction, request, 200 if known else 481, now, outputs)
-        if invite is not None and invite.state is State.PROCEEDING and invite.request is not None:
+        if invite is not None and invite.request is not None:  # not answered yet
             outputs.append(Cancelled(invite.key))
             self._own_answer(invite, invite.request, 487, now, outputs)
 
@@ -336,10 +336,10 @@ class Transactions:
                 server = transaction.table is NON_INVITE_SERVER
                 self._start(transaction, Event.FORGET, now + (timers.most if server else timers.t4))
         elif do is Do.AWAIT_ACK:
-            if not transaction.peer.is_stream:
-                transaction.interval = timers.t1
-                self._start(transaction, Event.RESEND, now + timers.t1)
             self._start(transaction, Event.GIVE_UP, now + timers.most)
+        elif do is Do.REPEAT and not transaction.peer.is_stream:
+            transaction.interval = timers.t1
+            self._start(transaction, Event.RESEND, now + timers.t1)
 
     def _complete(self, transaction: _Transaction, event: Event) -> None:
         self._completed[transaction.key] = None

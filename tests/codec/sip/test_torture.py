@@ -509,13 +509,13 @@ class ApplicationTests(SynchronousTestCase):
         read = parse(
             invite(
                 Require="nothingSupportsThis, nothingSupportsThisEither",
-                Proxy_Require="noProxiesSupportThis, 100rel",
+                Proxy_Require="noProxiesSupportThis",
             )
         )
         assert isinstance(read, Request)
         self.assertEqual(
-            unsupported(read, frozenset({"100rel"})),
-            ("nothingSupportsThis", "nothingSupportsThisEither", "noProxiesSupportThis"),
+            unsupported(read),
+            ("nothingSupportsThis", "nothingSupportsThisEither"),
         )
 
     def test_multi01(self) -> None:

@@ -205,12 +205,11 @@ class CancelTests(Layered):
 class InviteTests(Layered):
     """Section 17.2.1, as far as a refusal needs it."""
 
-    def test_refusal_until_ack(self) -> None:
-        """405 is repeated at T1, 2*T1, 4*T1 … at most T2 apart (timer G) until the ACK; then all is absorbed for T4."""
+    def test_refused_at_once(self) -> None:
+        """405 is repeated for every INVITE, and never unasked: a stranger's address in a datagram makes us send one answer."""
         asked = self.asked(request("INVITE"))
         (sent,) = self.answer(asked, 405, 0.0)
-        due = self.run_until(8.0)
-        self.assertEqual(due, [(0.5, sent), (1.5, sent), (3.5, sent), (7.5, sent)])
+        self.assertEqual(self.run_until(8.0), [])
         self.assertEqual(self.layer.heard(request("INVITE"), ANN, 8.0), [sent])
         self.assertEqual(self.layer.heard(request("ACK"), ANN, 8.5), [])
         self.assertEqual(self.layer.heard(request("INVITE"), ANN, 9.0), [])
@@ -219,12 +218,28 @@ class InviteTests(Layered):
         self.assertEqual(self.run_until(100.0), [])
         self.assertEqual(len(self.layer), 0)
 
+    def test_refusal_until_ack(self) -> None:
+        """After a 100, 405 is repeated at T1, 2*T1, 4*T1 … at most T2 apart (timer G) until the ACK."""
+        asked = self.asked(request("INVITE"))
+        self.assertEqual(self.statuses([output for _, output in self.run_until(1.0)]), [100])
+        (sent,) = self.answer(asked, 405, 1.0)
+        self.assertEqual(self.run_until(9.0), [(1.5, sent), (2.5, sent), (4.5, sent), (8.5, sent)])
+        self.assertEqual(self.layer.heard(request("INVITE"), ANN, 9.0), [sent])
+        self.assertEqual(self.layer.heard(request("ACK"), ANN, 9.5), [])
+        self.assertEqual(self.layer.wake(), 14.5)
+        self.assertEqual(self.run_until(100.0), [])
+        self.assertEqual(len(self.layer), 0)
+
     def test_no_ack(self) -> None:
         """Without an ACK it ends at 64*T1 (timer H)."""
-        self.answer(self.asked(request("INVITE")), 405, 0.0)
+        asked = self.asked(request("INVITE"))
+        self.answer(asked, 180, 0.0)
+        self.answer(asked, 405, 0.0)
         times = [time for time, _ in self.run_until(100.0)]
         self.assertEqual(times, [0.5, 1.5, 3.5, 7.5, 11.5, 15.5, 19.5, 23.5, 27.5, 31.5])
         self.assertEqual(len(self.layer), 0)
+        self.answer(self.asked(request("INVITE"), 100.0), 405, 100.0)
+        self.assertEqual(self.layer.wake(), 132.0)
 
     def test_by_stream(self) -> None:
         """By TCP nothing is repeated, and the ACK ends it."""
