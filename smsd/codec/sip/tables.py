@@ -97,6 +97,7 @@ INVITE_SERVER: Table = {
     (_T, Event.PROVISIONAL): (_P, (Do.SEND,)),
     (_T, Event.SUCCESS): (_END, (Do.SEND,)),
     (_T, Event.FINAL): (_C, (Do.SEND, Do.AWAIT_ACK)),
+    (_T, Event.GIVE_UP): (_C, (Do.FAIL_INVITE, Do.AWAIT_ACK)),
     (_P, Event.AGAIN): (_P, (Do.SEND_AGAIN,)),
     (_P, Event.PROVISIONAL): (_P, (Do.SEND,)),
     (_P, Event.SUCCESS): (_END, (Do.SEND,)),

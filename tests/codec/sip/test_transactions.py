@@ -18,6 +18,7 @@ from smsd.codec.sip import (
     Transactions,
     Unanswered,
 )
+from smsd.codec.sip.tables import INVITE_SERVER, NON_INVITE_CLIENT, NON_INVITE_SERVER, Event, State
 from tests.codec.sip.messages import ANN, BY_TCP, ours, request, response
 
 
@@ -426,6 +427,38 @@ class WayBackTests(Layered):
         (sent,) = self.answer(self.asked(octets), 200)
         assert isinstance(sent, Send)
         self.assertEqual(sip.parse(sent.octets).all("Via")[1], "SIP/2.0/TCP  10.0.0.1;branch=z9hG4bKb;rport")
+
+
+class TableTests(SynchronousTestCase):
+    """What the tables promise, whatever the timers are."""
+
+    def test_every_state_ends_by_time_alone(self) -> None:
+        """From each state that can be reached a timer that runs there leads on, and at last to the end."""
+        for table, first in (
+            (NON_INVITE_CLIENT, State.TRYING),
+            (NON_INVITE_SERVER, State.TRYING),
+            (INVITE_SERVER, State.TRYING),
+        ):
+            reached, new = set[State](), {first}
+            while new:
+                reached |= new
+                new = {after for (state, _), (after, _) in table.items() if state in reached} - reached
+            for state in reached - {State.TERMINATED}:
+                seen = set[State]()
+                while state is not State.TERMINATED:
+                    self.assertNotIn(state, seen)
+                    seen.add(state)
+                    event = Event.GIVE_UP if (state, Event.GIVE_UP) in table else Event.FORGET
+                    state = table[state, event][0]
+
+    def test_quick_timers(self) -> None:
+        """With a T1 of a millisecond an INVITE is over before its 100 is due."""
+        layer = Transactions(b"k", Timers(t1=0.001))
+        layer.heard(request("INVITE"), ANN, 0.0)
+        (refused,) = layer.tick(0.064)
+        self.assertEqual(status(refused), 500)
+        layer.tick(0.128)
+        self.assertEqual((len(layer), layer.wake()), (0, None))
 
 
 class BoundTests(SynchronousTestCase):
