@@ -1,0 +1,1 @@
+Chat programs register with an SMS account, list it and their messages, choose gateway and sender, and have phones as contacts; `jids` of an account and policies name who may write without that (docs/xmpp.rst).
