@@ -51,7 +51,9 @@ class XmppGateway(Service):
         self._context = context
         self._slots = settings.slots
         self._full, self._most = False, settings.most_waiting
-        self._on_wire: dict[str, Failure | None] = {}  # ids of stanzas not yet confirmed, and what came back
+        self._on_wire: dict[
+            tuple[str, str], Failure | None
+        ] = {}  # (to, id) not yet confirmed, and what came back
         self._idle: Deferred[None] | None = None
         for domain, component in zip(self.link.domains, settings.components, strict=True):
             self.link.components[domain.name] = Component(
@@ -135,7 +137,7 @@ class XmppGateway(Service):
                 if others
                 else Failure(Kind.TEMPORARY, reason, scope=Scope.GATEWAY)
             )
-        identity = stanzas[0]["id"]
+        identity = (Jid.parse(stanzas[0]["to"]).bare, stanzas[0]["id"])
         self._on_wire[identity] = None
         for one in stanzas:
             if not component.send(one):
@@ -146,13 +148,13 @@ class XmppGateway(Service):
             self._confirmed, self._lost, (identity, domain.name), {}, (identity, domain.name), {}
         )
 
-    def _confirmed(self, _: None, identity: str, domain: str) -> Accepted:
+    def _confirmed(self, _: None, identity: tuple[str, str], domain: str) -> Accepted:
         bounced = self._on_wire.pop(identity, None)
         if bounced is not None:
             raise bounced
         return Accepted()
 
-    def _lost(self, failure: TwistedFailure, identity: str, domain: str) -> Accepted:
+    def _lost(self, failure: TwistedFailure, identity: tuple[str, str], domain: str) -> Accepted:
         lost = failure.value
         if not isinstance(lost, Lost):
             failure.raiseException()
@@ -225,7 +227,8 @@ class XmppGateway(Service):
 
     def _bounced(self, component: Component, element: Element) -> None:
         """The chat server could not deliver what we wrote."""
-        identity, inside = element.getAttribute("id", ""), child(element, None, "error")
+        identity = (Jid.parse(element["from"]).bare, element.getAttribute("id", ""))
+        inside = child(element, None, "error")
         conditions = [] if inside is None else [one for one in children(inside) if one.uri == STANZA_ERRORS]
         condition = next((one.name for one in conditions if one.name != "text"), "undefined-condition")
         words = next((text_of(one) for one in conditions if one.name == "text"), "")
@@ -236,10 +239,10 @@ class XmppGateway(Service):
             self._on_wire[identity] = (
                 Failure(Kind.TEMPORARY, reason) if later else Failure(Kind.PERMANENT, reason, status="5.1.1")
             )
-        elif identity.startswith("smsd-"):
+        elif identity[1].startswith("smsd-"):
             self.log.warn(
                 "{gateway}: what was sent as {identity} has not arrived: {why}",
-                gateway=self.name, identity=identity[:100], why=reason,
+                gateway=self.name, identity=identity[1][:100], why=reason,
             )  # fmt: skip
 
     def _flow(self) -> None:

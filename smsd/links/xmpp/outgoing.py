@@ -43,6 +43,9 @@ def made(
         to = Jid.parse(piece.target.target)
     except InvalidValue as error:
         raise Failure(Kind.PERMANENT, str(error), status="5.1.3") from None
+    if any(domain.name == to.domain for domain in domains):
+        reason = f"{to.bare} is an address of this gateway itself: send to the phone, as in sms:+15551234567"
+        raise Failure(Kind.PERMANENT, reason, status="5.1.2")
     if isinstance(piece.content, Report):
         return _report(piece, piece.content, to, domains, now)
     if not isinstance(piece.content, (Text, Binary)):

@@ -93,10 +93,11 @@ def read(element: Element, domain: Domain, subject: str = "ignore", most: int = 
     identity = element.getAttribute("id") or ""
     if len(identity) > LONGEST_ID:
         raise Unwilling("bad-request", "modify", f"the id of a message has at most {LONGEST_ID} characters")
+    mail = bool(wanted) and all(one.address.scheme == "mailto" for one in wanted)  # has a subject of its own
     return Written(
         sender,
         wanted,
-        _composed(body, title, subject),
+        _composed(body, title, "ignore" if mail and body.strip() else subject),
         title,
         identity,
         _key(element, sender, identity, body),

@@ -238,6 +238,17 @@ class Mail(Linked):
         self.assertEqual((str(piece.target), piece.content), ("mailto:john@doe.com", Text("Hello")))
         self.assertEqual(dict(piece.headers), {"subject": "Greetings", "chat_from": "ann@mail.example"})
 
+    def test_mail_has_a_subject_of_its_own(self) -> None:
+        for subject in ("prefix", "only"):
+            self.stop(self.link)
+            self.house.wait(self.house.queue.remove("chat"))
+            self.options = {"subject": subject}  # type: ignore[misc]
+            self.link = self.make()
+            self.write(to=f"john%doe.com@{EMAIL}", more="<subject>S</subject>", id=f"with-{subject}")
+            self.write(to=f"{PHONE}@{SMS}", more="<subject>S</subject>", id=f"sms-{subject}")
+        self.assertEqual([piece.content for piece in self.house.mail.pieces], [Text("Hello"), Text("Hello")])
+        self.assertEqual([piece.content for piece in self.house.gsm.pieces], [Text("S: Hello"), Text("S")])
+
     def test_who_has_no_mailbox(self) -> None:
         self.write(to=f"john%doe.com@{EMAIL}", sender="bob@example.org/x")
         self.write(to=f"john%doe.com@{EMAIL}", sender="carl@away.example/x", id="other-id")
@@ -300,7 +311,9 @@ class ToPeople(Linked):
 
     def test_no_chat_address(self) -> None:
         self.send(Text("x"), to="nobody@")
-        self.assertEqual(self.house.states(), ["failed"])
+        self.send(Text("x"), to=f"{PHONE}@{SMS}")
+        self.assertEqual(self.house.states(), ["failed", "failed"])
+        self.assertEqual(self.got(), [])
 
     def test_an_old_one_shows_when_it_was_written(self) -> None:
         at = int(self.house.clock.seconds() * 1000) - 3_600_000
@@ -403,6 +416,18 @@ class Certainty(Linked):
             self.settle()
             row = self.house.rows()[-1]
             self.assertEqual((row["state"], condition in row["reason"]), (state, True))
+
+    def test_nobody_bounces_what_others_were_sent(self) -> None:
+        self.server.echoes = False
+        self.send(Text("x"))
+        (message,) = self.got()
+        self.server.of(SMS).say(
+            f"<message type='error' from='eve@example.org' to='{message.get('from')}' id='{message.get('id')}'/>"
+        )
+        component = self.link.link.components[SMS]
+        component.pinged(component._ping)
+        self.settle()
+        self.assertEqual(self.house.states(), ["sent"])
 
     def test_a_late_bounce_of_what_we_sent_is_logged_and_answered_to_nobody(self) -> None:
         self.send(Text("x"))
