@@ -16,7 +16,7 @@ from twisted.internet import reactor
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from smsd.client import BlockingClient, Client, Local, NoAnswer, Refused, blocking, questions
-from tests.rig.processes import Folder, environment, free_port
+from tests.rig.processes import Folder, environment, free_port, until
 from tests.rig.server import Server
 
 PHONE = "+15551234567"
@@ -127,6 +127,18 @@ class Blocking(SynchronousTestCase):
         events = client.events(wait=5)
         self.assertEqual(events["events"][-1]["type"], "message.received")
         self.assertEqual(client.events(events["cursor"])["events"], [])
+        job = client.check_job(f"number;name\n{PHONE};Jürgen\nabc;x\n", text="Dear {name}")
+        self.assertEqual((job["total"], job["checked"]["wrongs"][0]["line"], job["name"]), (1, 3, "a list"))
+        self.assertEqual(client.start_job(job["id"])["state"], "running")
+        until(
+            lambda: client.job(job["id"], refused=5)["state"] == "done",
+            30,
+            "the job's end",
+            self.served.server.process,
+        )
+        self.assertEqual(client.jobs()["jobs"][0]["messages"], {"sent": 1})
+        for late in (client.pause_job, client.resume_job, client.cancel_job):
+            self.assertEqual(self.assertRaises(Refused, late, job["id"]).reason, "conflict")
         error = self.assertRaises(Refused, client.gateways)
         self.assertEqual((error.status, error.reason), (403, "insufficient-scope"))
         admin = BlockingClient(self.served.url, self.served.token("--scope", "admin"))
@@ -216,6 +228,8 @@ class WithTwisted(TestCase):
         self.assertEqual((await client.price(PHONE, "x"))["parts"], 1)
         self.assertTrue(await client.sms_incoming(f"id=nowhere&pass=1234&number={PHONE}&data=thanks"))
         self.assertEqual([one["text"] for one in (await client.incoming())["messages"]], ["thanks"])
+        job = await client.check_job(f"{PHONE};x\n".encode(), name="two")
+        self.assertEqual((job["name"], (await client.cancel_job(job["id"]))["state"]), ("two", "cancelled"))
         events = await client.events(wait=5)
         self.assertEqual(events["events"][-1]["data"]["text"], "thanks")
         self.assertTrue(await client.validate_account("other", "otherpw"))
@@ -357,7 +371,7 @@ class Described(SynchronousTestCase):
             capture_output=True, text=True, timeout=150, cwd=folder, env={**os.environ, "TOKEN": token},
         )  # fmt: skip
         self.assertEqual(done.returncode, 0, done.stdout[-6000:] + done.stderr[-2000:])
-        self.assertIn("Tested: 16", done.stdout)
+        self.assertIn("Tested: 20", done.stdout)
         assert served.server.process is not None
         self.assertIsNone(served.server.process.code)
         self.assertNotIn("Traceback", served.server.process.log.read_text("utf-8", "replace"))

@@ -34,14 +34,15 @@ class Verbs(Generic[Result]):
         raise NotImplementedError
 
     def _call(
-        self, method: str, path: str, query: Any = None, body: Any = None, key: str = "", safe: bool = True
-    ) -> Result:
-        octets = None if body is None else json.dumps(body).encode("utf-8")
+        self, method: str, path: str, query: Any = None, body: Any = None, key: str = "", safe: bool = True,
+        kind: str = "application/json",
+    ) -> Result:  # fmt: skip
+        octets = body if body is None or isinstance(body, bytes) else json.dumps(body).encode("utf-8")
         headers = {"Authorization": self._login, "Accept": "application/json"}
         if key:
             headers["Idempotency-Key"] = key
         return self._ask(
-            Question(method, f"/api/v1{path}", read, query or {}, octets, headers=headers, safe=safe)
+            Question(method, f"/api/v1{path}", read, query or {}, octets, kind, headers=headers, safe=safe)
         )
 
     # -- messages
@@ -81,6 +82,41 @@ class Verbs(Generic[Result]):
         return self._call(
             "POST", "/price", body={"to": to, **({} if text is None else {"text": text}), **wishes}
         )
+
+    # -- lists from a file
+
+    def check_job(self, file: bytes | str, **options: Any) -> Result:
+        """Check a file with numbers and texts, as octets or text (CSV); `options` are name, text, to_column, duplicates, gateway …
+        → id, total, checked. Nothing is sent before `start_job`."""
+        octets = file.encode("utf-8") if isinstance(file, str) else file
+        return self._call("POST", "/jobs", options, octets, kind="text/csv", safe=False)
+
+    def jobs(self, **page: Any) -> Result:
+        """Files, newest first: limit → jobs."""
+        return self._call("GET", "/jobs", page)
+
+    def job(self, id: str, *, refused: int | None = None) -> Result:
+        """How far it is; `refused`: with so many of the lines that were refused when their turn came."""
+        return self._call("GET", f"/jobs/{quote(id, safe='')}", {"refused": refused})
+
+    def start_job(self, id: str) -> Result:
+        """Send what was checked. Asked again it is refused (409), because it is started."""
+        return self._do(id, "start")
+
+    def pause_job(self, id: str) -> Result:
+        """Send nothing more of it until `resume_job`."""
+        return self._do(id, "pause")
+
+    def resume_job(self, id: str) -> Result:
+        """Go on with it."""
+        return self._do(id, "resume")
+
+    def cancel_job(self, id: str) -> Result:
+        """Send nothing more of it, for good."""
+        return self._do(id, "cancel")
+
+    def _do(self, id: str, deed: str) -> Result:
+        return self._call("POST", f"/jobs/{quote(id, safe='')}/{deed}", safe=False)
 
     # -- what comes in
 

@@ -4,4 +4,5 @@
 """
 
 from smsd.core.jobs.jobs import Jobs as Jobs
+from smsd.core.jobs.jobs import NoSuchJob as NoSuchJob
 from smsd.core.jobs.settings import JobSettings as JobSettings

@@ -35,6 +35,10 @@ BITE = 1 << 18
 _PROBE = Recipient(Address("sms", "+15551234567"))
 
 
+class NoSuchJob(InvalidValue):
+    """There is none with this number, or it belongs to somebody else."""
+
+
 class Jobs:
     """`planner`, `dispatcher` and `queue` are the house's. `keep_days`: how long finished jobs stay on record."""
 
@@ -299,5 +303,5 @@ def _name(state: JobState) -> str:
     return state.name.lower()
 
 
-def _unknown(job: int) -> InvalidValue:
-    return InvalidValue(f"there is no job {job}: smsd job list shows those there are")
+def _unknown(job: int) -> NoSuchJob:
+    return NoSuchJob(f"there is no job {job}: smsd job list shows those there are")

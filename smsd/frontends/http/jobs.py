@@ -7,33 +7,22 @@ sent before `do=start`. GET shows jobs. Answers are JSON.
 from __future__ import annotations
 
 import json
-from contextlib import nullcontext
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred
 
 from smsd.codec.smsuri import Wishes
 from smsd.core.jobs import settings as jobsettings
-from smsd.frontends.http import answer, callback
+from smsd.frontends.http import answer, callback, uploads
 from smsd.frontends.http.answer import JSON, Answer
 from smsd.frontends.http.caller import identify
-from smsd.frontends.http.fields import Pairs, read_body, read_query, read_upload
+from smsd.frontends.http.fields import Pairs, read_body, read_query
 from smsd.frontends.http.wire import DoorRequest
 from smsd.values.errors import InvalidValue, Reason, Refused, storable
-from smsd.values.message import Ticket
 
 if TYPE_CHECKING:
     from smsd.frontends.http.door import HttpDoor
 
-_RAW = (
-    "text/csv",
-    "text/plain",
-    "text/tab-separated-values",
-    "application/octet-stream",
-    "application/vnd.ms-excel",
-)
-_VERBS = ("start", "pause", "resume", "cancel")
 _NAMES = ("user", "pass", "id", "do", "refused", "limit", *jobsettings.NAMES)
 MOST = 500
 
@@ -70,9 +59,7 @@ class JobsPage:
     async def _answer(
         self, account: str, given: dict[str, str], asked: callback.Asked, file: bytes | None, name: str, post: bool
     ) -> tuple[Answer, str]:  # fmt: skip
-        jobs = self._door.context.jobs
-        if jobs is None:
-            raise Refused(Reason.NOT_ALLOWED, "there are no jobs here")
+        jobs = uploads.jobs(self._door)
         if file is not None:
             return await self._check(account, given, asked, file, name)
         if "id" not in given:
@@ -89,13 +76,11 @@ class JobsPage:
             ), f"job {job}"
         if not post:
             raise Refused(Reason.BAD_REQUEST, "do= changes something: use POST")
-        verb = given["do"]
-        if verb not in _VERBS:
-            raise InvalidValue(f"do={verb[:40]!r} is not possible: write {', '.join(_VERBS)}")
-        auditor = self._door.context.auditor
-        with nullcontext() if auditor is None else auditor.deed(f"job {verb}", job, f"account {account}"):
-            state = await getattr(jobs, verb)(job, account)
-        return _json(200, state), f"job {job}: {verb}"
+        deed = given["do"]
+        if deed not in uploads.DEEDS:
+            raise InvalidValue(f"do={deed[:40]!r} is not possible: write {', '.join(uploads.DEEDS)}")
+        state = await uploads.change(self._door, deed, job, account, f"account {account}")
+        return _json(200, state), f"job {job}: {deed}"
 
     async def _check(
         self, account: str, given: dict[str, str], asked: callback.Asked, file: bytes, name: str
@@ -103,16 +88,7 @@ class JobsPage:
         for word in ("id", "do"):
             if word in given:
                 raise InvalidValue(f"a file is checked first: send {word}= in a request of its own")
-        settings = jobsettings.read({"name": name or None, **given})
-        way = callback.way_back(self._door.context.callbacks, account, asked)
-        if way is not None:
-            settings = replace(settings, ticket=Ticket(way[0]), wants=way[1])
-        parameters = settings.parameters
-        if parameters.max_parts is None and self._door.settings.max_parts is not None:
-            settings = replace(
-                settings, parameters=replace(parameters, max_parts=self._door.settings.max_parts)
-            )
-        state = await self._door.context.jobs.check(account, settings, file)
+        state = await uploads.check(self._door, account, {"name": name or None, **given}, asked, file)
         where = b"Location: /sms/jobs?id=%d" % state["id"]
         return _json(
             201, state, where
@@ -127,13 +103,11 @@ def _json(status: int, content: Any, *headers: bytes) -> Answer:
 def _read(request: DoorRequest) -> tuple[Pairs, bytes | None, str]:
     """The fields of a request, its file if it has one, and what that is called."""
     pairs = read_query(request.query) if request.query else []
-    kind = (request.header(b"content-type") or "").partition(";")[0].strip().lower()
     if not request.body or request.method != b"POST":
         return pairs, None, ""
-    if kind in _RAW:
-        return pairs, request.body, ""
-    if kind == "multipart/form-data":
-        more, file, name = read_upload(request.body, request.header(b"content-type") or "")
+    kind = uploads.kind(request)
+    if kind == uploads.FORM or kind in uploads.RAW:
+        more, file, name = uploads.file(request)
         return pairs + more, file, name
     form = read_body(request.body, kind)
     if form is None:

@@ -39,6 +39,8 @@ _PLAIN = re.compile(
     rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+:[\t -~]*\r\n){0,40})\r\n"
 )
 """A whole request without a body, with nothing in its header that means something to the connection."""
+_UPLOADS = (b"/sms/jobs", b"/api/v1/jobs")
+"""Where files come, which may be larger."""
 _LINGER = 5.0
 """Seconds in which a refused body is read and thrown away, so that the client sees the answer and not a
 reset."""
@@ -64,7 +66,7 @@ class DoorRequest(Request):
     def most(self) -> int:
         """How many octets its body may have."""
         limits = self.channel.factory.limits
-        upload = getattr(limits, "max_upload", None) if self.channel._path.startswith(b"/sms/jobs") else None
+        upload = getattr(limits, "max_upload", None) if self.channel._path.startswith(_UPLOADS) else None
         return int(upload or limits.max_body)
 
     @property

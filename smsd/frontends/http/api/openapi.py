@@ -8,6 +8,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from smsd import __version__
+from smsd.frontends.http import uploads
 from smsd.frontends.http.api import asked
 from smsd.frontends.http.api.answers import Problem
 from smsd.frontends.http.api.operations import DESCRIPTION, LONGEST_NAME, OPERATIONS, Operation
@@ -38,7 +39,7 @@ _HEADERS: dict[int, tuple[str, dict[str, Any]]] = {
     401: ("WWW-Authenticate", {"schema": {"type": "string"}, "description": "how to log in"}),
     429: ("Retry-After", {"schema": {"type": "integer"}, "description": "seconds"}),
     503: ("Retry-After", {"schema": {"type": "integer"}, "description": "seconds"}),
-    201: ("Location", {"schema": {"type": "string"}, "description": "the path of the message"}),
+    201: ("Location", {"schema": {"type": "string"}, "description": "the path of what was made"}),
 }
 _KEY = {
     "name": "Idempotency-Key",
@@ -52,9 +53,14 @@ _LINKS = {
     name: {"operationId": name, "parameters": {"id": "$response.body#/id"}}
     for name in ("look_up", "cancel", "explain")
 }
+_JOB_LINKS = {
+    name: {"operationId": name, "parameters": {"id": "$response.body#/id"}} for name in ("job", "change_job")
+}
+_FILE = "number;text\n+15551234567;Hello\n"
 _IN_PATH: dict[str, dict[str, Any]] = {
     "id": {"type": "string", "pattern": asked.ID},
     "kind": {"type": "string", "enum": list(asked.KIND)},
+    "deed": {"type": "string", "enum": list(uploads.DEEDS)},
     "name": {"type": "string", "minLength": 1, "maxLength": LONGEST_NAME, "pattern": "^[!-~]+$"},
 }
 _REF = "#/components/schemas/{model}"
@@ -103,7 +109,22 @@ def _operation(one: Operation) -> dict[str, Any]:
             most = asked.MOST_MESSAGES
             body = {"anyOf": [body, {"type": "array", "items": body, "minItems": 1, "maxItems": most}]}
         made["requestBody"] = {"required": True, "content": {"application/json": {"schema": body}}}
+    if one.upload:
+        made["requestBody"] = {"required": True, "content": _upload(one)}
     return made
+
+
+def _upload(one: Operation) -> dict[str, Any]:
+    """A form with a file, or the file itself."""
+    fields = {
+        said["name"]: {**said["schema"], "description": said["description"]} for said in _parameters(one)
+    }
+    file = {"type": "string", "format": "binary", "minLength": 1, "description": "numbers and texts, as CSV"}
+    form = {
+        "type": "object", "required": ["file"], "additionalProperties": False, "properties": {"file": file, **fields}
+    }  # fmt: skip
+    raw = {"schema": {"type": "string", "minLength": 1}, "example": _FILE}
+    return {uploads.FORM: {"schema": form}, **dict.fromkeys(uploads.TYPES, raw)}
 
 
 def _parameters(one: Operation) -> list[dict[str, Any]]:
@@ -133,7 +154,7 @@ def _responses(one: Operation) -> dict[str, Any]:
             "description": (told[0].__doc__ or "").strip(),
             "content": {"application/json": {"schema": schema}},
         }
-    asks = bool(one.body or one.query.model_fields or "{" in one.path)
+    asks = bool(one.body or one.upload or one.query.model_fields or "{" in one.path)
     for status in sorted({*_COMMON, *one.refusals, 400, 422} if asks else {*_COMMON, 400, *one.refusals}):
         made[str(status)] = {
             "description": _REASONS[status],
@@ -141,6 +162,8 @@ def _responses(one: Operation) -> dict[str, Any]:
         }
     if one.name == "send":
         made["201"]["links"] = _LINKS
+    if one.name == "check_job":
+        made["201"]["links"] = _JOB_LINKS
     for status, (name, header) in _HEADERS.items():
         if str(status) in made:
             made[str(status)]["headers"] = {name: header}

@@ -7,14 +7,15 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from smsd.frontends.http.api import answers, asked
+from smsd.frontends.http import uploads
+from smsd.frontends.http.api import answers, asked, jobs
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
     """One of them. `name` is that of the method that does it; `path` may have `{id}` in it. `body` is the model of one; `many`:
-    a list of them may come too. `answers` are models by status; `refusals` are statuses that only this one has. Without
-    `scopes` nobody has to log in."""
+    a list of them may come too; `upload`: the body is a file, or a form with one and with what `query` says. `answers` are models
+    by status; `refusals` are statuses that only this one has. Without `scopes` nobody has to log in."""
 
     name: str
     method: str
@@ -25,6 +26,7 @@ class Operation:
     query: type[asked.Queried] = asked.Nothing
     body: type[asked.Asked] | None = None
     many: bool = False
+    upload: bool = False
     keyed: bool = False
     refusals: tuple[int, ...] = ()
     notes: str = ""
@@ -60,6 +62,20 @@ OPERATIONS = (
     Operation(
         "price", "POST", "/price", "What a message would cost; nothing is sent", ("send",), {200: (answers.Price,)},
         body=asked.PriceRequest, refusals=(404, 413, 415),
+    ),
+    Operation(
+        "check_job", "POST", "/jobs", "Check a file with numbers and texts", ("send",), {201: (jobs.Job,)}, query=jobs.FileRequest,
+        upload=True, refusals=(404, 409, 413, 415),
+        notes="Answered with what would become of each line; nothing is sent before the job is started. In a form the parameters "
+        "may be fields of it, which win over those of the query.",
+    ),
+    Operation("jobs", "GET", "/jobs", "Files, newest first", ("read",), {200: (jobs.JobList,)}, query=jobs.JobPage),
+    Operation(
+        "job", "GET", "/jobs/{id}", "How far a file is", ("read",), {200: (jobs.Job,)}, query=jobs.JobLook, refusals=(404,),
+    ),
+    Operation(
+        "change_job", "POST", "/jobs/{id}/{deed}", "Start, pause, resume or cancel it", ("send",), {200: (jobs.Job,)},
+        refusals=(404, 409), notes="409 when it is in another state than that is possible in.",
     ),
     Operation("account", "GET", "/account", "The account: limits, counters, balance", (), {200: (answers.Account,)}),
     Operation(
@@ -116,6 +132,8 @@ def find(steps: list[str]) -> tuple[dict[str, Operation], dict[str, str]] | None
 def _fits(name: str, step: str) -> bool:
     if name == "{id}":
         return _is_id(step)
+    if name == "{deed}":
+        return step in uploads.DEEDS
     if name == "{kind}":
         return step in asked.KIND
     if name == "{name}":

@@ -10,6 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 from twisted.internet.defer import Deferred
 
 from smsd.core.auditing import WHO
+from smsd.frontends.http import uploads
 from smsd.frontends.http.answer import JSON, Answer
 from smsd.frontends.http.api import caller as callers
 from smsd.frontends.http.api import openapi, operations, problems
@@ -17,6 +18,7 @@ from smsd.frontends.http.api.answers import Mistake
 from smsd.frontends.http.api.asked import MOST_MESSAGES, Queried
 from smsd.frontends.http.api.operations import Operation
 from smsd.frontends.http.api.verbs import Verbs
+from smsd.frontends.http.fields import Pairs
 from smsd.frontends.http.wire import DoorRequest
 from smsd.values.errors import InvalidValue, Reason, Refused
 
@@ -60,7 +62,11 @@ class Api:
             account = caller.name
             WHO.set(caller.who)  # in the context of this coroutine
             verbs = Verbs(self._door, request, caller)
-            query = self._query(request, operation)
+            parts = [_pairs(request)]
+            if operation.upload:
+                form, given["file"], given["name"] = _upload(request)
+                parts.append(form)
+            query = _query(parts, operation)
             if query is not None:
                 given["query"] = query
             if operation.body is not None:
@@ -89,43 +95,10 @@ class Api:
             if method in known:
                 given: dict[str, Any] = dict(there)
                 if "id" in given:
-                    given = {"number": int(given["id"])}
+                    given["number"] = int(given.pop("id"))
                 return known[method], given
         refusal = Refused(Reason.BAD_REQUEST, f"this path takes {' or '.join(known)}")
         return problems.refused(refusal, 405, [b"Allow: " + operations.allowed(known)])
-
-    def _query(self, request: DoorRequest, operation: Operation) -> Queried | None:
-        model = operation.query
-        try:
-            pairs = parse_qsl(
-                request.query.decode("ascii"),
-                keep_blank_values=True,
-                errors="strict",
-                max_num_fields=MOST_FIELDS,
-            )
-        except UnicodeDecodeError:
-            mistake = Mistake(detail="the query is not percent-encoded UTF-8: encode it")
-            raise problems.Wrong([mistake]) from None
-        except ValueError:
-            mistake = Mistake(detail=f"more than {MOST_FIELDS} parameters in the query: write fewer")
-            raise problems.Wrong([mistake]) from None
-        given: dict[str, Any] = {}
-        mistakes = []
-        for name, value in pairs:
-            field = model.model_fields.get(name)
-            if field is not None and field.default == []:
-                given.setdefault(name, []).append(value)
-            elif name in given:
-                mistakes.append(Mistake(parameter=name[:100], detail="this is given twice: give it once"))
-            else:
-                given[name] = value
-        try:
-            made = model.model_validate(given)
-        except ValidationError as error:
-            mistakes += problems.query_mistakes(error)
-        if mistakes:
-            raise problems.Wrong(mistakes)
-        return made if model.model_fields else None
 
     def _body(self, request: DoorRequest, operation: Operation) -> Any:
         kind = request.header(b"content-type") or ""
@@ -135,11 +108,7 @@ class Api:
             raise problems.UnreadType(
                 f"Content-Type {kind[:60]!r} is not taken: send application/json in UTF-8"
             )
-        encoding = request.header(b"content-encoding")
-        if encoding is not None and encoding.strip().lower() != "identity":
-            raise problems.UnreadType(
-                f"Content-Encoding {encoding[:20]!r} is not taken: send the body as it is"
-            )
+        _as_it_is(request)
         one, many = self._bodies[operation.name]
         reader = one
         if many is not None and request.body.lstrip()[:1] == b"[":
@@ -151,6 +120,71 @@ class Api:
         if isinstance(made, list) and not 0 < len(made) <= MOST_MESSAGES:
             raise problems.Wrong([Mistake(pointer="#", detail=f"a list has 1 to {MOST_MESSAGES} messages")])
         return made
+
+
+def _pairs(request: DoorRequest) -> Pairs:
+    """What stands in the query."""
+    try:
+        return parse_qsl(
+            request.query.decode("ascii"),
+            keep_blank_values=True,
+            errors="strict",
+            max_num_fields=MOST_FIELDS,
+        )
+    except UnicodeDecodeError:
+        mistake = Mistake(detail="the query is not percent-encoded UTF-8: encode it")
+    except ValueError:
+        mistake = Mistake(detail=f"more than {MOST_FIELDS} parameters in the query: write fewer")
+    raise problems.Wrong([mistake])
+
+
+def _upload(request: DoorRequest) -> tuple[Pairs, bytes, str]:
+    """The fields of a form, its file, and what that is called."""
+    kind = uploads.kind(request)
+    if kind != uploads.FORM and kind not in uploads.RAW:
+        raise problems.UnreadType(
+            f"Content-Type {kind[:60]!r} is not taken: send the file in {uploads.FORM}, or as text/csv"
+        )
+    _as_it_is(request)
+    try:
+        pairs, file, name = uploads.file(request)
+    except InvalidValue as error:
+        raise problems.Wrong([Mistake(pointer="#", detail=str(error))]) from None
+    if not file:
+        why = "there is no file, or it is empty: send it as file= with a filename, or as text/csv"
+        raise problems.Wrong([Mistake(pointer="#/file" if kind == uploads.FORM else "#", detail=why)])
+    return pairs, file, name
+
+
+def _query(parts: list[Pairs], operation: Operation) -> Queried | None:
+    """What a query says, or the fields of a form behind it, which win."""
+    model = operation.query
+    given: dict[str, Any] = {}
+    mistakes = []
+    for pairs in parts:
+        here: dict[str, Any] = {}
+        for name, value in pairs:
+            field = model.model_fields.get(name)
+            if field is not None and field.default == []:
+                here.setdefault(name, []).append(value)
+            elif name in here:
+                mistakes.append(Mistake(parameter=name[:100], detail="this is given twice: give it once"))
+            else:
+                here[name] = value
+        given |= here
+    try:
+        made = model.model_validate(given)
+    except ValidationError as error:
+        mistakes += problems.query_mistakes(error)
+    if mistakes:
+        raise problems.Wrong(mistakes)
+    return made if model.model_fields else None
+
+
+def _as_it_is(request: DoorRequest) -> None:
+    encoding = request.header(b"content-encoding")
+    if encoding is not None and encoding.strip().lower() != "identity":
+        raise problems.UnreadType(f"Content-Encoding {encoding[:20]!r} is not taken: send the body as it is")
 
 
 def _wrong(error: ValidationError, body: bytes) -> Refused:

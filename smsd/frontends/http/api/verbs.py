@@ -9,6 +9,7 @@ from smsd.core.clerk import Wish
 from smsd.frontends.http.answer import JSON, Answer
 from smsd.frontends.http.api import answers, asked, problems, showing
 from smsd.frontends.http.api.caller import Caller
+from smsd.frontends.http.api.jobs import JobVerbs
 from smsd.frontends.http.api.sending import Sending, content, numbers, parameters
 from smsd.frontends.http.events import fetch
 from smsd.frontends.http.wire import DoorRequest
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 Said = tuple[Answer, str]
 
 
-class Verbs:
+class Verbs(JobVerbs):
     """Those of one request."""
 
     def __init__(self, door: HttpDoor, request: DoorRequest, caller: Caller) -> None:

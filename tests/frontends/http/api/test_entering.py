@@ -211,7 +211,7 @@ class Edges(ApiCase):
         self.problem(reply, 413, "too-long")
 
     def test_every_operation_has_its_place(self) -> None:
-        named = {"{id}": "77", "{kind}": "policy", "{name}": "a/b@example.org"}
+        named = {"{id}": "77", "{kind}": "policy", "{name}": "a/b@example.org", "{deed}": "pause"}
         for one in operations.OPERATIONS:
             steps = [named.get(step, step) for step in one.path.split("/")[1:]]
             found = operations.find(steps)
@@ -223,5 +223,7 @@ class Edges(ApiCase):
             ["settings", "account", ""],
             ["settings", "account", "x" * 129],
             ["settings", "account"],
+            ["jobs", "77", "dance"],
+            ["jobs", "x", "start"],
         ):
             self.assertIsNone(operations.find(wrong))
