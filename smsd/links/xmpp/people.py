@@ -108,8 +108,15 @@ class People:
         door = self._link.context.door
         if jid.node and jid.domain in self._link.settings.user_domains and door is not None:
             asked: Deferred[Any] = door.portal.login(Vouched(jid.bare, jid.bare), None, IAccount)
-            return asked.addCallbacks(lambda found: found[1], self._stranger, errbackArgs=(jid,))
+            return asked.addCallbacks(self._himself, self._stranger, (jid,), {}, (jid,))
         return fail(self._nobody(jid))
+
+    def _himself(self, found: tuple[Any, Any, Any], jid: Jid) -> Any:
+        """The portal reads names as people type them (`%61nn` is ann); whom a chat server has logged in is who he is."""
+        account = found[1]
+        if account.name.lower() != jid.bare:
+            raise self._nobody(jid)
+        return account
 
     def _stranger(self, failure: Any, jid: Jid) -> Any:
         """What the portal says of names and passwords means nothing to somebody who has typed neither."""
@@ -158,13 +165,14 @@ class People:
         if jid.domain in self._link.settings.user_domains:
             return ""
         now = self._link.context.reactor.seconds()
-        since, tries = self._tries.pop(jid.domain, (now, 0))
+        domain = ".".join(jid.domain.split(".")[-2:])  # below it, its owner makes others as he likes
+        since, tries = self._tries.pop(domain, (now, 0))
         if now - since >= TRIES_EVERY:
             since, tries = now, 0
         while len(self._tries) >= MOST_DOMAINS:
             del self._tries[next(iter(self._tries))]
-        self._tries[jid.domain] = (since, tries + 1)
-        return f"too many logins from {jid.domain}: try again in a minute" if tries >= TRIES else ""
+        self._tries[domain] = (since, tries + 1)
+        return f"too many logins from {domain}: try again in a minute" if tries >= TRIES else ""
 
     def link(self, jid: Jid, account: str) -> Deferred[None]:
         """From now on this address writes for `account`, which `check` gave; fires after the commit. Fails with Refused."""

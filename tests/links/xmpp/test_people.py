@@ -61,6 +61,14 @@ class Order(PeopleCase):
         self.assertEqual(self.refusal(BOB).reason, Reason.NOT_AUTHENTICATED)
         self.assertEqual(self.refusal(Jid.parse("example.org")).reason, Reason.NOT_AUTHENTICATED)
 
+    def test_nobody_is_taken_for_somebody_else_of_his_server(self) -> None:
+        """What the portal makes of names that people type holds for typed ones only."""
+        self.configure({"user": "Dora@example.org"}, policies=({"who": "ann@example.org", "access": True},))
+        self.assertEqual(self.whose(ANN), "ann@example.org")
+        for name in ("%61nn@example.org", "ann%40example.org@example.org", "%64ora@example.org"):
+            self.assertEqual(self.refusal(Jid.parse(name)).reason, Reason.NOT_AUTHENTICATED)
+        self.assertEqual(self.whose(Jid.parse("dora@example.org")), "Dora@example.org")
+
     def test_it_is_known_at_once(self) -> None:
         """So that messages stay in their order."""
         self.configure(policies=({"who": "example.org", "access": True},))
@@ -199,10 +207,10 @@ class Guessing(PeopleCase):
         self.assertEqual(refused.reason, Reason.SLOW_DOWN)
         self.assertIn("too many wrong passwords", refused.text)
 
-    def test_a_foreign_server_cannot_guess_with_ever_new_addresses(self) -> None:
+    def test_a_foreign_server_cannot_guess_with_ever_new_addresses_and_domains(self) -> None:
         reasons = [
             self.assertRaises(
-                Refused, self.check, Jid.parse(f"u{number}@elsewhere.example"), f"guess{number}"
+                Refused, self.check, Jid.parse(f"u@d{number}.elsewhere.example"), f"guess{number}"
             )
             for number in range(people.TRIES + 5)
         ]
@@ -216,5 +224,5 @@ class Guessing(PeopleCase):
     def test_domains_are_remembered_in_bounds(self) -> None:
         self.patch(people, "MOST_DOMAINS", 3)
         for number in range(10):
-            self.people._wait(Jid.parse(f"a@d{number}.example"))
+            self.people._wait(Jid.parse(f"a@x.d{number}.example"))
         self.assertEqual(list(self.people._tries), [f"d{number}.example" for number in (7, 8, 9)])
