@@ -14,6 +14,7 @@ from smsd.codec.sip import Challenger, Malformed, Outcome, Peer, Request, Uri, r
 from smsd.core.accounts import Vouched
 from smsd.core.networks import Networks
 from smsd.interfaces import FrontendContext, IAccount
+from smsd.links.sip.offers import Offers
 from smsd.links.sip.refusals import Rejected
 from smsd.links.sip.settings import Settings
 from smsd.values.errors import Reason, Refused
@@ -45,6 +46,8 @@ class Logins:
         self._trusted = Networks(settings.trusted_networks)
         self.realm = settings.realm or settings.domains[0]
         self._challenger = Challenger(self.realm, key, tuple(settings.algorithms))
+        self._simple = Challenger(self.realm, key, ("MD5",))
+        self._offers = Offers(settings.algorithms)
 
     def trusts(self, peer: Peer) -> bool:
         """Whether this peer answers for its users."""
@@ -66,9 +69,17 @@ class Logins:
 
         verdict = self._challenger.judge(request, now, of)
         outcome = verdict.outcome
-        if outcome in (Outcome.NONE, Outcome.STALE, Outcome.REPLAYED):
-            headers = self._challenger.challenge(now, outcome is not Outcome.NONE)
-            raise Rejected(self._challenger.status, "", headers)
+        who = (peer.host, readable(request.sender.uri)[:300])
+        if outcome is Outcome.NONE:
+            simple = self._offers.simple(who, now)
+            challenger = self._simple if simple else self._challenger
+            raise Rejected(challenger.status, "", challenger.challenge(now))
+        if outcome in (Outcome.STALE, Outcome.REPLAYED):
+            raise Rejected(self._challenger.status, "", self._challenger.challenge(now, True))
+        if outcome is Outcome.RIGHT:
+            self._offers.answered(
+                who, "SHA-256" if "sha-256" in request.get("Authorization").lower() else "MD5"
+            )
         account = self._door.digests.admitted(readable(claimed), peer.host, outcome is Outcome.RIGHT)
         return Caller(account, request.sender.target, False)
 

@@ -87,6 +87,19 @@ class Taken(SynchronousTestCase):
         self.assertEqual(statuses[0], 403)
         self.assertEqual(statuses[-1], 480)
 
+    def test_a_phone_that_stumbles_over_algorithms_is_asked_by_md5_alone(self) -> None:
+        def offered() -> list[str]:
+            found = self.rig.asked(request()).all("WWW-Authenticate")
+            return [value.partition("algorithm=")[2].partition(",")[0] for value in found]
+
+        self.assertEqual(offered(), ["SHA-256", "MD5"])
+        self.assertEqual(offered(), ["MD5"])
+        self.assertEqual(self.rig.asked(self.rig.logged_in(request())).status, 202)
+        self.assertEqual(offered(), ["MD5"])
+        self.assertEqual(self.rig.asked(self.rig.logged_in(request(user="bob"), "bob")).status, 202)
+        answer = self.rig.asked(request(user="bob"))
+        self.assertEqual(len(answer.all("WWW-Authenticate")), 2)
+
     def test_a_closed_account_is_told_so(self) -> None:
         signed = self.rig.logged_in(request())
         people = [self.rig.accounts.directory.settings("account", "ann").model_copy(update={"active": False})]
