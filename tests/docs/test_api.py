@@ -107,11 +107,11 @@ class Done(SynchronousTestCase):
                     self.assertTrue(
                         same(promised, printed), f"$ {command}\n{printed}\ninstead of\n{promised}"
                     )
-        self.assertEqual(typed, 6)
+        self.assertEqual(typed, 12)
         plain, twisted = blocks("python")
         printed = self.run_(sys.executable, "-c", self.here(plain))
         self.assertRegex(printed, r"^\+15551234567 sen(t|ding)\n422 bad-number a name cannot receive an SMS")
-        self.assertEqual(self.run_(sys.executable, "-c", self.here(twisted)), "[201, 201, 201]\n5\n")
+        self.assertEqual(self.run_(sys.executable, "-c", self.here(twisted)), "[201, 201, 201]\n7\n")
         token = (self.folder / "token").read_text().strip()
         logs = "".join(
             path.read_text("utf-8") for path in (self.served.server.folder / "var" / "log").iterdir()
