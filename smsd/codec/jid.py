@@ -7,6 +7,7 @@ an address, and what it answers to must be what it saw.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from smsd.values.errors import InvalidValue, storable
 from smsd.values.frozen import frozen
@@ -34,19 +35,7 @@ class Jid:
     @classmethod
     def parse(cls, text: str) -> Jid:
         """Read `node@domain/resource`; InvalidValue says what is wrong. Node and domain become lower case."""
-        whole, slash, resource = text.partition("/")
-        node, at, domain = whole.rpartition("@")
-        storable(text)
-        if (at and not node) or (slash and not resource) or "@" in node:
-            raise InvalidValue(f"{text[:100]!r} is no chat address: write ann@example.org")
-        domain = domain.lower().rstrip(".")
-        if not domain or _FORBIDDEN.search(domain.replace(":", "")):
-            raise InvalidValue(f"{text[:100]!r} is no chat address: its domain is missing or not one")
-        if _FORBIDDEN.search(node):
-            raise InvalidValue(f"{text[:100]!r} is no chat address: before the @ it has what must be escaped")
-        if any(len(part.encode()) > LONGEST for part in (node, domain, resource)):
-            raise InvalidValue(f"a chat address has at most {LONGEST} octets before and after the @")
-        return cls(node.lower(), domain, resource)
+        return _parse(text)
 
     @property
     def bare(self) -> str:
@@ -60,6 +49,23 @@ class Jid:
 
     def __str__(self) -> str:
         return self.full
+
+
+@lru_cache(4096)
+def _parse(text: str) -> Jid:
+    whole, slash, resource = text.partition("/")
+    node, at, domain = whole.rpartition("@")
+    storable(text)
+    if (at and not node) or (slash and not resource) or "@" in node:
+        raise InvalidValue(f"{text[:100]!r} is no chat address: write ann@example.org")
+    domain = domain.lower().rstrip(".")
+    if not domain or _FORBIDDEN.search(domain.replace(":", "")):
+        raise InvalidValue(f"{text[:100]!r} is no chat address: its domain is missing or not one")
+    if _FORBIDDEN.search(node):
+        raise InvalidValue(f"{text[:100]!r} is no chat address: before the @ it has what must be escaped")
+    if any(len(part.encode()) > LONGEST for part in (node, domain, resource)):
+        raise InvalidValue(f"a chat address has at most {LONGEST} octets before and after the @")
+    return Jid(node.lower(), domain, resource)
 
 
 def escape(text: str) -> str:

@@ -19,7 +19,11 @@ ACCEPT = "jabber:component:accept"
 STANZA_ERRORS = "urn:ietf:params:xml:ns:xmpp-stanzas"
 _XML = "http://www.w3.org/XML/1998/namespace"
 _OURS = (None, "", ACCEPT, "jabber:client", "jabber:server")
-_NAME = re.compile(r"[A-Za-z_À-ÖØ-öø-ʯͰ-ͽͿ-῿][\w.\-·À-ÖØ-öø-ʯͰ-ͽͿ-῿]*")
+_START = (  # what a name begins with (XML 1.0, section 2.3, without the colon)
+    "A-Z_a-z\xc0-\xd6\xd8-\xf6\xf8-\u02ff\u0370-\u037d\u037f-\u1fff\u200c-\u200d\u2070-\u218f\u2c00-\u2fef\u3001-\ud7ff"
+    "\uf900-\ufdcf\ufdf0-\ufffd\U00010000-\U000effff"
+)
+_NAME = re.compile(f"[{_START}][-.0-9\xb7\u0300-\u036f\u203f-\u2040{_START}]*")
 
 CONDITIONS: dict[Reason, tuple[str, str]] = {
     Reason.BAD_NUMBER: ("item-not-found", "cancel"),
