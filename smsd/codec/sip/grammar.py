@@ -25,7 +25,10 @@ _PARAMETER = re.compile(
     r""";[ \t]*([A-Za-z0-9\-.!%*_+`'~]+)[ \t]*(?:=[ \t]*("(?:[^"\\]|\\.)*"|[^ \t;",<>=]*)[ \t]*)?""",
     re.DOTALL,
 )
-_VALUE = re.compile(r"[A-Za-z0-9\-.!%*_+`'~\[\]:]+")
+_VALUE = re.compile(
+    r"[A-Za-z0-9\-.!%*_+`'~]+|\[[0-9A-Fa-f:.]{2,45}\]|[0-9A-Fa-f]*:[0-9A-Fa-f:.]*:[0-9A-Fa-f.]*"
+)
+"""What stands without quotes: a token, or an address of IPv6 (received)."""
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 

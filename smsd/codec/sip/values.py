@@ -27,6 +27,7 @@ _VIA = re.compile(
     re.IGNORECASE,
 )
 _BARE = re.compile(r"[^ \t;<>\"?]+")
+_NO_NAME = re.compile('[";:@]')
 _FORBIDDEN = re.compile(r"[\x00-\x20\x7f<>\"]")
 
 
@@ -125,8 +126,9 @@ def read_party(value: str) -> Party:
             raise Malformed("after a quoted name there is no <address>")
     elif start >= 0:
         name = readable(value[:start].strip(" \t"))
-        if '"' in name:
-            raise Malformed("a quoted name does not end")
+        # Some leave the quotes away where they are needed; but `sip:a@b;x=<c>` is not to mean c here and a@b elsewhere.
+        if _NO_NAME.search(name):
+            raise Malformed("a name in front of an <address> needs quotes")
     if start < 0:
         bare = _BARE.match(value)
         if bare is None or bare.end() > LONGEST:

@@ -259,6 +259,65 @@ class ParseTests(SynchronousTestCase):
             self.assertIsNone(self.assertRaises(Malformed, parse, octets).request, octets)
 
 
+class ValueTests(SynchronousTestCase):
+    """Lists, parameters, hosts."""
+
+    def test_lists(self) -> None:
+        """Commas in quotes and brackets do not count; what does not end, and too many values, are refused."""
+        self.assertEqual(
+            [party.name for party in sip.read_parties('"a, \\", b" <sip:a,b@c>;x="," , d <sip:e>')],
+            ['a, ", b', "d"],
+        )
+        for value in (
+            '"a, <sip:b>',
+            "<sip:a, <sip:b",
+            "<sip:a>, " * 300 + "<sip:b>",
+            "<sip:a>,",
+            ",<sip:a>",
+            "*;x=<y>",
+        ):
+            self.assertRaises(Malformed, sip.read_parties, value)
+        self.assertEqual(sip.read_parties("*"), (Party("*"),))
+        self.assertEqual(str(Party("*")), "*")
+
+    def test_parameters(self) -> None:
+        """Values that are no tokens are quoted; addresses of IPv6 are none, and yet stand bare (RFC 3261 section 25.1)."""
+        for value, expected in (
+            ("a.b-c", ";x=a.b-c"), ("", ";x"), ("2001:db8::4", ";x=2001:db8::4"), ("[::1]", ";x=[::1]"),
+            ("a:", ';x="a:"'), ("[", ';x="["'),
+            ('a"\\', ';x="a\\"\\\\"'), ("ü", ';x="ü"'), ("a b", ';x="a b"'),
+        ):  # fmt: skip
+            via = Via("UDP", "b", None, (("x", value),))
+            self.assertEqual(str(via), f"SIP/2.0/UDP b{expected}")
+            self.assertEqual(read_vias(str(via)), (via,))
+        self.assertRaises(Malformed, read_party, "<sip:a>" + ";x" * 300)
+
+    def test_parties(self) -> None:
+        """What is no name and no address."""
+        for value in (
+            "",
+            "<>",
+            "<sip:a",
+            "sip:a>",
+            "<sip:a>x",
+            '"a" sip:b',
+            '"a"x<sip:b>',
+            'a"b <sip:c>',
+            "<sip:a b>",
+            "<sip:a>;=x",
+            "sip:a;x=<sip:b>",
+        ):
+            self.assertRaises(Malformed, read_party, value)
+
+    def test_vias(self) -> None:
+        """Hosts and ports that are none."""
+        for value in (
+            "SIP/2.0/UDP", "SIP/2.0/UDP ", "SIP/2.0 a", "SIP/2.0/UDP a:0", "SIP/2.0/UDP a:99999", "SIP/2.0/UDP [::g]",
+            "SIP/2.0/UDP a b", "SIP/2.0/UDP [1.2.3.4]", "SIP/2.0/UDP -a", "HTTP/2.0/UDP a",
+        ):  # fmt: skip
+            self.assertRaises(Malformed, read_vias, value)
+
+
 class UriTests(SynchronousTestCase):
     """URIs of RFC 3261 section 19.1.3, RFC 3966, and those that are none."""
 
