@@ -74,7 +74,7 @@ class Asking(real.RealChat):
         self.assertIn(f"<jid>{to}</jid>", ann.iq(to=SMS, kind="set", payload=query))
         ann.presence(to=to, kind="subscribe")
         self.wait_for(ann, to, "subscribed", "", "subscribe")
-        self.assertIn(["client", "sms", PHONE], ann.info(to=to)["identities"])
+        self.assertIn(["client", "sms", "Phone"], ann.info(to=to)["identities"])
         self.assertIn(f"<NUMBER>{PHONE}</NUMBER>", ann.vcard(to=to))
         ann.ping(to=to)
 
@@ -99,6 +99,9 @@ class Asking(real.RealChat):
         self.assertEqual((refused.type, refused.condition), ("cancel", "service-unavailable"))
         refused = self.refused(ann.command, to=SMS, node="messages", session="nothing")
         self.assertEqual(refused.condition, "bad-request")
+
+        ann.raw(xml=f"<presence to='{to}/ann'><x xmlns='http://jabber.org/protocol/muc'/></presence>")
+        self.wait_for(ann, to, "error")
 
         # Registered for good: also for another life of the server, which comes back by itself.
         self.server.stop()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 from twisted.words.xish.domish import Element
@@ -33,20 +33,25 @@ _PARTY = (
     INFO, CAPS, "jabber:iq:version", "urn:xmpp:ping", "vcard-temp", "urn:ietf:params:xml:ns:vcard-4.0",
 )  # fmt: skip
 
-_PARTIES = {"sms": "sms", "fax": "phone", "email": "pc"}
+# Without their numbers: programs ask anew for every hash that they do not know, and people have thousands of contacts.
+_PARTIES = {
+    "sms": ("client", "sms", "Phone"),
+    "fax": ("client", "phone", "Fax"),
+    "email": ("client", "pc", "Mailbox"),
+}
 
 Identity = tuple[str, str, str]
 
 
-def about(domain: Domain, party: Party | None) -> tuple[Identity, Sequence[str]]:
+def about(domain: Domain, party: Party | None) -> tuple[Identity, tuple[str, ...]]:
     """The identity and the features of a domain, or of somebody behind it."""
     if party is None:
-        return _IDENTITIES[domain.kind], sorted({*_DOMAIN, _ADDRESSES})
-    kind, features = _PARTIES[party.kind], {*_PARTY, RECEIPTS} if party.callable else _PARTY
-    return ("client", kind, party.value), sorted(features)
+        return _IDENTITIES[domain.kind], tuple(sorted({*_DOMAIN, _ADDRESSES}))
+    return _PARTIES[party.kind], tuple(sorted({*_PARTY, RECEIPTS} if party.callable else _PARTY))
 
 
-def verification(identity: Identity, features: Sequence[str]) -> str:
+@lru_cache(maxsize=32)
+def verification(identity: Identity, features: tuple[str, ...]) -> str:
     """The string that stands for both (XEP-0115 section 5.1)."""
     category, kind, name = identity
     said = f"{category}/{kind}//{name}<" + "".join(f"{feature}<" for feature in sorted(features))
@@ -74,11 +79,11 @@ class Disco:
         if asked.party is None and node == COMMANDS:
             identity, features = (
                 ("automation", "command-list", "What you can do here"),
-                [COMMANDS, INFO, ITEMS],
+                (COMMANDS, INFO, ITEMS),
             )
         elif asked.party is None and node in self._commands.titles:
             identity = ("automation", "command-node", self._commands.titles[node])
-            features = [COMMANDS, INFO, FORMS]
+            features = (COMMANDS, INFO, FORMS)
         elif node not in ("", f"{NODE}#{verification(identity, features)}"):
             raise Declined("item-not-found", "there is nothing of this name here")
         made = self._made(INFO, node)
