@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from twisted.trial.unittest import SynchronousTestCase
 
 from smsd.interfaces import Abilities, MessageIn
 from smsd.policy.reply import Replying
 from smsd.values.address import Address
-from smsd.values.message import Recipient, Report, Submission, Text, Ticket, Wants
+from smsd.values.delivery import Accepted, Failure, Kind
+from smsd.values.message import Parameters, Recipient, Report, Submission, Text, Ticket, Wants
 from tests.house import House
 
 ANN = Address("xmpp", "ann@example.org")
@@ -60,3 +63,48 @@ class WayBack(SynchronousTestCase):
     def test_without_a_link_any_that_carries_such_addresses_will_do(self) -> None:
         self.write("")
         self.assertEqual(sum(len(chat.pieces) for chat in self.chats), 1)
+
+
+class Back(SynchronousTestCase):
+    """Who was away is there again."""
+
+    def setUp(self) -> None:
+        self.house = House()
+        self.addCleanup(self.house.close)
+        self.phones = self.house.gateway("sip1", Abilities(frozenset({"sip"}), apart=True))
+        self.house.open()
+        self.house.outlet("sip1").opened(4)
+        self.phones.answer = lambda piece: Failure(Kind.TEMPORARY, "no phone has registered")
+
+    def write(self, name: str, **parameters: Any) -> None:
+        address = Address("sip", f"{name}@example.org")
+        recipient = Recipient(address, parameters=Parameters(gateway="sip1", **parameters))
+        self.house.wait(
+            self.house.dispatcher.submit(
+                Submission("http", Address("account", "demo"), (recipient,), Text(f"to {name}"))
+            )
+        )
+        self.house.settle()
+
+    def back(self, name: str) -> list[str]:
+        """Who is tried when this one is back."""
+        self.phones.pieces.clear()
+        self.house.wait(self.house.outlet("sip1").back(Address("sip", f"{name}@example.org")))
+        self.house.settle()
+        return [piece.target.target for piece in self.phones.pieces]
+
+    def test_what_waits_for_him_is_tried_at_once_and_nothing_else(self) -> None:
+        for name in ("ann", "bob", "ann"):
+            self.write(name)
+        self.assertEqual(self.back("ann"), ["ann@example.org"] * 2)
+        self.assertEqual(self.back("carl"), [])
+        self.phones.answer = lambda piece: Accepted()
+        self.assertEqual(self.back("bob"), ["bob@example.org"])
+        self.assertEqual(self.house.states(), ["ready", "sent", "ready"])
+
+    def test_silence_of_many_is_no_trouble_of_the_gateway(self) -> None:
+        self.phones.answer = lambda piece: Failure(Kind.TEMPORARY, "silence", maybe_sent=True)
+        for name in ("ann", "bob", "carl", "dora"):
+            self.write(name)
+        self.assertEqual(self.house.outlet("sip1").told(self.house.queue.now()), "")
+        self.assertEqual([row["maybe_twice"] for row in self.house.rows()], [True] * 4)

@@ -129,10 +129,14 @@ class SipLink(Service):
             self._trouble = f"cannot listen: {error}"
             self.log.error("{link}: {trouble}", link=self.name, trouble=self._trouble)
             self._outlet.closed(self._trouble)
-            self._retry = self._clock.callLater(AGAIN, lambda: Deferred.fromCoroutine(self._listen()))
+            self._retry = self._clock.callLater(AGAIN, self._try_again)
             return
         self._trouble = ""
         self._outlet.opened(self._settings.slots)
+
+    def _try_again(self) -> None:
+        trying = Deferred.fromCoroutine(self._listen())
+        trying.addErrback(lambda failure: self.log.failure("{link}: cannot listen", failure, link=self.name))
 
     def stopService(self) -> Deferred[None]:
         """Take nothing more; who waits for a commit is answered first. (What is on the wire was waited for before.)"""

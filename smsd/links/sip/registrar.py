@@ -96,7 +96,12 @@ class Registrar:
             raise Rejected(
                 403, f"{self._most} phones have registered for this address, and there may be no more"
             )
-        if after and address not in self._of and len(self._of) >= MOST_ADDRESSES:
+        if (
+            after
+            and address not in self._of
+            and len(self._of) >= MOST_ADDRESSES
+            and not await self._weeded(now)
+        ):
             raise Rejected(503, "too many phones have registered here", (("Retry-After", "600"),))
         if after:
             self._of[address] = after
@@ -105,6 +110,19 @@ class Registrar:
         text = json.dumps([_packed(one) for one in after.values()], separators=(",", ":")) if after else None
         await self._memory.remember(_KEY + address, text)
         return self.contacts(address)
+
+    async def _weeded(self, now: float) -> bool:
+        """Forget those whose time is over; gives whether there is room then."""
+        gone = [
+            address
+            for address, known in self._of.items()
+            if all(one.expires <= now for one in known.values())
+        ]
+        for address in gone:
+            del self._of[address]
+        for address in gone:
+            await self._memory.remember(_KEY + address, None)
+        return len(self._of) < MOST_ADDRESSES
 
     def _changed(
         self, before: dict[str, Binding], request: Request, source: Peer, now: float

@@ -98,20 +98,16 @@ class Ways:
         return found
 
     def _where(self, binding: Binding) -> Peer | None:
-        """Whence it registered, as long as that can be (most phones are behind something), else where it says it is."""
+        """Whence it registered, as long as that can be (most phones are behind something), else the port that it names there."""
         peer = binding.peer
         if peer.transport != "UDP":
             if self._wires.alive(peer):
                 return peer
         elif binding.symmetric:
             return peer if self._wires.alive(peer) else Peer("UDP", peer.host, peer.port)
-        if peer.transport == "TLS":
-            return None  # a phone has no certificate
         uri = read_uri(binding.uri)
-        try:
-            ipaddress.ip_address(uri.host)
-        except ValueError:
-            return None
+        if peer.transport == "TLS" or uri.host != peer.host:
+            return None  # a phone has no certificate, and nobody is sent to where he has not been
         return Peer(peer.transport, uri.host, uri.port or PORTS[peer.transport])
 
     async def _peer(self, uri: Uri) -> Peer | None:
