@@ -53,6 +53,7 @@ class Parser:
         self._root = ""
         self._open: list[Element] = []
         self._elements = 0
+        self.renewed = 0
         self._begin()
 
     def _begin(self) -> None:
@@ -80,7 +81,7 @@ class Parser:
             raise Broken("not-well-formed", f"it is no XML: {error}") from None
         if self._fed - self._since > self._largest:
             raise Broken("policy-violation", f"a stanza of more than {self._largest} octets")
-        if self._fed > self._renew_after and not self._open and self._between(octets):
+        if self._root and self._fed > self._renew_after and not self._open and self._between(octets):
             self._renew()
 
     def _between(self, octets: bytes) -> bool:
@@ -96,7 +97,10 @@ class Parser:
         )
         self._begin()
         self._parser.StartElementHandler = self._resumed
-        self._parser.Parse(f"<{self._root}{declared}>".encode(), False)
+        head = f"<{self._root}{declared}>".encode()
+        self._parser.Parse(head, False)
+        self._fed = self._since = len(head)
+        self.renewed += 1
 
     def _resumed(self, name: str, attributes: dict[str, str]) -> None:
         self._parser.StartElementHandler = self._start

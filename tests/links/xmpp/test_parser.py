@@ -96,6 +96,14 @@ class Reading(SynchronousTestCase):
         )
         self.assertEqual(self.broken(HEAD + b"<message a='" + b"x" * 3000, largest=2000), "policy-violation")
 
+    def test_a_new_parser_takes_over_again_and_again(self) -> None:
+        reader = Reader(renew_after=1000, largest=500)
+        reader.parser.feed(HEAD)
+        for number in range(1000):
+            reader.parser.feed(b"<message a%d=''><body/></message>" % number)
+        self.assertEqual(len(reader.found), 1000)
+        self.assertGreater(reader.parser.renewed, 25)
+
     def test_many_stanzas_are_no_large_one(self) -> None:
         found = Reader(largest=2000).feed(HEAD + b"<message><body>x</body></message>" * 1000, [1500])
         self.assertEqual(len(found), 1000)
