@@ -9,8 +9,10 @@ from twisted.internet.defer import Deferred
 from twisted.words.xish.domish import Element
 
 from smsd.codec.jid import Jid
+from smsd.links.xmpp import people
 from smsd.links.xmpp.people import Known
 from smsd.links.xmpp.services import commands
+from smsd.store import watching
 from smsd.values.address import Address
 from smsd.values.message import Recipient
 from tests.links.xmpp.room import ANN, BOB, SMS, Room
@@ -104,6 +106,20 @@ class Linking(CommandCase):
         self.do("register", "complete", session, username="ann", password="annpw")
         self.assertEqual(self.people.registered(ANN), "ann")
 
+    def test_too_many(self) -> None:
+        self.patch(people, "MOST_OF_ONE", 1)
+        self.register("office", BOB)
+        session = self.do("register")["sessionid"]
+        condition, _, text = self.not_done(
+            "register", "complete", session, username="office", password="annpw"
+        )
+        self.assertEqual(condition, "not-acceptable")
+        self.assertIn("1 chat addresses are linked to the account office", text)
+        self.patch(people, "MOST", 1)
+        session = self.do("gateway", "", "", CARL)["sessionid"]
+        condition, _, text = self.not_done("gateway", "complete", session, CARL, gateway="gsm1")
+        self.assertEqual((condition, self.people.preferences(CARL)), ("not-acceptable", Known()))
+
     def test_unlinking(self) -> None:
         self.assertEqual(self.not_done("unregister")[0], "forbidden")
         self.register()
@@ -182,6 +198,11 @@ class Looking(CommandCase):
         command = self.do("balance")
         self.assertEqual(self.note(command)[1], "You have no monthly limit. Your balance is 0.00 EUR.")
         self.assertEqual(self.told(command)["limit"], "none")
+
+    def test_a_held_account(self) -> None:
+        self.register()
+        self.patch(watching, "hold", lambda connection, account: ("200 in an hour, 3 are usual", 7))
+        self.assertEqual(self.told(self.do("balance"))["held"], "until the administrator releases them")
 
     def test_last_messages(self) -> None:
         self.register()
@@ -318,16 +339,16 @@ class Conversations(CommandCase):
 
     def test_all_have_so_many(self) -> None:
         self.patch(commands, "MOST", 10)
-        people = [Jid.parse(f"u{number}@example.net/x") for number in range(11)]
-        sessions = [self.do("register", "", "", jid)["sessionid"] for jid in people[:10]]
-        self.assertEqual(self.not_done("register", "", "", people[10])[0], "resource-constraint")
-        self.do("register", "cancel", sessions[3], people[3])
-        self.do("register", "", "", people[10])
+        them = [Jid.parse(f"u{number}@example.net/x") for number in range(11)]
+        sessions = [self.do("register", "", "", jid)["sessionid"] for jid in them[:10]]
+        self.assertEqual(self.not_done("register", "", "", them[10])[0], "resource-constraint")
+        self.do("register", "cancel", sessions[3], them[3])
+        self.do("register", "", "", them[10])
         # Those who have gone away make room.
         self.house.clock.advance(commands.LIFE + 1)
-        self.do("register", "", "", people[0])
+        self.do("register", "", "", them[0])
         self.assertEqual(
-            self.not_done("register", "next", sessions[5], people[5])[:2], ("bad-request", "bad-sessionid")
+            self.not_done("register", "next", sessions[5], them[5])[:2], ("bad-request", "bad-sessionid")
         )
 
     def test_two_answers_at_once(self) -> None:

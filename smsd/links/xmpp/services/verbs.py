@@ -83,8 +83,6 @@ class Verbs:
             raise Wrong(error.text) from None
 
     async def _linked(self, talk: Talk) -> Done:
-        if talk.account is None:
-            raise Wrong("type the name and the password of your SMS account")
         name = talk.account.name
         try:
             await self._people.link(talk.jid, name)
@@ -220,7 +218,7 @@ class Verbs:
         if account.expires is not None:
             lines.append(("expires", "Last day of the account", str(account.expires)))
         if told.get("held"):
-            lines.append(("held", "Your messages wait", str(told["held"])))
+            lines.append(("held", "Your messages wait", "until the administrator releases them"))
         text = (
             f"You may send {max(0, min(left))} more messages this month."
             if left
