@@ -174,6 +174,29 @@ class CpimTests(SynchronousTestCase):
         )
         self.assertEqual(read("message/cpim", b"From: <sip:a@b>\r\n\r\n\r\nhello").text, "hello")
 
+    def test_folded(self) -> None:
+        """MIME's headers may go over several lines."""
+        body = b"From: <sip:a@b>\r\n\r\nContent-Type: text/plain;\r\n\tcharset=koi8-r\r\n\r\n\xf0"
+        self.assertEqual(read("message/cpim", body).text, "П")
+
+    def test_notification_wrapped(self) -> None:
+        """As RFC 5438 section 7.2.1.1 wants it sent."""
+        made = Notification("m1", "failed")
+        body = write_cpim(
+            write_imdn(made),
+            "message/imdn+xml",
+            sender="sip:a@b",
+            to="sip:c@d",
+            message_id="m2",
+            disposition="notification",
+        )
+        self.assertIn(b"\r\nContent-Disposition: notification\r\n", body)
+        content = read("message/cpim", body)
+        assert content.cpim is not None
+        self.assertEqual(
+            (content.notification, content.cpim.message_id, content.cpim.wants), (made, "m2", frozenset())
+        )
+
     def test_broken(self) -> None:
         """400, never more."""
         for body in (
@@ -291,6 +314,12 @@ class MultipartTests(SynchronousTestCase):
         self.assertEqual(read("multipart/alternative;boundary=b", encoded).text, "hä")
         wrapped = b"--b\r\nContent-Type: message/cpim\r\n\r\n" + NOTIFIED + b"\r\n--b--"
         self.assertEqual(read("multipart/mixed;boundary=b", wrapped).notification, read_imdn(IMDN))
+
+    def test_empty_text(self) -> None:
+        """An empty part is passed over as long as another says something."""
+        empty = b"--b\r\nContent-Type: text/plain\r\n\r\n\r\n"
+        self.assertEqual(read("multipart/mixed;boundary=b", empty + b"--b\r\n\r\nhi\r\n--b--").text, "hi")
+        self.assertEqual(read("multipart/mixed;boundary=b", empty + b"--b--").text, "")
 
     def test_none(self) -> None:
         """Nothing that is taken, nothing at all, and no boundary."""
