@@ -146,7 +146,7 @@ class Server:
             who=masked(readable(request.sender.uri.partition(":")[2])[:100]),
             host=source.host,
             status=status,
-            told=done.told,
+            told=readable(done.told),
         )
 
     # -- in the order of RFC 3261 section 8.2
