@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -9,6 +10,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from smsd.config.load import ConfigError, load_text
 from smsd.config.settings import Configuration
 from smsd.links.xmpp.settings import Settings
+from smsd.links.xmpp.stanzas import CONDITIONS
+from smsd.values.errors import Reason
 
 ROOT = Path(__file__).resolve().parents[3]
 BEFORE = "gateways:\n  - id: chat\n    type: xmpp\n"
@@ -123,6 +126,17 @@ class Shown(SynchronousTestCase):
                 self.assertEqual(getattr(shown, name), field.default, name)
         own = set(Settings.model_fields) - set(Settings.__mro__[1].model_fields)
         self.assertEqual(own - shown.model_fields_set, set())
+
+    def test_the_manual_names_every_refusal(self) -> None:
+        page = (ROOT / "docs" / "xmpp.rst").read_text("utf-8")
+        begin = page.index("Refusals at once")
+        told = set(
+            re.findall(
+                r"^``([a-z-]+)`` +(\w+) ", page[begin : page.index("Nothing is said when", begin)], re.M
+            )
+        )
+        unheard = {Reason.LOOP, Reason.CONFLICT, Reason.BAD_CREDENTIALS}  # of chat messages
+        self.assertEqual(told, {spelt for reason, spelt in CONDITIONS.items() if reason not in unheard})
 
     def test_the_manual_names_every_setting_and_its_example_loads(self) -> None:
         page = (ROOT / "docs" / "xmpp.rst").read_text("utf-8")
