@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from smsd.codec.sip import Content, Peer, Request, Response, Uri, read_body, readable, respond, warning
 from smsd.interfaces import FrontendContext
 from smsd.links.sip.login import Caller
+from smsd.links.sip.packed import unpacked
 from smsd.links.sip.receipts import asked_for
 from smsd.links.sip.refusals import Rejected
 from smsd.links.sip.settings import Settings
@@ -47,7 +48,7 @@ class Incoming:
         verdict = self.verdict(request)
         if verdict.sms is None:
             return self._without_sms(request, verdict, tag)
-        content = read_body(request)
+        content = read_body(unpacked(request))
         if content.composing or content.notification is not None:
             return Done(respond(request, 200, tag=tag), "no text: for nobody here")
         try:

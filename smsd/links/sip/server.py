@@ -29,6 +29,7 @@ from smsd.codec.sip import (
 )
 from smsd.links.sip.incoming import Done, Incoming, number_of
 from smsd.links.sip.login import Caller, Logins
+from smsd.links.sip.packed import ENCODINGS
 from smsd.links.sip.refusals import Rejected, refuse, rejected
 from smsd.links.sip.registrar import Registrar
 from smsd.links.sip.settings import Settings
@@ -189,7 +190,7 @@ class Server:
         headers: Pairs = (
             self._allow,
             ("Accept", ACCEPT),
-            ("Accept-Encoding", "identity"),
+            ("Accept-Encoding", ENCODINGS),
             ("Accept-Language", "en"),
         )
         return Done(respond(request, 200, tag=tag, headers=headers), "")

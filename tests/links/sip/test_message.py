@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import zlib
 from dataclasses import replace
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -123,6 +125,26 @@ class Taken(SynchronousTestCase):
         answer = self.rig.asked(self.rig.logged_in(request(text=b"\x89PNG", kind="image/png")))
         self.assertEqual(answer.status, 415)
         self.assertIn("text/plain", answer.get("Accept"))
+
+    def packed(self, octets: bytes, coding: str) -> int:
+        asked = request(text=octets, headers=(("Content-Encoding", coding),))
+        return self.rig.asked(self.rig.logged_in(asked)).status
+
+    def test_a_text_that_a_phone_has_packed_is_unpacked(self) -> None:
+        raw = zlib.compressobj(wbits=-15)
+        for octets, coding in (
+            (zlib.compress(b"Hello"), "deflate"), (raw.compress(b"Hello") + raw.flush(), "deflate"),
+            (gzip.compress(b"Hello"), "gzip"), (b"Hello", "identity"),
+        ):  # fmt: skip
+            self.assertEqual(self.packed(octets, coding), 202)
+        self.assertEqual(self.rig.written(), [Text("Hello")] * 4)
+
+    def test_packing_is_bounded_and_known(self) -> None:
+        self.assertEqual(self.packed(zlib.compress(b"x" * 10_000_000), "deflate"), 413)
+        self.assertEqual(self.packed(zlib.compress(b"Hello")[:-3], "deflate"), 400)
+        self.assertEqual(self.packed(b"Hello", "deflate"), 400)
+        self.assertEqual(self.packed(b"Hello", "br"), 415)
+        self.assertEqual(self.rig.states(), [])
 
     def test_who_types_sends_nothing(self) -> None:
         typing = request(text="<isComposing/>", kind="application/im-iscomposing+xml")
