@@ -185,9 +185,9 @@ class House:
         settings = self.accounts.directory.settings("account", account)
         for gateway in self.gateways.services.values():
             chat_of = getattr(gateway, "chat_of", None)
-            found = chat_of and chat_of(account, getattr(settings, "jids", ()))
-            if found:
-                return Address("xmpp", found)
+            found: Address | None = chat_of and chat_of(account, getattr(settings, "jids", ()))
+            if found is not None:
+                return found
         return None
 
     def _carrying(self) -> list[str]:

@@ -61,6 +61,13 @@ class Keeping(SynchronousTestCase):
         )
         return list(self.log)
 
+    def test_what_stays_hears_of_a_reload_if_it_wants_to(self) -> None:
+        keeper = self.keeper()
+        self.become(keeper, a=1, b=1)
+        self.made["a1"].reloaded = lambda: self.log.append("reloaded a1")  # type: ignore[attr-defined]
+        self.assertEqual(self.become(keeper, a=1, b=1), ["reloaded a1"])
+        self.assertEqual(self.become(keeper, a=2, b=1)[-1], "start a2")
+
     def test_start_and_stop(self) -> None:
         keeper = self.keeper()
         self.assertEqual(self.become(keeper, a=1, b=1), ["start a1", "start b1"])

@@ -27,6 +27,7 @@ from smsd.links.xmpp.people import People
 from smsd.links.xmpp.services import Services
 from smsd.links.xmpp.settings import Settings
 from smsd.links.xmpp.stanzas import STANZA_ERRORS, child, children, error, text_of
+from smsd.values.address import Address
 from smsd.values.delivery import Accepted, Failure, Kind, Piece, Scope
 from smsd.values.errors import InvalidValue
 
@@ -110,12 +111,13 @@ class XmppGateway(Service):
     def _components(self) -> list[Component]:
         return list(self.link.components.values())
 
-    def chat_of(self, account: str, configured: Sequence[str]) -> str | None:
+    def chat_of(self, account: str, configured: Sequence[str]) -> Address | None:
         """The address where an account chats: registered, or `configured`, or its own name."""
         for found in (*self.people.jids(account), *configured):
-            return found
+            return Address("xmpp", found)
         node, _, domain = account.rpartition("@")
-        return account.lower() if node and domain.lower() in self.link.settings.user_domains else None
+        ours = bool(node) and domain.lower() in self.link.settings.user_domains
+        return Address("xmpp", account.lower()) if ours else None
 
     # -- out
 

@@ -23,6 +23,8 @@ from smsd.values.frozen import frozen
 RECEIPTS = "urn:xmpp:receipts"
 STANZA_IDS = "urn:xmpp:sid:0"
 ADDRESSES = "http://jabber.org/protocol/address"
+FALLBACK = "urn:xmpp:fallback:0"
+REPLIES = "urn:xmpp:reply:0"
 CORRECTION = "urn:xmpp:message-correct:0"
 DELAY = "urn:xmpp:delay"
 LONGEST_ID = 1000
@@ -30,6 +32,7 @@ SHORTEST_UNIQUE = 8
 """Characters of an id that may be taken for one that no other message has."""
 
 _MAILBOX = re.compile(r"[^\s<>,;:()\[\]\\\"@\x00-\x20\x7f]{1,64}@[^\s<>,;:()\[\]\\\"@/\x00-\x20\x7f]{1,255}")
+_TAKING_BACK = ("urn:xmpp:message-retract:0", "urn:xmpp:message-retract:1", "urn:xmpp:fasten:0")
 _COPIES = ("urn:xmpp:carbons:2", "urn:xmpp:mam:2", "urn:xmpp:forward:0")
 _ENCRYPTED = {
     "eu.siacs.conversations.axolotl": "OMEMO", "urn:xmpp:omemo:1": "OMEMO", "urn:xmpp:omemo:2": "OMEMO",
@@ -81,14 +84,8 @@ def read(element: Element, domain: Domain, subject: str = "ignore", most: int = 
     _check_encryption(element, body)
     if not body.strip() and not (title.strip() and subject != "ignore" and kind == "normal"):
         return None
-    if kind == "groupchat":
-        raise Unwilling("service-unavailable", "cancel", "a phone is no chat room: write to it alone")
-    if child(element, CORRECTION, "replace") is not None:
-        raise Unwilling(
-            "not-acceptable",
-            "cancel",
-            "what has been sent to a phone cannot be corrected: write a new message",
-        )
+    _check_purpose(element, kind)
+    body = _without_quote(element, body)
     wanted = _recipients(element, domain, most)
     identity = element.getAttribute("id") or ""
     if len(identity) > LONGEST_ID:
@@ -106,12 +103,38 @@ def read(element: Element, domain: Domain, subject: str = "ignore", most: int = 
     )
 
 
+def _check_purpose(element: Element, kind: str) -> None:
+    """Not every text is a message to somebody's phone."""
+    if kind == "groupchat":
+        raise Unwilling("service-unavailable", "cancel", "a phone is no chat room: write to it alone")
+    if child(element, CORRECTION, "replace") is not None:
+        why = "what has been sent to a phone cannot be corrected: write a new message"
+        raise Unwilling("not-acceptable", "cancel", why)
+    if any(one.uri in _TAKING_BACK for one in children(element)):
+        raise Unwilling("not-acceptable", "cancel", "what has been sent to a phone cannot be taken back")
+
+
 def _composed(body: str, title: str, subject: str) -> str:
     title = " ".join(title.split())
     if subject == "only":
         return title or body
     if subject == "prefix" and title:
         return f"{title}: {body}" if body.strip() else title
+    return body
+
+
+def _without_quote(element: Element, body: str) -> str:
+    """A text without what a program has put before it for programs that do not show what it answers (XEP-0461, XEP-0428): a phone
+    shows the message above it, and quotes cost."""
+    for one in children(element):
+        if one.uri != FALLBACK or one.getAttribute("for") != REPLIES:
+            continue
+        part = child(one, FALLBACK, "body")
+        start, end = (
+            (part.getAttribute(name, "") for name in ("start", "end")) if part is not None else ("", "")
+        )
+        if start == "0" and re.fullmatch("[0-9]{1,7}", end) and body[int(end) :].strip():
+            return body[int(end) :]
     return body
 
 

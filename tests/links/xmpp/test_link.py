@@ -282,8 +282,8 @@ class ToPeople(Linked):
         self.assertEqual(two.get("from"), f"+15550000009@{SMS}")
 
     def test_where_somebody_chats(self) -> None:
-        self.assertEqual(self.link.chat_of("ann", ["ann@example.org", "x@y"]), "ann@example.org")
-        self.assertEqual(self.link.chat_of("Carl@example.org", []), "carl@example.org")
+        self.assertEqual(str(self.link.chat_of("ann", ["ann@example.org", "x@y"])), "xmpp:ann@example.org")
+        self.assertEqual(str(self.link.chat_of("Carl@example.org", [])), "xmpp:carl@example.org")
         self.assertIsNone(self.link.chat_of("ann", []))
         self.assertIsNone(self.link.chat_of("ann@away.example", []))
 

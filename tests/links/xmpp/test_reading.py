@@ -144,10 +144,30 @@ class What(SynchronousTestCase):
             ("<body>This is</body><x xmlns='jabber:x:encrypted'>abc</x>", "", "not-acceptable"),
             ("<openpgp xmlns='urn:xmpp:openpgp:0'>abc</openpgp>", "", "not-acceptable"),
             ("<body>?OTRv23?</body>", "", "not-acceptable"),
+            (
+                "<body>I take it back</body><retract xmlns='urn:xmpp:message-retract:1' id='m0'/>",
+                "",
+                "not-acceptable",
+            ),
             ("<body>x</body>", f"id='{'x' * 1001}'", "bad-request"),
         ):
             error = self.assertRaises(Unwilling, self.written, inside, more)
             self.assertEqual(error.condition, condition, inside)
+
+    def test_the_quote_before_an_answer_is_left_out(self) -> None:
+        answer = "<body>&gt; Hello \U0001f600\nYes</body><reply xmlns='urn:xmpp:reply:0' id='x'/>"
+        for start, end, expected in (
+            ("0", "10", "Yes"),
+            ("0", "13", None),
+            ("0", "x", None),
+            ("1", "3", None),
+            ("", "", None),
+        ):
+            part = f"<body start='{start}' end='{end}'/>"
+            fallback = f"<fallback xmlns='urn:xmpp:fallback:0' for='urn:xmpp:reply:0'>{part}</fallback>"
+            written = self.written(answer + fallback)
+            assert written is not None
+            self.assertEqual(written.text, expected or "> Hello \U0001f600\nYes")
 
     def test_a_receipt_is_wanted_only_with_an_id(self) -> None:
         request = "<body>x</body><request xmlns='urn:xmpp:receipts'/>"
