@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from twisted.words.xish.domish import Element
 
+from smsd.codec.jid import Jid
 from smsd.links.xmpp.stanzas import ACCEPT
 from tests.links.xmpp.room import EMAIL, ONLY, PHONE, SMS, Room
 
@@ -92,6 +94,92 @@ PAYLOADS = st.builds(element, st.sampled_from(QUESTIONS), ATTRIBUTES, st.lists(T
 SETTINGS = settings(
     deadline=None, max_examples=250, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
 )
+
+
+NODES = ("register", "balance", "messages", "gateway", "sender", "addresses", "unregister", "nothing")
+STEPS = st.lists(
+    st.tuples(
+        st.sampled_from(("ann@example.org/phone", "ann@example.org/phone", "bob@elsewhere.example/x")),
+        st.sampled_from(("last", "last", "last", *NODES)),
+        st.sampled_from(("", "execute", "next", "next", "prev", "complete", "complete", "cancel", "dance")),
+        st.sampled_from(("old", "old", "old", "old", "new", "other", "wait", "overdue")),
+        st.dictionaries(
+            st.sampled_from(("username", "password", "gateway", "sender", "which", "to", "sure", "unlink")),
+            st.sampled_from(
+                (
+                    "office",
+                    "annpw",
+                    "gsm1",
+                    "ACME",
+                    "all",
+                    "failed",
+                    "1",
+                    "0",
+                    "",
+                    "bob@elsewhere.example",
+                    "x",
+                )
+            ),
+            max_size=4,
+        ),
+    ),
+    min_size=10,
+    max_size=40,
+)
+
+
+class Conversations(Room):
+    @settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.too_slow])
+    @given(st.booleans(), STEPS)
+    def test_any_walk_through_commands(self, linked: bool, steps: list[Any]) -> None:
+        """With the right name and password at hand, in any order, also of somebody else: there is one answer to each, none of them
+        is an accident, and what is kept stays within its bounds."""
+        commands = self.services._of_domain["http://jabber.org/protocol/commands", "command"].__self__  # type: ignore[union-attr]
+        sessions: dict[tuple[str, str], str] = {}
+        for sender in ("ann@example.org/phone", "bob@elsewhere.example/x"):
+            jid = Jid.parse(sender)
+            self.house.wait(self.people.link(jid, "office") if linked else self.people.unlink(jid))
+        last = "register"
+        for sender, node, action, which, fields in steps:
+            node = last = last if node == "last" else node
+            session = sessions.get((sender, node), "")
+            if which == "new":
+                session = ""
+            elif which == "other":
+                session = next(iter(sessions.values()), "nothing")
+            elif which in ("wait", "overdue"):
+                self.house.clock.advance(60.0 if which == "wait" else 601.0)
+            if node == "register" and action in ("next", "complete"):
+                fields = {**fields, "username": "office", "password": "annpw"}
+            inside = [
+                element(("jabber:x:data", "field"), {"var": var}, [_value(value)])
+                for var, value in fields.items()
+            ]
+            form = element(("jabber:x:data", "x"), {"type": "submit"}, inside)
+            about = {"node": node, "action": action, "sessionid": session}
+            asked = element(
+                ("http://jabber.org/protocol/commands", "command"),
+                {key: said for key, said in about.items() if said},
+                [form],
+            )
+            self.link.sent.clear()
+            came = element((ACCEPT, "iq"), {"type": "set", "from": sender, "to": SMS, "id": "q"}, [asked])
+            self.services.iq(self.link.domains[0], came)
+            if self.services._waiting:
+                self.house.settle()
+            (answer,) = [one for one in self.link.sent if one.name == "iq"]
+            self.assertNotIn("internal-server-error", answer.toXml())
+            if answer["type"] == "result":
+                sessions[sender, node] = answer.firstChildElement()["sessionid"]
+            per_person = Counter(talk.jid.bare for talk in commands._talks.values())
+            self.assertLessEqual(max(per_person.values(), default=0), 5)
+            self.assertEqual([talk for talk in commands._talks.values() if talk.busy], [])
+            self.assertNotIn("annpw", str(commands._talks))
+        self.assertEqual(self.flushLoggedErrors(), [])
+
+
+def _value(text: str) -> Element:
+    return element(("jabber:x:data", "value"), {}, [text])
 
 
 class Anything(Room):

@@ -287,6 +287,20 @@ class Choosing(CommandCase):
 
 
 class Conversations(CommandCase):
+    def test_whose_account_was_closed_meanwhile(self) -> None:
+        self.register()
+        sessions = [self.do("messages")["sessionid"] for _ in range(2)]
+        self.house.wait(self.people.link(ANN, "office"))
+        self.assertEqual(
+            self.not_done("messages", "complete", sessions[0])[::2],
+            ("forbidden", "your account is another one now: begin the command again"),
+        )
+        self.house.wait(self.people.link(ANN, "old"))
+        self.assertEqual(
+            self.not_done("messages", "complete", sessions[1])[::2],
+            ("forbidden", "this account is switched off: ask the administrator"),
+        )
+
     def test_cancel(self) -> None:
         session = self.do("register")["sessionid"]
         command = self.do("register", "cancel", session)

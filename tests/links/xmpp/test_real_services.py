@@ -122,6 +122,40 @@ class Asking(real.RealChat):
         self.assertEqual(self.error_of(ann, ann.say(to=to, body="still there?"))["type"], "auth")
 
 
+class ByPolicy(real.RealChat):
+    """Who has logged in at the chat server needs no other login."""
+
+    skip = prosody.missing() or chat.missing()
+
+    def chat_server(self) -> Prosody:
+        return Prosody(real.SECRETS)
+
+    def link(self, **more: Any) -> dict[str, Any]:
+        return super().link(user_domains=["example.org"], **more)
+
+    def test_users_of_this_server(self) -> None:
+        policies = [
+            {"who": "example.org", "access": True, "monthly_limit": 1}, {"who": "bob@example.org", "access": False},
+        ]  # fmt: skip
+        self.smsd(NULL, accounts=[], policies=policies)
+        ann, bob = self.chat(), self.chat("bob")
+        ann.say(to=f"{PHONE}@{SMS}", body="once", receipt=False)
+        account = "select account from message where account is not null"
+        until(
+            lambda: self.server.rows(account) == [("ann@example.org",)],
+            30,
+            "it is taken",
+            self.server.process,
+        )
+        error = self.error_of(ann, ann.say(to=f"{PHONE}@{SMS}", body="twice"))
+        self.assertEqual(error["type"], "wait")
+        error = self.error_of(bob, bob.say(to=f"{PHONE}@{SMS}", body="once"))
+        self.assertEqual((error["type"], error["condition"]), ("auth", "registration-required"))
+        self.assertFalse(ann.form(to=SMS)["registered"])
+        said = ann.command(to=SMS, node="balance")
+        self.assertEqual(said["notes"], [["info", "You may send 0 more messages this month."]])
+
+
 class WithProsody(Asking):
     skip = prosody.missing() or chat.missing()
 

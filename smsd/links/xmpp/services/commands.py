@@ -226,6 +226,8 @@ class Commands:
         return made
 
     async def _finished(self, talk: Talk, session: str) -> Element:
+        if talk.command.linked:
+            await self._same_account(talk)
         try:
             done = await talk.command.finish(talk)
         except Wrong as wrong:
@@ -237,6 +239,15 @@ class Commands:
         if done.after is not None:
             done.after()
         return made
+
+    async def _same_account(self, talk: Talk) -> None:
+        """Declined when his account was closed, or is another one, since he began."""
+        try:
+            account = await self._account(talk.jid)
+        except Refused as refused:
+            raise Declined("forbidden", refused.text) from None
+        if account.name != talk.account.name:
+            raise Declined("forbidden", "your account is another one now: begin the command again")
 
 
 def _is_for(command: Command, jid: Jid, account: Any) -> bool:
