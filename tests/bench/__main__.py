@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.bench import accepts, carrying, clients, limits, logins, onward, queued, rules
+from tests.bench import accepts, carrying, chats, clients, limits, logins, onward, queued, rules
 from tests.bench.measure import Results
 from tests.rig.processes import Folder, RigError
 
@@ -38,6 +38,8 @@ SECTIONS: dict[str, Callable[[Path, Results], None]] = {
     "limits": machine,
     "http": accepts.by_http,
     "smtp": accepts.by_smtp,
+    "xmpp": chats.by_xmpp,
+    "sip": chats.by_sip,
     "rules": rules.costs,
     "logins": logins.logins,
     "clients": clients.compare,

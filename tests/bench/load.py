@@ -1,4 +1,4 @@
-"""Load from a process of its own: `python -m tests.bench.load http|smtp|kannel PORT --connections N (--seconds S | --count N)`
+"""Load from a process of its own: `python -m tests.bench.load http|smtp|sip|kannel PORT --connections N (--seconds S | --count N)`
 
 Plain sockets and epoll, one request outstanding per connection, so that it costs far less than what it measures. Each
 message has its own number and text. Prints one JSON object: how many were accepted in the measured time, per second, the
@@ -135,6 +135,41 @@ class Smtp:
             yield b""
 
 
+class Sip:
+    """One MESSAGE outstanding at a time, by UDP, each a transaction and a call of its own. Nothing is sent again: nothing gets lost
+    on the loopback."""
+
+    def __init__(self, tally: Tally, port: int, domain: str) -> None:
+        self._tally, self._port, self._domain = tally, port, domain
+        self._sent = 0.0
+        self._call = b""
+
+    def connected(self) -> bytes:
+        """The first request."""
+        return self._request()
+
+    def _request(self) -> bytes:
+        number = self._tally.next()
+        if number < 0:
+            return b""
+        self._sent = time.monotonic()
+        self._call = b"%d-%d" % (number, time.time_ns())
+        to, body = phone(number), f"message {number} of the load: the quick brown fox"
+        return (
+            f"MESSAGE sip:{to}@{self._domain} SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1;rport;branch=z9hG4bK{self._call.decode()}\r\n"
+            f"From: <sip:load@{self._domain}>;tag={number}\r\nTo: <sip:{to}@{self._domain}>\r\nCall-ID: {self._call.decode()}\r\n"
+            f"CSeq: 1 MESSAGE\r\nMax-Forwards: 70\r\nUser-Agent: load\r\nContent-Type: text/plain;charset=UTF-8\r\n"
+            f"Content-Length: {len(body)}\r\n\r\n{body}"
+        ).encode()
+
+    def received(self, data: bytes) -> bytes | None:
+        """The next request, b"" when there is none; None for what answers no request of now."""
+        if self._call not in data or data[8:9] == b"1":
+            return None
+        self._tally.answered(self._sent, data[8:9] == b"2", data)
+        return self._request()
+
+
 MAIL = (
     b"Date: Sat, 21 Nov 2026 10:00:00 +0000\r\nFrom: Load <load@example.org>\r\nTo: someone@example.org\r\n"
     b"Subject: load %d\r\nMessage-ID: <%d." + str(time.time_ns()).encode() + b"@load.example.org>\r\n"
@@ -164,13 +199,23 @@ def kannel_path(number: int) -> str:
     )
 
 
-def run(make: Callable[[], Any], port: int, connections: int, tally: Tally) -> None:
+def connect(port: int, datagrams: bool) -> socket.socket:
+    """One connection; of datagrams, a socket that hears nobody else."""
+    if not datagrams:
+        link = socket.create_connection(("127.0.0.1", port), 10)
+        link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return link
+    link = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    link.connect(("127.0.0.1", port))
+    return link
+
+
+def run(make: Callable[[], Any], port: int, connections: int, tally: Tally, datagrams: bool = False) -> None:
     """Drive the connections until the time is over or every message has its answer."""
     poll = select.epoll()
     open_: dict[int, tuple[socket.socket, Any]] = {}
     for _ in range(connections):
-        link = socket.create_connection(("127.0.0.1", port), 10)
-        link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        link = connect(port, datagrams)
         link.setblocking(False)
         client = make()
         open_[link.fileno()] = (link, client)
@@ -205,7 +250,7 @@ def percentile(ordered: list[float], share: float) -> float:
 def main() -> None:
     """See the module."""
     read = argparse.ArgumentParser(description=__doc__)
-    read.add_argument("kind", choices=("http", "smtp", "kannel"))
+    read.add_argument("kind", choices=("http", "smtp", "sip", "kannel"))
     read.add_argument("port", type=int)
     read.add_argument("--connections", type=int, default=10)
     read.add_argument("--seconds", type=float, default=0.0)
@@ -226,6 +271,9 @@ def main() -> None:
             options.connections,
             tally,
         )
+    elif options.kind == "sip":
+        make = lambda: Sip(tally, options.port, options.domain)  # noqa: E731
+        run(make, options.port, options.connections, tally, datagrams=True)
     else:
         path = smsd_path if options.kind == "http" else kannel_path
         run(lambda: Http(tally, path, options.port), options.port, options.connections, tally)
