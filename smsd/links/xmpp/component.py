@@ -101,7 +101,7 @@ class Component:
         self._asked: list[Deferred[None]] = []  # that wait for the one under way
         self._ping = ""
         self._pinged_at = 0.0
-        self._pings = 0
+        self._pings = int(reactor.seconds() * 1000)  # none of an earlier process is taken for one of ours
         self._silent = False
 
     # -- what it is asked
@@ -169,6 +169,7 @@ class Component:
     def pause(self) -> None:
         """Read nothing more until `resume`."""
         self._paused = True
+        self._pinged_at = self._reactor.seconds()  # what comes back waits behind what is not read
         if self._stream is not None and self._stream.transport is not None:
             self._stream.transport.pauseProducing()  # type: ignore[attr-defined]
 

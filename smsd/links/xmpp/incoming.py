@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.words.xish.domish import Element
@@ -82,9 +82,16 @@ class Incoming:
         self._changed()
         taking = self._account(written.sender)
         taking.addCallback(self._submit, domain, written)
-        taking.addCallback(self._accepted, domain, element, written)
-        taking.addErrback(self._failed, domain, element)
+        taking.addCallbacks(
+            self._accepted, self._failed, (domain, element, written), {}, (domain, element), {}
+        )
+        taking.addErrback(self._untold)
         taking.addBoth(self._done)
+
+    def _untold(self, failure: Failure) -> None:
+        self.log.failure(
+            "{gateway}: nobody is told what became of a chat message", failure, gateway=self._link.name
+        )
 
     def _done(self, result: Any) -> None:
         self.busy -= 1
@@ -94,12 +101,16 @@ class Incoming:
         """The writer's account; when it has to be looked for, his next messages wait behind this one."""
         before = self._asking.get(writer.bare)
         if before is None:
-            asked = self._people.account(writer)
+            asked = maybeDeferred(self._people.account, writer)
             if asked.called and not asked.paused:
                 return asked
             return self._wait(writer.bare, asked)
         behind: Deferred[Any] = Deferred()
-        before.addBoth(lambda _: self._people.account(writer).chainDeferred(behind))
+
+        def turn(_: object) -> None:
+            maybeDeferred(self._people.account, writer).chainDeferred(behind)
+
+        before.addBoth(turn)
         return self._wait(writer.bare, behind)
 
     def _wait(self, bare: str, asked: Deferred[Any]) -> Deferred[Any]:

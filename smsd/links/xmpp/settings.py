@@ -91,8 +91,18 @@ class Settings(LinkSettings):
     @field_validator("server")
     @classmethod
     def _server(cls, text: str) -> str:
-        fields = endpoints.split(text)
-        if fields[0] not in ("tcp", "tls", "unix") or len(fields) < (2 if fields[0] == "unix" else 3):
+        kind, *rest = endpoints.split(text)
+        port = rest[1] if len(rest) > 1 else ""
+        if kind == "unix":
+            right = bool(rest and rest[0])
+        else:
+            right = (
+                kind in ("tcp", "tls")
+                and bool(rest and rest[0])
+                and port.isdecimal()
+                and 0 < int(port) < 65536
+            )
+        if not right:
             raise ValueError(f"{text!r} is no server: write tcp:127.0.0.1:5347, tls:HOST:PORT or unix:PATH")
         return text
 

@@ -300,6 +300,17 @@ class Life(SynchronousTestCase):
             self.server.wires[0].say("<presence/>")
         self.assertIn("does not return pings", self.told[1])
 
+    def test_a_backlog_that_is_read_slowly_is_no_reason_to_leave(self) -> None:
+        self.start()
+        self.server.echoes = False
+        self.component.confirmed().addErrback(lambda failure: failure.trap(Lost) and None)
+        for _ in range(1000):
+            self.turn(1)
+            self.server.wire.say("<presence/>")
+            self.component.pause()
+            self.component.resume()
+        self.assertEqual(self.told, ["opened"])
+
     def test_while_nothing_is_read_silence_means_nothing(self) -> None:
         self.start()
         self.server.echoes = False

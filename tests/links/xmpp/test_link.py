@@ -173,6 +173,26 @@ class ToPhones(Linked):
         self.write()
         self.assertEqual(self.error()[2], "service-unavailable")
 
+    def test_what_fails_after_it_was_taken_is_no_failure_of_the_message(self) -> None:
+        def broken(*_: Any) -> None:
+            raise ValueError
+
+        self.link.incoming._tell = broken  # type: ignore[method-assign]
+        self.write("x" * 1000)
+        self.assertEqual(
+            (len(self.flushLoggedErrors(ValueError)), self.got(), self.link.incoming.busy), (1, [], 0)
+        )
+        self.assertEqual(len(self.house.rows()), 1)
+
+    def test_a_room_that_raises_leaves_nobody_waiting(self) -> None:
+        def broken(jid: Any) -> Any:
+            raise ValueError
+
+        self.link.people.account = broken  # type: ignore[method-assign]
+        self.write()
+        self.assertEqual((self.error()[2], self.link.incoming.busy), ("internal-server-error", 0))
+        self.flushLoggedErrors(ValueError)
+
     def test_the_house_fails(self) -> None:
         self.link.incoming._people.account = lambda jid: fail(ValueError())  # type: ignore[method-assign]
         self.write()
@@ -379,7 +399,7 @@ class Certainty(Linked):
         self.assertEqual(self.house.states(), ["sending"])
         self.assertEqual(len(self.got()), 1)
         component = self.link.link.components[SMS]
-        component.pinged("smsd-ping-1")
+        component.pinged(component._ping)
         self.settle()
         self.assertEqual(self.house.states(), ["sent"])
 

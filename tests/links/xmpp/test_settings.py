@@ -79,6 +79,8 @@ class Loading(SynchronousTestCase):
                 "unknown parameter 'colour'",
             ),
             (PART + "    server: example.org\n", "write tcp:127.0.0.1:5347"),
+            (PART + "    server: tcp:localhost:xmpp\n", "write tcp:127.0.0.1:5347"),
+            (PART + "    server: tls:localhost\n", "write tcp:127.0.0.1:5347"),
             (PART + "    server: serial:/dev/tty\n", "write tcp:127.0.0.1:5347"),
             (PART + "    user_domains: [ann@example.org]\n", "is no domain"),
         ):
