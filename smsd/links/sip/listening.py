@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ipaddress
+import socket
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +17,8 @@ from smsd.values.errors import InvalidValue
 
 BACKLOG = 1024
 LARGEST = 65_535
+BUFFER = 8_000_000
+"""Octets of datagrams that wait in the kernel: what does not fit is lost, and comes again half a second later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +69,10 @@ def read_listener(text: str) -> Listener:
 
 def open_datagrams(reactor: Any, listener: Listener, protocol: Any) -> Any:
     """The port; CannotListenError when somebody else has it."""
-    return reactor.listenUDP(listener.port, protocol, interface=listener.interface, maxPacketSize=LARGEST)
+    port = reactor.listenUDP(listener.port, protocol, interface=listener.interface, maxPacketSize=LARGEST)
+    with suppress(OSError):  # the system allows less (net.core.rmem_max): it gives that
+        port.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER)
+    return port
 
 
 def open_streams(reactor: Any, listener: Listener, factory: Any) -> Deferred[Any]:
