@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from smsd.config.settings import FrontendSettings, Path
 
@@ -39,9 +39,17 @@ class SpoolSettings(FrontendSettings):
     )
     poll: float = Field(default=1, ge=0.1, le=3600, description="seconds between two looks")
     max_size: int = Field(default=65_536, ge=160, le=1_000_000, description="octets of one file")
-    incoming_charset: Literal["utf-8", "utf-16"] | None = Field(
-        default=None, description="of incoming texts of gammu: utf-16 (its own way) or utf-8"
+    incoming_charset: Literal["utf-8", "utf-16", "iso"] | None = Field(
+        default=None,
+        description="of incoming texts: utf-8, or as its programs expect it: iso (smstools), utf-16 (gammu)",
     )
+
+    @model_validator(mode="after")
+    def _charset_of_its_dialect(self) -> SpoolSettings:
+        other = {"smstools": "utf-16", "gammu": "iso"}[self.dialect]
+        if self.incoming_charset == other:
+            raise ValueError(f"incoming_charset: {other} is not written for {self.dialect}")
+        return self
 
     def place(self, kind: str) -> str:
         """The path of one of its folders, "" for one that it does not have."""

@@ -311,7 +311,7 @@ class SmsToolsCase(SpoolCase):
         self.settle()
         ((name, octets),) = self.there("incoming").items()
         self.assertTrue(name.startswith("gsm1."))
-        self.assertTrue(octets.endswith("\n\ngrüße".encode()))
+        self.assertTrue(octets.endswith("\n\ngrüße".encode("iso-8859-15")))
         self.assertIn(b"From: 491721234567\n", octets)
 
     def test_several_sms_of_one_file(self) -> None:

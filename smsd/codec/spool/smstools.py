@@ -294,33 +294,50 @@ def told(octets: bytes, fate: Fate, zone: tzinfo | None = None) -> bytes:
     return octets[: found.start()] + b"\n" + added + octets[found.end() - 1 :]
 
 
-def came(one: Came, zone: tzinfo | None = None) -> bytes:
-    """A message from a phone, for the folder `incoming`."""
-    number = one.number.removeprefix("+")
-    kind = "91 international, ISDN/telephone" if one.number.startswith("+") else "81 unknown, ISDN/telephone"
-    alphabet, body, more = "UTF-8", b"", ""
+def came(one: Came, zone: tzinfo | None = None, charset: str = "iso") -> bytes:
+    """A message from a phone, for the folder `incoming`. Texts are ISO 8859-15 where that is possible, else UCS-2, as
+    SMSTools3 writes them; or all in UTF-8 (its `incoming_utf8`)."""
+    more = ""
     if isinstance(one.content, Text):
-        body = one.content.text.encode("utf-8")
-        length = len(one.content.text)
+        alphabet, body = _written(one.content.text, charset)
+        length = len(body) // 2 if alphabet == "UCS2" else len(one.content.text)
     else:
         alphabet, body, length = "binary", one.content.data, len(one.content.data)
         if one.content.header:
-            more = (
-                "UDH-DATA: " + bytes([len(one.content.header), *one.content.header]).hex(" ").upper() + "\n"
-            )
-        more += "UDH: false\n"
-    head = (
-        f"From: {_value(number)}\nFrom_TOA: {kind}\nFrom_SMSC: \nSent: {_when(one.sent or one.received, zone)}\n"
-        f"Received: {_when(one.received, zone)}\nSubject: {one.gateway}\nModem: {one.gateway}\nIMSI: \nReport: no\n"
-        f"Alphabet: {alphabet}\n{more}Length: {length}\n\n"
-    )
+            data = bytes([len(one.content.header), *one.content.header])
+            more = f"UDH-DATA: {data.hex(' ').upper()} \n"
+    head = _head(one.number, one.gateway, one.sent or one.received, one.received, zone)
+    head += f"Alphabet: {alphabet}\n{more}Length: {length}\n\n"
     return head.encode("utf-8", "replace") + body
+
+
+def _written(text: str, charset: str) -> tuple[str, bytes]:
+    """A text for a file, and what its alphabet is called."""
+    if charset == "utf-8":
+        return "UTF-8", text.encode("utf-8", "replace")
+    try:
+        return "ISO", text.encode("iso-8859-15")
+    except UnicodeEncodeError:
+        return "UCS2", text.encode("utf-16-be", "replace")
+
+
+def _head(number: str, gateway: str, sent: int, received: int, zone: tzinfo | None) -> str:
+    """What is the same for messages and reports. Who serves the phone, and which SIM it was, nobody has told us."""
+    if number.startswith("+"):
+        kind = "91 international, ISDN/telephone"
+    else:
+        bare = number.isascii() and number.isdigit()
+        kind = "81 unknown, ISDN/telephone" if bare else "D0 alphanumeric, unknown"
+    return (
+        f"From: {_value(number.removeprefix('+'))}\nFrom_TOA: {kind}\nFrom_SMSC: \nSent: {_when(sent, zone)}\n"
+        f"Received: {_when(received, zone)}\nSubject: {gateway}\nModem: {gateway}\nReport: no\n"
+    )
 
 
 STATUSES = {
     "delivered": "0,Ok,short message received by the SME",
     "expired": "70,Error,SM validity period expired",
-    "failed": "64,Error,Permanent error, SC not making any more transfer attempts",
+    "failed": "64,Error,remote procedure error",
     "buffered": "32,Still trying,congestion",
 }
 
@@ -329,9 +346,9 @@ def report(
     number: str, gateway: str, event: str, at: int, reference: str, zone: tzinfo | None = None
 ) -> bytes:
     """What a network has reported, for the folder `report`."""
-    when = _when(at, zone)
-    return (
-        f"From: {_value(number.removeprefix('+'))}\nFrom_TOA: 91 international, ISDN/telephone\nFrom_SMSC: \nSent: {when}\n"
-        f"Received: {when}\nSubject: {gateway}\nModem: {gateway}\nReport: yes\nAlphabet: ISO\n\nSMS STATUS REPORT\n"
-        f"Message_id: {_value(reference)}\nDischarge_timestamp: {when}\nStatus: {STATUSES.get(event, STATUSES['failed'])}\n"
-    ).encode("utf-8", "replace")
+    body = (
+        f"SMS STATUS REPORT\nMessage_id: {_value(reference)}\nDischarge_timestamp: {_when(at, zone)}\n"
+        f"Status: {STATUSES.get(event, STATUSES['failed'])}"
+    )
+    head = _head(number, gateway, at, at, zone)
+    return f"{head}Alphabet: ISO\nLength: {len(body)}\nUDH: no\n\n{body}".encode("utf-8", "replace")

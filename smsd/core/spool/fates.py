@@ -70,7 +70,8 @@ def incoming_file(settings: SpoolSettings, came: Came) -> str:
     if settings.dialect == "gammu":
         name, octets = gammu.came(came, _ZONE, settings.incoming_charset or "utf-16")
     else:
-        name, octets = f"{came.gateway or 'smsd'}.{came.name}", smstools.came(came, _ZONE)
+        octets = smstools.came(came, _ZONE, settings.incoming_charset or "iso")
+        name = f"{came.gateway or 'smsd'}.{came.name}"
     path = os.path.join(settings.place("incoming"), name)
     files.write(path, octets)
     return path

@@ -135,21 +135,32 @@ class WriteCase(SynchronousTestCase):
 
     def test_what_a_phone_wrote(self) -> None:
         octets = smstools.came(Came("+491721234567", Text("grüße"), "gsm1", NOON, NOON - 6000, 5))
-        head, _, body = octets.decode().partition("\n\n")
+        head, _, body = octets.decode("iso-8859-15").partition("\n\n")
         self.assertEqual(body, "grüße")
         for line in (
             "From: 491721234567",
             "Sent: 25-11-24 15:59:54",
             "Received: 25-11-24 16:00:00",
-            "Alphabet: UTF-8",
+            "Alphabet: ISO",
             "Length: 5",
         ):
             self.assertIn(line, head.splitlines())
         octets = smstools.came(
             Came("BANK", Binary(b"\n\n\x00", b"\x05\x04\x15\x82\x00\x00"), "gsm1", NOON, None, 5)
         )
-        self.assertIn(b"UDH-DATA: 06 05 04 15 82 00 00\n", octets)
+        self.assertIn(b"UDH-DATA: 06 05 04 15 82 00 00 \n", octets)
         self.assertTrue(octets.endswith(b"\n\n\n\n\x00"))
+
+    def test_the_alphabet_of_a_text(self) -> None:
+        for text, charset, alphabet, length, body in (
+            ("grüße €", "iso", b"ISO", 7, "grüße €".encode("iso-8859-15")),
+            ("Ж", "iso", b"UCS2", 1, b"\x04\x16"),
+            ("😀", "iso", b"UCS2", 2, b"\xd8\x3d\xde\x00"),
+            ("Ж", "utf-8", b"UTF-8", 1, "Ж".encode()),
+        ):
+            octets = smstools.came(Came("+491721234567", Text(text), "gsm1", NOON, NOON, 5), None, charset)
+            self.assertIn(b"\nAlphabet: " + alphabet + b"\nLength: %d\n" % length, octets)
+            self.assertTrue(octets.endswith(b"\n\n" + body))
 
     def test_a_report(self) -> None:
         octets = smstools.report("+491721234567", "gsm1", "delivered", NOON, "117")
