@@ -32,7 +32,8 @@ from smsd.values.delivery import Accepted, Failure, Kind, Piece, Scope
 from smsd.values.errors import InvalidValue
 
 DOWN_WAIT = 30.0
-"""Seconds until a piece for a domain that is not connected, while others are, is looked at again."""
+"""Seconds until a piece for a domain that is not connected, while others are, is looked at again; as long as the domain has been
+away, when that is less: after a server's restart they come back one after the other, within a second."""
 _LATER = ("remote-server-not-found", "remote-server-timeout", "recipient-unavailable", "resource-constraint")
 
 
@@ -56,6 +57,7 @@ class XmppGateway(Service):
             tuple[str, str], Failure | None
         ] = {}  # (to, id) not yet confirmed, and what came back
         self._idle: Deferred[None] | None = None
+        self._away: dict[str, float] = {}  # domains that are not connected, since when
         for domain, component in zip(self.link.domains, settings.components, strict=True):
             self.link.components[domain.name] = Component(
                 self.name,
@@ -135,7 +137,7 @@ class XmppGateway(Service):
             others = any(one.up for one in self._components())
             reason = f"{domain} is not connected: {component.trouble}"
             return fail(
-                Failure(Kind.TEMPORARY, reason, retry_after=DOWN_WAIT)
+                Failure(Kind.TEMPORARY, reason, retry_after=self._patience(domain.name))
                 if others
                 else Failure(Kind.TEMPORARY, reason, scope=Scope.GATEWAY)
             )
@@ -169,10 +171,15 @@ class XmppGateway(Service):
             maybe_sent=True,
         )
 
+    def _patience(self, domain: str) -> float:
+        now = self._context.reactor.seconds()
+        return float(min(max(now - self._away.get(domain, now), 1.0), DOWN_WAIT))
+
     # -- what components tell (see `Hears`)
 
     def opened(self, component: Component) -> None:
         """See `Hears`."""
+        self._away.pop(component.domain.name, None)
         if self._full:
             component.pause()
         self._context.outlet.opened(self._slots)
@@ -180,6 +187,7 @@ class XmppGateway(Service):
 
     def closed(self, component: Component) -> None:
         """See `Hears`."""
+        self._away.setdefault(component.domain.name, self._context.reactor.seconds())
         if not any(one.up for one in self._components()):
             self._context.outlet.closed(component.trouble)
 
