@@ -82,4 +82,4 @@ def source(settings: ServerSettings, reactor: Any, talk: Talk) -> Asking:
 
 def shown(said: str) -> str:
     """What a server said, for the log."""
-    return "".join(letter if letter.isprintable() else "?" for letter in said[:200])
+    return "".join(letter if " " <= letter <= "~" else "?" for letter in said[:200])
