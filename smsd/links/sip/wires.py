@@ -52,7 +52,7 @@ class Datagrams(DatagramProtocol):
 
 
 class Wires:
-    """`heard(octets, peer)` and `broken(error, peer)` are told what comes; `gone(flow)` that a connection is over."""
+    """`heard(octets, peer)` and `broken(error, peer)` are told what comes."""
 
     log = Logger()
 
@@ -69,7 +69,6 @@ class Wires:
         self.idle = idle
         self.heard: Callable[[bytes, Peer], None] = lambda octets, peer: None
         self.broken: Callable[[Malformed, Peer], None] = lambda error, peer: None
-        self.gone: Callable[[int], None] = lambda flow: None
         self.names: dict[str, str] = {}
         """What certificates of addresses must be for."""
         self._listeners = listeners
@@ -145,7 +144,6 @@ class Wires:
         key = (stream.kind, stream.peer.host, stream.peer.port)
         if self._ours.get(key) == stream.flow:
             del self._ours[key]
-        self.gone(stream.flow)
 
     def know(self, flow: object) -> None:
         """Somebody has shown on this connection who he is: it may stay."""

@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable
 from typing import Any
 
+from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import Deferred
 
 from smsd.codec.sip import (
@@ -44,7 +45,6 @@ class FakeWires:
     def __init__(self, *_: Any) -> None:
         self.heard: Callable[[bytes, Peer], None] = lambda octets, peer: None
         self.broken: Callable[[Malformed, Peer], None] = lambda error, peer: None
-        self.gone: Callable[[int], None] = lambda flow: None
         self.names: dict[str, str] = {}
         self.sent: list[tuple[Peer, bytes]] = []
         self.refused: set[tuple[str, str]] = set()
@@ -83,6 +83,19 @@ class FakeWires:
         return [(peer, parse(octets)) for peer, octets in sent]
 
 
+class Names:
+    """A resolver that knows these names."""
+
+    def __init__(self, known: dict[str, list[str]]) -> None:
+        self._known = known
+
+    def resolveHostName(self, receiver: Any, name: str) -> None:
+        for address in self._known.get(name, []):
+            kind = IPv6Address if ":" in address else IPv4Address
+            receiver.addressResolved(kind("TCP", address, 0))
+        receiver.resolutionComplete()
+
+
 class Outlet:
     """The link's, once the queue knows its abilities."""
 
@@ -104,6 +117,7 @@ class Rig:
             )
             for name in ("ann", "bob")
         ]
+        self.names: dict[str, list[str]] = {}
         self.accounts = Accounts(people, self.house.clock)
         self.accounts.replace(people, (), [PolicySettings(**one) for one in policies])
         self.house.accounts.update({name: self.accounts.find(name) for name in ("ann", "bob")})
@@ -114,6 +128,7 @@ class Rig:
     def make(self) -> None:
         """The link, not started."""
         house = self.house
+        house.clock.nameResolver = Names(self.names)  # type: ignore[attr-defined]
         door = FrontendContext(
             reactor=house.clock,
             dispatcher=house.dispatcher,
