@@ -229,7 +229,7 @@ class Judge:
         body, size, binary, octets, elements = "", 0, False, b"", b""
         if isinstance(content, Text):
             body = content.text
-            size = _octets(body)
+            size = len(body) if body.isascii() else len(body.encode("utf-8", "replace"))
         elif isinstance(content, Binary):
             size, binary, octets, elements = len(content.data), True, content.data, content.header
         try:
@@ -240,16 +240,17 @@ class Judge:
         sender = about.get("from") or submission.origin.target
         phone, email = ("", "") if account is None else (account.phone or "", account.email or "")
         # By position, in the order of Letter: with names it takes three times as long, for every message.
+        further = self._headers(submission) if submission.head else ()
         return Letter(
             True, sender, f"{to}@{pin}" if pin else to, body, to, about.get("subject", ""),
-            self._headers(submission), size, submission.account or "", phone, email, submission.door, pin, submission.peer,
+            further, size, submission.account or "", phone, email, submission.door, pin, submission.peer,
             submission.host, submission.number or number, account is not None,
             sender.rpartition("@")[2].lower() in self.domains, bool(submission.attachments), binary,
             recipient.parameters.priority, self.when(self._now()), octets, elements,
         )  # fmt: skip
 
     def _headers(self, submission: Submission) -> tuple[tuple[str, str], ...]:
-        if submission.head and self.ruleset is not None and self.ruleset.reads_headers:
+        if self.ruleset is not None and self.ruleset.reads_headers:
             return mail_headers.all_fields(submission.head)
         return ()
 
@@ -324,18 +325,21 @@ class Judge:
 
     def _routed(self, letter: Letter, address: Address, parameters: Parameters) -> tuple[Address, Parameters]:
         """What a rewritten To says (feature R4). InvalidValue or Refused when it leads nowhere."""
-        to = target.read(letter.to)
-        said = read_parameters(to.parameters).parameters if to.parameters else None
-        if said is not None:
+        number, at = target.number_and_at(letter.to)
+        said = None
+        if "&" in letter.to and (written := target.read(letter.to).parameters):
+            said = read_parameters(written).parameters
             parameters = replace(parameters, **_differences(said))
-        where = to.at.rpartition("@")[2]  # of `number@gsm1@us` the last one counts: it was written last
+        if number != address.target or address.scheme != "sms":
+            address = Address("sms", number)
+        where = at.rpartition("@")[2]  # of `number@gsm1@us` the last one counts: it was written last
         if not where or where.lower() in self.domains or where.lower() == _domain(letter.sender):
             wanted = (said is not None and said.gateway) or ""
-            return Address("sms", to.number), replace(parameters, gateway=wanted)
+            return address, _with_gateway(parameters, wanted)
         if where in self.gateways:
-            return Address("sms", to.number), _with_gateway(parameters, where)
+            return address, _with_gateway(parameters, where)
         if "." in where:
-            return Address("mailto", f"{to.number}@{where}"), replace(parameters, gateway=None)
+            return Address("mailto", f"{number}@{where}"), replace(parameters, gateway=None)
         raise Refused(
             Reason.UNKNOWN_GATEWAY,
             f"a rule sends this to {where[:80]!r}, which is neither a gateway nor a domain: the administrator can correct it",
@@ -392,11 +396,7 @@ def _written(trace: Trace, version: int) -> str:
     return f'[{version},"{trace.decided.hex()}",[{steps}],{_quoted(trace.stopped)}]'
 
 
-_quoted = json.JSONEncoder(ensure_ascii=False).encode  # of a text quicker by far than of a list
-
-
-def _octets(text: str) -> int:
-    return len(text) if text.isascii() else len(text.encode("utf-8", "replace"))
+_quoted = json.encoder.encode_basestring
 
 
 def _cut(text: str) -> str:

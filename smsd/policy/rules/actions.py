@@ -105,7 +105,8 @@ def _priority(action: SetPriority) -> Act:
 def _written(seen: View, field: str, value: str) -> bool:
     before = seen.written(field)
     if seen.rewrite(field, value):
-        step(seen, f"  {field}: {words.quoted(before)} is now {words.quoted(seen.written(field))}")
+        shown = words.shown
+        step(seen, f'  {field}: "{shown(before)}" is now "{shown(seen.written(field))}"')
     elif value != before:
         step(seen, f"  {field} stays as it is: it would get too long")
     return False
@@ -187,7 +188,7 @@ def _rewrite(action: SetHeader, warnings: list[str]) -> Act:
 
     def filling(seen: View) -> Callable[[Sequence[str]], str]:
         return lambda groups: "".join(
-            groups[piece] if isinstance(piece, int) else piece(seen) for piece in pieces
+            [groups[piece] if isinstance(piece, int) else piece(seen) for piece in pieces]
         )
 
     def rewrite_field(seen: View) -> bool:

@@ -106,12 +106,14 @@ def _form(number: bool, case: bool) -> Callable[[str], str]:
 @dataclass(frozen=True, slots=True)
 class Key:
     """What a text must have for a comparison to be true: be `value`, begin or end with it (`starts`, `ends`), contain it (`has`),
-    or match it (`matches`, an expression for RE2). `cost` is that of looking for it."""
+    or match it (`matches`, an expression for RE2; what matches has one of `pieces` in it, where there are any). `cost` is that of
+    looking for it."""
 
     reading: Reading
     kind: str
     value: str
     cost: int = 0
+    pieces: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +218,8 @@ def pattern_keys(
         return None
     flags = "-i" if compiled.case else "i"
     reading = Reading(field, joined, number, True)
-    return (Key(reading, "matches", f"(?{flags}:{compiled.main})", _CAREFUL * compiled.size),)
+    expression, cost = f"(?{flags}:{compiled.main})", _CAREFUL * compiled.size
+    return (Key(reading, "matches", expression, cost, compiled.pieces),)
 
 
 # -- lists

@@ -24,6 +24,7 @@ Filed = tuple[int, Key]
 
 _NUMBERS: Final = frozenset({"number", "to"})
 _TEXTS: Final = frozenset({"body", "keyword"})
+_FEW: Final = 20
 _MOST: Final = 1000
 """Ways that are remembered, and characters of one that is."""
 
@@ -31,7 +32,7 @@ _MOST: Final = 1000
 class Glance:
     """`ask` says which rules are filed under what a way has."""
 
-    __slots__ = ("_ask", "_bodies", "_heads", "_is", "_known", "_sought", "_tails")
+    __slots__ = ("_ask", "_bodies", "_heads", "_is", "_known", "_pieces", "_sought", "_tails")
 
     def __init__(self, filed: Sequence[Filed], ask: Callable[[Way], Positions]) -> None:
         numbers = [(position, _begun(key)) for position, key in filed if key.reading.field in _NUMBERS]
@@ -41,7 +42,9 @@ class Glance:
         self._heads = tuple(_by_length(_table(numbers, "starts")).items())
         self._tails = tuple((-length, table) for length, table in _by_length(_table(numbers, "ends")).items())
         self._sought = _finders(key for _, key in numbers if key.kind in ("has", "matches"))
-        self._bodies = _finders(key for _, key in filed if key.reading.field in _TEXTS)
+        texts = [key for _, key in filed if key.reading.field in _TEXTS]
+        self._bodies = _finders(texts)
+        self._pieces = _pieces(texts)
 
     def candidates(self, way: Way, number: str, at: str, body: str) -> Sequence[int] | None:
         """The positions of the rules that may match a text without headers, in order; None: the index has to say. `number` is in
@@ -61,13 +64,19 @@ class Glance:
             return None
         if self._sought and _any(self._sought, number):
             return None
-        octets = body.encode("utf-8", "replace")
-        for find in self._bodies:
-            if find(octets) is not None:
-                return None
-        if not body.isascii() and _any(self._bodies, body.casefold()):
+        if self._bodies and self._says(body):
             return None
         return found if len(found) < 2 else sorted(set(found))
+
+    def _says(self, body: str) -> bool:
+        """Whether a text has something that rules look for."""
+        if not body.isascii():
+            return _any(self._bodies, body) or _any(self._bodies, body.casefold())
+        folded = body.lower()
+        for piece in self._pieces:
+            if piece in folded:
+                return _any(self._bodies, body)
+        return False
 
     def _addressed(self, number: str, at: str) -> bool:
         """Whether anything is filed under `number@at` that is not under the number."""
@@ -151,3 +160,16 @@ def _finders(keys: Iterable[Key]) -> tuple[Callable[[bytes], object], ...]:
             form = _FORMS.get((key.reading.field, key.kind), "(?i:{})")
             sought[form.replace("{}", re2.escape(key.value))] = 2 * len(key.value) + 1
     return tuple(map(finder, chunks(sought.items())))
+
+
+def _pieces(keys: Iterable[Key]) -> tuple[str, ...]:
+    """What stands in every text that has one of the keys, folded, cut so short that there are only few: to look for these one by
+    one is quicker than any expression. An empty one stands in every text."""
+    wanted: set[str] = set()
+    for key in keys:
+        wanted |= (key.pieces or {""}) if key.kind == "matches" else {key.value}
+    for length in (16, 8, 6, 5, 4, 3):
+        short = {piece[:length] for piece in wanted}
+        if len(short) <= _FEW:
+            return tuple(sorted(short))
+    return ("",)

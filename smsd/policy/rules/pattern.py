@@ -44,15 +44,16 @@ Groups = Sequence[str]
 
 class Pattern:
     """A compiled expression. `main` is what RE2 gets to see of it, `size` the length of RE2's program, `prefixes` the texts with
-    one of which every match begins, folded (empty: not known), `groups` how many there are."""
+    one of which every match begins, `pieces` those of which it has at least one in it, both folded (empty: not known), `groups` how
+    many groups there are."""
 
     __slots__ = (
-        "_checks", "_find", "_main", "_slots", "_wrapped", "case", "expression", "groups", "main", "prefixes", "reach", "size",
-        "warnings",
+        "_checks", "_find", "_main", "_slots", "_wrapped", "case", "expression", "groups", "main", "pieces", "prefixes", "reach",
+        "size", "warnings",
     )  # fmt: skip
 
     def __init__(
-        self, expression: str, case: bool, translation: Translation, prefixes: frozenset[str]
+        self, expression: str, case: bool, translation: Translation, shape: syntax.Expression | None
     ) -> None:
         self.expression = expression
         self.case = case
@@ -67,7 +68,8 @@ class Pattern:
         self.groups = len(self._slots)
         self.size: int = main.programsize + sum(check.programsize for check, _ in checks)
         self.reach = min(REACH, WORK // max(self.size, 1))
-        self.prefixes = prefixes
+        self.prefixes = frozenset[str]() if shape is None else syntax.prefixes(shape)
+        self.pieces = frozenset[str]() if shape is None else syntax.pieces(shape.alternatives)
         self.warnings: tuple[str, ...] = ()
 
     def search(self, text: str) -> bool:
@@ -110,9 +112,8 @@ def read(expression: str, case: bool = False) -> Pattern:
         )
     storable(expression)
     plain, warnings = _plain(expression)
-    translation, prefixes = _translated(plain)
-    pattern = Pattern(plain, case, translation, prefixes)
-    if translation.main != plain and _always(pattern, plain):
+    pattern = Pattern(plain, case, *_translated(plain))
+    if pattern.main != plain and _always(pattern, plain):
         warnings.append(
             f"the regular expression {plain} is true for every text that is not empty: what stands before its look-ahead can"
             " end earlier, where the look-ahead holds. To ask for texts without @ write ^[^@]*$"
@@ -126,8 +127,8 @@ def read(expression: str, case: bool = False) -> Pattern:
     return pattern
 
 
-def _translated(plain: str) -> tuple[Translation, frozenset[str]]:
-    """What RE2 can run, and what every match begins with."""
+def _translated(plain: str) -> tuple[Translation, syntax.Expression | None]:
+    """What RE2 can run, and its shape where that is understood."""
     try:
         shape = syntax.read(plain)
         translation = translate(shape)
@@ -135,10 +136,10 @@ def _translated(plain: str) -> tuple[Translation, frozenset[str]]:
         _no_octets(plain)
         if any(sign in plain for sign in ("(?=", "(?!", "(?<=", "(?<!", "(?>", "(?P=")):
             raise InvalidValue(f"the regular expression cannot be run: {unreadable}") from None
-        return Translation(plain), frozenset()
+        return Translation(plain), None
     except Untranslatable as error:
         raise InvalidValue(f"the regular expression cannot be run: {error}") from None
-    return translation, syntax.prefixes(shape if translation.main == plain else syntax.read(translation.main))
+    return translation, shape if translation.main == plain else syntax.read(translation.main)
 
 
 def _compiled(expression: str, case: bool) -> re2._Regexp:

@@ -37,7 +37,10 @@ def number(text: str) -> str:
 
 def number_and_at(text: str) -> tuple[str, str]:
     """The number and what stands behind the @."""
-    return _split(text)[:2]
+    if "&" in text or "@@" in text:
+        return _split(text)[:2]
+    phone, _, at = text.partition("@")  # most
+    return phone.strip(), at.strip()
 
 
 def read(text: str) -> To:

@@ -8,7 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from smsd.policy.rules.target import To, number, number_and_at, read, write
 
-_plain = st.text(max_size=8).map(lambda text: text.strip().replace("@", "").replace("&", ""))
+_plain = st.text(max_size=8).map(lambda text: text.replace("@", "").replace("&", "").strip())
 _values = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 _names = st.sampled_from(("sender", "maxmsgs", "reply", "value", "x y".replace(" ", "")))
 
