@@ -126,7 +126,7 @@ def _write(link: Any, octets: bytes) -> None:
 
 def through_prosody(folder: Path, results: Results, rounds: int, count: int) -> None:
     """slixmpp and Prosody take their share of the processors."""
-    peer = Prosody({DOMAIN: SECRET})
+    peer = Prosody({DOMAIN: SECRET}, archive=False)
     peer.start()
     ann = None
     try:

@@ -34,7 +34,7 @@ component_interfaces = {{ "127.0.0.1" }}
 http_ports = {{}}
 https_ports = {{}}
 modules_enabled = {{
-    "roster", "saslauth", "disco", "carbons", "pep", "vcard_legacy", "blocklist", "ping", "mam", "offline", "smacks", "time"
+    "roster", "saslauth", "disco", "carbons", "pep", "vcard_legacy", "blocklist", "ping", "offline", "smacks", "time"{archive}
 }}
 modules_disabled = {{ "s2s", "tls", "http", "posix" }}
 authentication = "internal_plain"
@@ -52,9 +52,12 @@ Component "{domain}"
 
 class Prosody:
     """Start, use `component` and `c2s` (ports), stop. `secrets` are the component domains with their secrets; the people have
-    their own names for passwords."""
+    their own names for passwords. Its `archive` (XEP-0313) becomes very slow beyond 10,000 messages."""
 
-    def __init__(self, secrets: Mapping[str, str], people: Sequence[str] = ("ann", "bob")) -> None:
+    def __init__(
+        self, secrets: Mapping[str, str], people: Sequence[str] = ("ann", "bob"), archive: bool = True
+    ) -> None:
+        self._archive = archive
         self.base = Path(tempfile.mkdtemp(prefix="smsd-prosody-"))
         self.c2s, self.component = free_port(), free_port()
         self._file = self.base / "prosody.cfg.lua"
@@ -68,7 +71,8 @@ class Prosody:
     def configure(self, secrets: Mapping[str, str]) -> None:
         """Other components, or other secrets; for the next start."""
         components = [COMPONENT.format(domain=domain, secret=secret) for domain, secret in secrets.items()]
-        main = MAIN.format(base=self.base, c2s=self.c2s, component=self.component)
+        archive = ', "mam"' if self._archive else ""
+        main = MAIN.format(base=self.base, c2s=self.c2s, component=self.component, archive=archive)
         self._file.write_text(main + "".join(components))
 
     def start(self) -> None:
