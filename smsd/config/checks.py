@@ -164,6 +164,24 @@ def _mail(document: Document, gateways: Entries, doors: Entries) -> None:
             )
 
 
+def _realms(found: dict[str, Entries]) -> list[str]:
+    """Secrets of phones that no gateway asks for."""
+    realms = {
+        (gateway.realm or gateway.domains[0]).lower()
+        for _, gateway in found["gateways"]
+        if gateway.active and gateway.type == "sip"
+    }
+    warnings = []
+    for _, account in found["accounts"]:
+        _, _, realm, *_ = (*account.sip_secret.get_secret_value().split("$"), "", "", "")
+        if realm and realm.lower() not in realms:
+            known = ", ".join(sorted(realms)) or "none"
+            warnings.append(
+                f"account {account.user}: sip_secret is for the realm {realm}, and gateways of type sip have {known}"
+            )
+    return warnings
+
+
 def _warnings(file: FileSettings, found: dict[str, Entries]) -> list[str]:
     warnings = []
     links = [one for _, one in found["gateways"] if one.active and isinstance(one, LinkSettings)]
@@ -180,6 +198,7 @@ def _warnings(file: FileSettings, found: dict[str, Entries]) -> list[str]:
     for link in links:
         warnings += link.doubts()
     warnings += accounts.source_doubts(found)
+    warnings += _realms(found)
     if not any(gateway.active for _, gateway in found["gateways"]):
         warnings.append("no gateway is active: messages will wait")
     if not file.server.postmaster:

@@ -130,6 +130,18 @@ class Mistakes(SynchronousTestCase):
             self.assertIn(wrong, self.wrong(f"{gateway}{line}\n"), line)
         self.assertIn("rules[0].method", self.wrong(f"{gateway}    rules: [{{method: '(', sms: '1'}}]\n"))
 
+    def test_a_secret_for_another_realm_is_noticed(self) -> None:
+        account = (
+            f"accounts:\n  - {{user: ann, sip_secret: '{make_secret('ann', 'sip.example.net', 'x')}'}}\n"
+        )
+        text = "gateways:\n  - {id: p, type: sip, domains: [sip.example.org]}\n"
+        warnings = load_text(SERVER + text + account, "/etc/smsd/smsd.yaml", {}).warnings
+        self.assertIn(
+            "account ann: sip_secret is for the realm sip.example.net, and gateways of type sip have sip.example.org",
+            warnings,
+        )
+        self.assertEqual(load_text(SERVER + text, "/etc/smsd/smsd.yaml", {}).warnings, ())
+
     def test_everybody_is_nobody_to_trust(self) -> None:
         text = (
             "gateways:\n  - {id: p, type: sip, domains: [sip.example.org], trusted_networks: [0.0.0.0/0]}\n"

@@ -39,13 +39,13 @@ class Incoming:
         self._door = door
         self._host = host
 
-    def verdict(self, request: Request) -> Verdict:
-        """What the rules say of any request."""
-        return judge(self._rules, readable(number_of(request.target)), request.method)
+    def verdict(self, request: Request, target: Uri) -> Verdict:
+        """What the rules say of any request for this address."""
+        return judge(self._rules, readable(number_of(target)), request.method)
 
-    async def message(self, request: Request, caller: Caller, source: Peer, tag: str) -> Done:
+    async def message(self, request: Request, target: Uri, caller: Caller, source: Peer, tag: str) -> Done:
         """Take it. Raises Refused, Rejected or Malformed."""
-        verdict = self.verdict(request)
+        verdict = self.verdict(request, target)
         if verdict.sms is None:
             return self._without_sms(request, verdict, tag)
         content = read_body(unpacked(request))
@@ -53,7 +53,7 @@ class Incoming:
             return Done(respond(request, 200, tag=tag), "no text: for nobody here")
         try:
             receipt = await self._door.dispatcher.submit(
-                self._submission(request, caller, source, verdict, content)
+                self._submission(request, number_of(target), caller, source, verdict, content)
             )
         except InvalidValue as error:
             raise Refused(Reason.BAD_REQUEST, str(error)) from None
@@ -68,10 +68,15 @@ class Incoming:
         raise Rejected(404, "this is no number that messages are sent to from here")
 
     def _submission(
-        self, request: Request, caller: Caller, source: Peer, verdict: Verdict, content: Content
+        self,
+        request: Request,
+        number: str,
+        caller: Caller,
+        source: Peer,
+        verdict: Verdict,
+        content: Content,
     ) -> Submission:
         assert verdict.sms is not None
-        number = number_of(request.target)
         parameters = verdict.sms
         if parameters.max_parts is None and self._settings.max_parts is not None:
             parameters = replace(parameters, max_parts=self._settings.max_parts)
@@ -84,7 +89,7 @@ class Incoming:
         return Submission(
             door=self._settings.id,
             origin=origin,
-            recipients=(Recipient(Address("sms", number), self._typed(request), parameters),),
+            recipients=(Recipient(Address("sms", number), self._typed(request, number), parameters),),
             content=Text(text),
             account=account,
             ticket=Ticket(
@@ -111,10 +116,10 @@ class Incoming:
         host = identity.host if identity.host in domains and caller.may_be(identity) else domains[0]
         return f"{name}@{host}"
 
-    def _typed(self, request: Request) -> str:
+    def _typed(self, request: Request, number: str) -> str:
         """The number as it was written to: To, which no proxy changes, else the address of the request."""
         to = request.to
-        written = to.uri if number_of(to.target) == number_of(request.target) else request.uri
+        written = to.uri if number_of(to.target) == number else request.uri
         return readable(written)[:1000]
 
     def _accepted(self, request: Request, verdict: Verdict, receipt: Receipt, tag: str) -> Done:

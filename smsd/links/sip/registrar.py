@@ -108,7 +108,12 @@ class Registrar:
         else:
             self._of.pop(address, None)
         text = json.dumps([_packed(one) for one in after.values()], separators=(",", ":")) if after else None
-        await self._memory.remember(_KEY + address, text)
+        try:
+            await self._memory.remember(_KEY + address, text)
+        except Exception as error:
+            # It stands for now, and the phone comes again.
+            self.log.error("a registration of {a} cannot be kept: {e!r}", a=address, e=error)
+            raise Rejected(503, "nothing can be kept just now", (("Retry-After", "30"),)) from None
         return self.contacts(address)
 
     async def _weeded(self, now: float) -> bool:

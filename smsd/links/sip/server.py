@@ -156,7 +156,7 @@ class Server:
         work = self._methods.get(request.method)
         target = request.target
         if request.method != "MESSAGE":
-            ruled = self._ruled(request, tag)
+            ruled = self._ruled(request, target, tag)
             if ruled is not None:
                 return ruled
         if work is None:
@@ -172,9 +172,9 @@ class Server:
             raise Rejected(481, "there is no dialog with this server")
         return await work(request, target, source, tag)
 
-    def _ruled(self, request: Request, tag: str) -> Done | None:
+    def _ruled(self, request: Request, target: Uri, tag: str) -> Done | None:
         """What rules say of a request that can become no SMS: they may refuse it, but not say yes to what is not done."""
-        verdict = self._incoming.verdict(request)
+        verdict = self._incoming.verdict(request, target)
         answer = verdict.response
         if verdict.sms is not None or not (verdict.stop or answer):
             return None
@@ -197,7 +197,7 @@ class Server:
 
     async def _message(self, request: Request, target: Uri, source: Peer, tag: str) -> Done:
         caller = await self._caller(request, source)
-        return await self._incoming.message(request, caller, source, tag)
+        return await self._incoming.message(request, target, caller, source, tag)
 
     async def _caller(self, request: Request, source: Peer) -> Caller:
         caller = await self._logins.caller(request, source, self._clock.seconds())

@@ -24,6 +24,8 @@ STRANGER = 60.0
 """Seconds that a connection may be quiet on which nobody has shown who he is."""
 HALF = 30.0
 """Seconds for the rest of a message that has begun."""
+FAREWELL = 5.0
+"""Seconds for the last words."""
 MOST_UNREAD = 1_000_000
 """Octets that wait for a peer who does not read them; then the connection is over."""
 
@@ -96,9 +98,11 @@ class Stream(Protocol):
         self.transport.write(octets)
 
     def close(self) -> None:
-        """Once everything is written."""
+        """Once everything is written, but not for ever."""
         self.transport.unregisterProducer()
         self.transport.loseConnection()
+        if self._timer is not None and self._timer.active():
+            self._timer.reset(FAREWELL)
 
     def _rest(self) -> None:
         wait = self._wires.idle if self.known else STRANGER

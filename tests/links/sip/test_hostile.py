@@ -6,7 +6,7 @@ from typing import Any
 
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -168,6 +168,10 @@ class Hostile(SynchronousTestCase):
         for done in waiting:
             done.callback(Receipt(1, (Queued(1, "sms:x"),)))
         self.assertEqual({answer.status for _, answer in self.wires.take()}, {202})
+
+    def test_a_registration_that_cannot_be_kept_is_not_said_to_be(self) -> None:
+        self.link.registrar._memory.remember = lambda key, value: fail(OSError("disk full"))
+        self.assertEqual(self.answers(write(register(peer=PBX)), PBX), [503])
 
     def test_a_broken_connection_is_answered_if_it_can_be(self) -> None:
         try:

@@ -14,7 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from smsd.codec.sip import Malformed, Peer, write
 from smsd.links.sip.listening import read_listener
-from smsd.links.sip.streams import HALF, MOST_UNREAD, STRANGER, Stream
+from smsd.links.sip.streams import FAREWELL, HALF, MOST_UNREAD, STRANGER, Stream
 from smsd.links.sip.wires import Wires
 from smsd.values.errors import InvalidValue
 from tests.gateways.test_smtp_tls import certificate
@@ -79,6 +79,9 @@ class Connections(SynchronousTestCase):
         stream.dataReceived(b"x" * 20_000)
         self.assertEqual(len(self.broken), 1)
         self.assertTrue(transport.disconnecting)
+        self.assertFalse(transport.aborted)
+        self.clock.advance(FAREWELL)  # it does not read what it was told
+        self.assertTrue(transport.aborted)
 
     def test_who_does_not_read_is_let_go(self) -> None:
         stream, transport = self.stream()
