@@ -173,7 +173,8 @@ def _realms(found: dict[str, Entries]) -> list[str]:
     }
     warnings = []
     for _, account in found["accounts"]:
-        _, _, realm, *_ = (*account.sip_secret.get_secret_value().split("$"), "", "", "")
+        secret: str = account.sip_secret.get_secret_value()  # $digest$realm$…
+        realm = secret.split("$")[2] if secret else ""
         if realm and realm.lower() not in realms:
             known = ", ".join(sorted(realms)) or "none"
             warnings.append(
