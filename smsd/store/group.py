@@ -6,10 +6,11 @@ back (`Pace`), on the reactor too. A call's Deferred fires after the commit that
 and each of its calls becomes a group of its own, so one bad call harms no other. When no transaction can be begun at all, it
 is nobody's fault and everybody's answer.
 
-A *patient* call (what became of a piece: nobody waits for it) does not begin a group of its own. Others gather with it until
-its patience ends, or so many have that they are a group; then they ride with what is in a hurry, if there is anything. Where
-messages come one after the other that is one commit for each instead of two, and a tenth of the statements. Only calls that ask
-for nothing which patient ones write (`ahead`) pass them; any other takes along all that came before it.
+A *patient* call (what became of a piece: nobody waits for it) does not begin a group of its own before its patience ends. It
+rides with the next call that is in a hurry; where messages come one after the other, that is one commit each instead of two.
+Where commits are quick and messages come fast, the first half of its patience is for others of its kind to gather: their
+statements cost less together. Meanwhile it is passed by calls that ask for nothing which patient ones write (`ahead`), and no
+others.
 
 Theory of operation: `call()` appends to `_waiting`; when no group is under way one starts at the end of the current reactor
 turn. A handler gets all items of its kind in the group at once (`handler(cursor, items) -> results`), so that a group costs a
@@ -98,8 +99,10 @@ class GroupCommit:
         self._pace = Pace(quick)
         self._patience = patience
         self._patient = 0  # how many of those that wait are
-        self._gathering = False  # until the timer of the first of them ends
-        self._late = False  # it has
+        self._since = 0.0  # when the first of them came
+        self._riding = False  # half of its patience is over: they leave with the next group
+        self._late = False  # all of it is
+        self._timer = False
         # From a group that failed: each is a group of its own, before all others.
         self._alone: deque[Call] = deque()
         self._busy = False
@@ -128,17 +131,27 @@ class GroupCommit:
         if not patient:
             self._schedule()
             return deferred
+        if not self._patient:
+            self._since = self._reactor.seconds()
         self._patient += 1
-        if not self._gathering:
-            self._gathering = True
-            self._reactor.callLater(self._patience, self._waited)
+        if not self._timer:
+            self._timer = True
+            self._reactor.callLater(self._patience / 2, self._look)
         return deferred
 
-    def _waited(self) -> None:
-        self._gathering = False
-        if self._patient:
+    def _look(self) -> None:
+        """How long patient calls have waited. One timer goes on for all that come: most leave before it ends."""
+        self._timer = False
+        if not self._patient:
+            return
+        waited = self._reactor.seconds() - self._since
+        self._riding = waited >= self._patience / 2
+        if waited >= self._patience:
             self._late = True
             self._schedule()
+            return
+        self._timer = True
+        self._reactor.callLater(self._patience / (1 if self._riding else 2) - waited, self._look)
 
     @property
     def _hurried(self) -> bool:
@@ -211,13 +224,15 @@ class GroupCommit:
             rows += call.rows
         if passed:
             waiting.extendleft(reversed(passed))
-        self._late = self._late and self._patient > 0
+        if not self._patient:
+            self._riding = self._late = False
         return group
 
     def _may_pass(self) -> bool:
         """Whether patient calls go on waiting while others leave."""
         return (
-            not (self._late or self._closed)
+            self._pace.quick
+            and not (self._riding or self._late or self._closed)
             and self._patient < CROWD
             and all(call.ahead or call.patient for call in self._waiting)
         )

@@ -10,7 +10,7 @@ from typing import Any
 from twisted.internet.defer import gatherResults
 from twisted.trial.unittest import SynchronousTestCase
 
-from smsd.store.group import CROWD, MOST, GroupCommit, StoreClosed
+from smsd.store.group import MOST, GroupCommit, StoreClosed
 from tests.house import ThreadedClock
 
 
@@ -90,44 +90,9 @@ class GroupTests(SynchronousTestCase):
         waiting = group.call(self.insert, 1, patient=True)
         self.clock.advance(0.4)
         self.assertEqual((self.groups, self.commits), ([], 0))
-        hurried = group.call(self.insert, 2)
+        hurried = group.call(self.insert, 2, ahead=True)
         self.assertEqual(self.clock.wait(gatherResults([waiting, hurried])), [1, 2])
         self.assertEqual((self.groups, self.commits), ([2], 1))
-
-    def test_what_asks_for_nothing_of_it_passes_a_patient_call_until_its_patience_ends(self) -> None:
-        group = self.patient()
-        waiting = [group.call(self.insert, n, patient=True) for n in (1, 2)]
-        self.clock.wait(group.call(self.insert, 3, ahead=True))
-        self.clock.advance(0.4)
-        self.clock.wait(group.call(self.insert, 4, ahead=True))
-        self.assertEqual((self.groups, self.stored()), ([1, 1], [3, 4]))
-        self.clock.advance(0.1)
-        self.assertEqual(self.clock.wait(gatherResults(waiting)), [1, 2])
-        self.assertEqual(self.groups, [1, 1, 2])
-
-    def test_when_its_patience_ends_it_rides_with_those_who_passed_it(self) -> None:
-        group = self.patient()
-        waiting = group.call(self.insert, 1, patient=True)
-        first = group.call(self.insert, 2, ahead=True)
-        self.clock.advance(0)  # its commit is under way
-        hurried = group.call(self.insert, 3, ahead=True)
-        self.clock.advance(0.5)
-        self.clock.wait(gatherResults([first, hurried, waiting]))
-        self.assertEqual((self.groups, self.commits), ([1, 2], 2))
-
-    def test_so_many_patient_calls_are_a_group(self) -> None:
-        group = self.patient()
-        waiting = [group.call(self.insert, n, patient=True) for n in range(CROWD)]
-        hurried = group.call(self.insert, 1000, ahead=True)
-        self.clock.wait(gatherResults([hurried, *waiting]))
-        self.assertEqual(self.groups, [CROWD + 1])
-
-    def test_nobody_else_passes_a_patient_call(self) -> None:
-        group = self.patient()
-        waiting = group.call(self.insert, 1, patient=True)
-        hurried = [group.call(self.insert, 2, ahead=True), group.call(self.insert, 3)]
-        self.assertEqual(self.clock.wait(gatherResults([*hurried, waiting])), [2, 3, 1])
-        self.assertEqual(self.groups, [3])
 
     def test_a_patient_call_waits_no_longer_than_its_patience(self) -> None:
         group = self.patient()

@@ -11,7 +11,7 @@ from typing import Any
 from twisted.internet.defer import gatherResults
 from twisted.trial.unittest import SynchronousTestCase
 
-from smsd.store.group import MOST, GroupCommit, Pace
+from smsd.store.group import CROWD, MOST, GroupCommit, Pace
 from tests.house import ThreadedClock
 
 
@@ -54,7 +54,7 @@ class QuickGroupTests(SynchronousTestCase):
         self.threads: list[threading.Thread] = []
         self.groups: list[int] = []
         self.failing = 0
-        self.group = GroupCommit(self.connection, self.clock, commit=self.commit, quick=1000.0)
+        self.group = GroupCommit(self.connection, self.clock, commit=self.commit, patience=0.5, quick=1000.0)
         for _ in range(20):
             self.group._pace.took(0.0)
         self.addCleanup(lambda: self.clock.wait(self.group.close()))
@@ -124,3 +124,57 @@ class QuickGroupTests(SynchronousTestCase):
         call = self.group.call(self.insert, 1)
         self.clock.wait(self.group.close())
         self.assertEqual(self.successResultOf(call), 1)
+
+    def test_what_asks_for_nothing_of_it_passes_a_patient_call_for_half_its_patience(self) -> None:
+        waiting = [self.group.call(self.insert, n, patient=True) for n in (1, 2)]
+        self.clock.wait(self.group.call(self.insert, 3, ahead=True))
+        self.clock.advance(0.2)
+        self.clock.wait(self.group.call(self.insert, 4, ahead=True))
+        self.assertEqual((self.groups, self.stored()), ([1, 1], [3, 4]))
+        self.clock.advance(0.1)
+        self.assertEqual(self.groups, [1, 1])
+        hurried = self.group.call(self.insert, 5, ahead=True)
+        self.assertEqual(self.clock.wait(gatherResults([hurried, *waiting])), [5, 1, 2])
+        self.assertEqual((self.groups, len(self.threads)), ([1, 1, 3], 3))
+
+    def test_it_waits_no_longer_than_its_patience(self) -> None:
+        waiting = [self.group.call(self.insert, n, patient=True) for n in (1, 2)]
+        self.clock.wait(self.group.call(self.insert, 3, ahead=True))
+        self.clock.advance(0.5)
+        self.assertEqual([self.successResultOf(call) for call in waiting], [1, 2])
+        self.assertEqual(self.groups, [1, 2])
+
+    def test_those_that_come_later_have_patience_of_their_own(self) -> None:
+        first = self.group.call(self.insert, 1, patient=True)
+        self.clock.advance(0.3)
+        self.clock.wait(gatherResults([first, self.group.call(self.insert, 2, ahead=True)]))
+        second = self.group.call(self.insert, 3, patient=True)
+        self.clock.wait(self.group.call(self.insert, 4, ahead=True))
+        self.assertEqual(self.groups, [2, 1])
+        self.clock.advance(0.2)
+        self.assertEqual(self.groups, [2, 1])
+        self.clock.advance(0.3)
+        self.assertEqual(self.successResultOf(second), 3)
+
+    def test_so_many_patient_calls_are_a_group(self) -> None:
+        waiting = [self.group.call(self.insert, n, patient=True) for n in range(CROWD)]
+        hurried = self.group.call(self.insert, 1000, ahead=True)
+        self.clock.wait(gatherResults([hurried, *waiting]))
+        self.assertEqual(self.groups, [CROWD + 1])
+
+    def test_nobody_else_passes_a_patient_call(self) -> None:
+        waiting = self.group.call(self.insert, 1, patient=True)
+        hurried = [self.group.call(self.insert, 2, ahead=True), self.group.call(self.insert, 3)]
+        self.assertEqual(self.clock.wait(gatherResults([*hurried, waiting])), [2, 3, 1])
+        self.assertEqual(self.groups, [3])
+
+    def test_nothing_is_passed_where_the_disk_is_slow(self) -> None:
+        self.group._pace.took(1e6)
+        waiting = self.group.call(self.insert, 1, patient=True)
+        self.clock.wait(self.group.call(self.insert, 2, ahead=True))
+        self.assertEqual((self.successResultOf(waiting), self.groups), (1, [2]))
+
+    def test_closing_waits_for_no_patience(self) -> None:
+        waiting = self.group.call(self.insert, 1, patient=True)
+        self.clock.wait(gatherResults([waiting, self.group.close()]))
+        self.assertEqual(self.stored(), [1])
