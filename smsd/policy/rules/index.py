@@ -263,8 +263,12 @@ class _File:
         if reading.field != "to":
             return lambda seen, found: _each(look, spellings(seen), found)
         whole = Reading("to", True, reading.number, reading.case).one()
+        folded = not reading.number and not reading.case
 
         def find(seen: View, found: list[int]) -> None:
+            if folded and seen.letter.outgoing and "<" not in seen.to and '"' not in seen.to:  # most
+                look(seen.to.casefold(), found)
+                return
             _each(look, spellings(seen), found)
             if not seen.letter.outgoing:  # several recipients: as one text they are more than their spellings
                 look(whole(seen), found)

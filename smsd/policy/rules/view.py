@@ -28,7 +28,8 @@ _OWN = {"header:to": "to", "header:from": "from", "header:subject": "subject"}
 
 class View:
     """One message under judgement. The first fields are as in `Letter`, rewritten; `changed` names them. `dirty` holds what was
-    rewritten since somebody last emptied it. The keys of `cache` begin with what they depend on (`depends`)."""
+    rewritten since somebody last emptied it, and `number` and `gateway` where a rewritten To means others. The keys of `cache`
+    begin with what they depend on (`depends`)."""
 
     __slots__ = (
         "body", "cache", "changed", "decided", "dirty", "effects", "facts", "fate", "gateway", "headers", "letter", "number",
@@ -92,8 +93,10 @@ class View:
         number, at = target.number_and_at(now)
         if number != old_number:
             self.number = normal(number)
+            self._stale("number")
         if at != old_at:
             self.gateway = at
+            self._stale("gateway")
 
     def set_headers(self, headers: tuple[tuple[str, str], ...]) -> bool:
         """Write the further headers; whether that changed anything."""
@@ -113,6 +116,9 @@ class View:
 
     def _touch(self, field: str) -> None:
         self.changed.add(field)
+        self._stale(field)
+
+    def _stale(self, field: str) -> None:
         self.dirty.add(field)
         if self.cache:
             begin = f"{field} "
@@ -204,7 +210,7 @@ _TEXTS: dict[str, Callable[[View], str]] = {
 }
 
 _DEPENDS = {
-    "to": "to", "number": "to", "gateway": "to", "from": "from", "sender": "from", "subject": "subject", "body": "body",
+    "to": "to", "number": "number", "gateway": "gateway", "from": "from", "sender": "from", "subject": "subject", "body": "body",
     "keyword": "body", "host": "", "account": "", "door": "",
 }  # fmt: skip
 
@@ -229,5 +235,5 @@ def canonical(name: str) -> str:
 
 
 def depends(name: str) -> str:
-    """What has to be rewritten for a field to change: one of `View.changed`, or "" for nothing."""
+    """What has to become another for a field to change: one of what `View.dirty` may hold, or "" for nothing."""
     return _DEPENDS.get(name, "headers")
