@@ -354,16 +354,20 @@ class Operation(RealChat):
         self.assertEqual(bob.errors(), [])
         self.assertLess(self.server.process.memory()["VmHWM"], before + 100_000)
 
+
+class Kills(RealChat):
+    """Of smsd itself."""
+
     def test_killed_under_load(self) -> None:
         """Who repeats what he has had no receipt for, under the same id, as chat programs do, gets everything through: each text is
         on the air, and twice only where the store says that it may be."""
-        count = 300
+        count = 200
         modems = self.modems()
         modems.ask("reports 0:0")
         self.smsd(modem_gateway("gsm1", modems.link()))
         bob = self.chat("bob")
         names = {f"+1555{number:07d}@{SMS}": f"kill-{number:07d}" for number in range(count)}
-        for _ in range(3):
+        for _ in range(2):
             self._write(bob, {to: name for to, name in names.items() if (to, name) not in bob.receipts()})
             reached = min(modems.sent() + 50, count)
             until(lambda: modems.sent() >= reached, 60, "some on the air", self.server.process)  # noqa: B023

@@ -19,3 +19,10 @@ class ProsodyOperation(real.Operation):
 
     def chat_server(self) -> Prosody:
         return Prosody(real.SECRETS)
+
+
+class ProsodyKills(real.Kills):
+    skip = prosody.missing() or chat.missing()
+
+    def chat_server(self) -> Prosody:
+        return Prosody(real.SECRETS)
