@@ -17,8 +17,11 @@ from smsd.values.errors import InvalidValue
 
 BACKLOG = 1024
 LARGEST = 65_535
-BUFFER = 8_000_000
-"""Octets of datagrams that wait in the kernel: what does not fit is lost, and comes again half a second later."""
+BUFFER = 1_000_000
+"""Octets of datagrams that wait in the kernel: what does not fit is lost, and comes again half a second later. With much more, who
+asks would ask again before his turn comes, and all that waits would be repetitions."""
+TURN = 32_768
+"""Octets that are read before others have their turn: answers to those who were read before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +73,7 @@ def read_listener(text: str) -> Listener:
 def open_datagrams(reactor: Any, listener: Listener, protocol: Any) -> Any:
     """The port; CannotListenError when somebody else has it."""
     port = reactor.listenUDP(listener.port, protocol, interface=listener.interface, maxPacketSize=LARGEST)
+    port.maxThroughput = TURN
     with suppress(OSError):  # the system allows less (net.core.rmem_max): it gives that
         port.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER)
     return port
