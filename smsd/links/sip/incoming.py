@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from smsd.codec.sip import Content, Peer, Request, Response, Uri, read_body, readable, respond, warning
+from smsd.codec.smsuri import LONGEST_EXPIRY
 from smsd.interfaces import FrontendContext
 from smsd.links.sip.login import Caller
 from smsd.links.sip.packed import unpacked
@@ -16,7 +17,21 @@ from smsd.links.sip.settings import Settings
 from smsd.policy.siprules import SipRule, Verdict, judge
 from smsd.values.address import Address
 from smsd.values.errors import InvalidValue, Reason, Refused
-from smsd.values.message import Declined, IdempotencyKey, Receipt, Recipient, Submission, Text, Ticket, Wants
+from smsd.values.message import (
+    Declined,
+    IdempotencyKey,
+    Parameters,
+    Priority,
+    Receipt,
+    Recipient,
+    Submission,
+    Text,
+    Ticket,
+    Wants,
+)
+
+_PRIORITIES = {"emergency": Priority.URGENT, "urgent": Priority.URGENT, "non-urgent": Priority.BULK}
+"""RFC 3261 section 20.26."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +95,7 @@ class Incoming:
         parameters = verdict.sms
         if parameters.max_parts is None and self._settings.max_parts is not None:
             parameters = replace(parameters, max_parts=self._settings.max_parts)
+        parameters = _as_asked(request, parameters)
         origin = Address("sip", readable(self._origin(caller)))
         text = content.text or ""
         account = caller.account.name if caller.account is not None else None
@@ -132,6 +148,18 @@ class Incoming:
         headers = (warning(self._host, "; ".join(fate.notes)),) if fate.notes else ()
         told = f"message {receipt.message}" + (" (once more)" if receipt.replayed else "")
         return Done(respond(request, code, phrase, tag=tag, headers=headers), told, receipt.message)
+
+
+def _as_asked(request: Request, parameters: Parameters) -> Parameters:
+    """With how long the text is of use (Expires, RFC 3428 section 4) and how much it hurries, where no rule says that."""
+    expires, priority = request.get("Expires").strip(), request.get("Priority").strip().lower()
+    if parameters.expire_minutes is None and expires.isascii() and expires.isdigit() and len(expires) < 11:
+        minutes = -(-int(expires) // 60)
+        if 0 < minutes <= LONGEST_EXPIRY:
+            parameters = replace(parameters, expire_minutes=minutes)
+    if parameters.priority is Priority.NORMAL and priority in _PRIORITIES:
+        parameters = replace(parameters, priority=_PRIORITIES[priority])
+    return parameters
 
 
 def number_of(uri: Uri) -> str:

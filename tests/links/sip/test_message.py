@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from smsd.codec.sip import Peer, Request, Response, again, parse, write, write_cpim
 from smsd.values.delivery import NetworkReport
-from smsd.values.message import Text
+from smsd.values.message import Priority, Text
 from tests.links.sip.rig import NUMBER, PBX, PHONE, REALM, Rig, ok, register, request, token
 
 BAD = "+123456789012345678901"
@@ -101,6 +101,18 @@ class Taken(SynchronousTestCase):
         self.assertEqual(self.rig.asked(self.rig.logged_in(request(user="bob"), "bob")).status, 202)
         answer = self.rig.asked(request(user="bob"))
         self.assertEqual(len(answer.all("WWW-Authenticate")), 2)
+
+    def test_how_long_it_is_of_use_and_how_much_it_hurries(self) -> None:
+        asked = request(headers=(("Expires", "600"), ("Priority", "urgent")))
+        self.assertEqual(self.rig.asked(self.rig.logged_in(asked)).status, 202)
+        (piece,) = self.rig.house.gsm.pieces
+        self.assertEqual((piece.parameters.expire_minutes, piece.parameters.priority), (10, Priority.URGENT))
+        self.assertEqual(piece.expires - piece.arrived, 600_000)
+        for expires in ("0", "x", "99999999999", "4000000000"):
+            asked = request(headers=(("Expires", expires), ("Priority", "soon")))
+            self.assertEqual(self.rig.asked(self.rig.logged_in(asked)).status, 202)
+            parameters = self.rig.house.gsm.pieces[-1].parameters
+            self.assertEqual((parameters.expire_minutes, parameters.priority), (None, Priority.NORMAL))
 
     def test_a_closed_account_is_told_so(self) -> None:
         signed = self.rig.logged_in(request())
