@@ -17,7 +17,7 @@ from typing import Any, Final
 
 import re2  # type: ignore[import-untyped]
 
-from smsd.policy.rules import syntax
+from smsd.policy.rules import needs, syntax
 from smsd.policy.rules.lookahead import Translation, Untranslatable, translate
 from smsd.values.errors import InvalidValue, storable
 
@@ -48,8 +48,8 @@ class Pattern:
     many groups there are."""
 
     __slots__ = (
-        "_checks", "_find", "_main", "_slots", "_wrapped", "case", "expression", "groups", "main", "pieces", "prefixes", "reach",
-        "size", "warnings",
+        "_beginning", "_checks", "_find", "_main", "_slots", "_wrapped", "case", "expression", "groups", "main", "pieces",
+        "prefixes", "reach", "size", "warnings",
     )  # fmt: skip
 
     def __init__(
@@ -69,7 +69,8 @@ class Pattern:
         self.size: int = main.programsize + sum(check.programsize for check, _ in checks)
         self.reach = min(REACH, WORK // max(self.size, 1))
         self.prefixes = frozenset[str]() if shape is None else syntax.prefixes(shape)
-        self.pieces = frozenset[str]() if shape is None else syntax.pieces(shape.alternatives)
+        self._beginning = None if shape is None or translation.main != expression else needs.beginning(shape)
+        self.pieces = frozenset[str]() if shape is None else needs.pieces(shape.alternatives)
         self.warnings: tuple[str, ...] = ()
 
     def search(self, text: str) -> bool:
@@ -82,6 +83,14 @@ class Pattern:
 
     def rewrite(self, text: str, filling: Callable[[Groups], str]) -> str | None:
         """The text with its first match replaced by what `filling` makes of the groups; None when there is no match."""
+        known = self._beginning
+        if known is not None and len(text) <= self.reach and text.isascii() and "\n" not in text:
+            if not text.startswith(known.literal):
+                return None
+            last = known.spans[0][1]
+            return filling([text[begin:end] for begin, end in known.spans]) + (
+                "" if last is None else text[last:]
+            )
         octets = text[: self.reach].encode("utf-8", "replace")
         found: list[Any] = [None]
         for check, wanted in self._checks:

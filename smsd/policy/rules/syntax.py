@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import enum
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from smsd.values.frozen import frozen
@@ -319,39 +318,3 @@ def _characters(item: Item) -> list[str] | None:
     ):
         return sorted({char.casefold() for char in inside})
     return None
-
-
-def pieces(alternatives: tuple[Sequence, ...]) -> frozenset[str]:
-    """Texts of which whatever matches has at least one in it, folded; empty when none are known. ASCII only, as for `prefixes`."""
-    found: set[str] = set()
-    for sequence in alternatives:
-        best: frozenset[str] = frozenset()
-        for one in _runs(sequence):
-            best = max(best, one, key=_shortest)
-        if not best:
-            return best
-        found |= best
-    return frozenset(found) if len(found) <= _MOST_PREFIXES else frozenset()
-
-
-def _runs(sequence: Sequence) -> Iterator[frozenset[str]]:
-    """What stands together in a sequence, and the `pieces` of its groups."""
-    run = ""
-    for item in sequence:
-        if item.kind is Kind.CHAR and item.low > 0 and item.text.isascii():
-            run += item.text.casefold()
-            if item.once:
-                continue
-        elif item.kind in (Kind.START, Kind.END, Kind.ZERO, Kind.FLAGS):
-            continue  # takes nothing
-        if run:
-            yield frozenset((run,))
-        run = ""
-        if item.kind is Kind.GROUP and item.low > 0:
-            yield pieces(item.alternatives)
-    if run:
-        yield frozenset((run,))
-
-
-def _shortest(texts: frozenset[str]) -> int:
-    return min(map(len, texts), default=0)
