@@ -36,6 +36,7 @@ class Chat:
         self.jid = jid
         self.full = ""
         self.record: list[tuple[str, str]] = []
+        self._parsed: list[ElementTree.Element] = []
         self._results: dict[int, dict[str, Any]] = {}
         self._orders = itertools.count(1)
         self._online = 0
@@ -94,8 +95,13 @@ class Chat:
 
     def stanzas(self, kind: str = "message", way: str = "in") -> list[ElementTree.Element]:
         """What came in so far, or went out."""
-        found = [ElementTree.fromstring(xml) for seen, xml in list(self.record) if seen == way]
-        return [stanza for stanza in found if stanza.tag.rpartition("}")[2] == kind]
+        for _, xml in self.record[len(self._parsed) :]:
+            self._parsed.append(ElementTree.fromstring(xml))
+        return [
+            stanza
+            for (seen, _), stanza in zip(list(self.record), self._parsed, strict=False)
+            if seen == way and stanza.tag.rpartition("}")[2] == kind
+        ]
 
     def said(self, sender: str = "") -> list[tuple[str, str]]:
         """(from, body) of the messages with a text that are no errors."""
