@@ -52,5 +52,8 @@ def inventory(house: House, configuration: Configuration) -> dict[str, Any]:
         "gateways": gateways,
         "groups": [{"id": name, "carry": house.queue.carriers(name)} for name in house.queue.groups],
         "doors": doors,
+        "password_sources": [
+            {"id": source.name, "status": source.status} for source in house.accounts.sources
+        ],
         "simulators": sorted(house.simulators.services),
     }

@@ -124,6 +124,9 @@ def _status(options: argparse.Namespace) -> int:
         ("DOOR", "TYPE", "", "MESSAGES", "LISTENS ON"),
     )
     print()
+    if sources := status.get("password_sources"):
+        table([(source["id"], source["status"]) for source in sources], ("PASSWORDS", "STATUS"))
+        print()
     for name, hold in status.get("held", {}).items():
         told = f"account {name} is held: {hold['why']}; {hold['waiting']} messages wait for smsd account release {name}"
         print(printable(told) + "\n")

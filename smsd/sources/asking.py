@@ -47,8 +47,17 @@ class Asking:
         self._trouble = ""
         self._noted = 0.0
         self._away = False
+        self._answered = False
         self._rest_until = float("-inf")
         self._under_way: set[Deferred[bool]] = set()
+
+    @property
+    def status(self) -> str:
+        """One line for people."""
+        if self._away:
+            return self._trouble
+        told = "answers" if self._answered else "not asked yet"
+        return f"{told}; last trouble: {self._trouble}" if self._trouble else told
 
     def check(self, name: str, password: str, peer: str = "") -> Deferred[bool]:
         """Whether this is the password of the mail user `name`; fails with Denied when that cannot be known now."""
@@ -97,6 +106,7 @@ class Asking:
         finally:
             if limit.active():
                 limit.cancel()
+        self._answered = True
         if self._away:
             self._away, self._trouble = False, ""
             self.log.info("password source {source} answers again", source=self.name)

@@ -368,6 +368,9 @@ class Policies(DirectoryCase):
 class Listed:
     """A source of passwords outside."""
 
+    name = "listed"
+    status = "answers"
+
     def __init__(self, **passwords: str) -> None:
         self.passwords = {f"{name}@example.org": password for name, password in passwords.items()}
         self.asked: list[str] = []

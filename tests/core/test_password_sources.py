@@ -22,6 +22,9 @@ AWAY = "try again in a minute"
 class Outside:
     """A source whose answers wait to be given by hand."""
 
+    name = "outside"
+    status = "answers"
+
     def __init__(self, *domains: str) -> None:
         self.domains = domains
         self.asked: list[tuple[str, str, str]] = []

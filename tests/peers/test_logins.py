@@ -6,6 +6,7 @@ import base64
 import json
 import shutil
 import subprocess
+import sys
 import tempfile
 import urllib.error
 import urllib.request
@@ -24,7 +25,7 @@ from smsd.values.errors import Reason
 from tests.frontends.smtp import certificate
 from tests.peers import postfix
 from tests.peers.logins import PASSWORDS, LoginServer, missing
-from tests.rig.processes import until
+from tests.rig.processes import environment, until
 from tests.rig.server import Server
 
 
@@ -146,6 +147,18 @@ class DoorTests(SynchronousTestCase):
         self.server.start()
         self.server.ready()
 
+    def status(self) -> str:
+        """What `smsd status` says of the source."""
+        command = [sys.executable, "-m", "smsd", "-c", str(self.server.file), "status"]
+        done = subprocess.run(command, capture_output=True, timeout=60, env=environment(), check=True)
+        return (
+            done.stdout.decode()
+            .partition("\nPASSWORDS")[2]
+            .partition("\nmail ")[2]
+            .partition("\n")[0]
+            .strip()
+        )
+
     def page(self, user: str, password: str) -> int:
         query = urlencode({"number": "+15551234567", "data": "x", "user": user, "pass": password})
         return self._status(f"http://127.0.0.1:{self.server.http}/sms/?{query}")
@@ -197,12 +210,14 @@ class DoorTests(SynchronousTestCase):
         accounts = {account for (account,) in self.server.rows("select distinct account from message")}
         self.assertEqual(accounts, {"ann@example.org"})
 
+        self.assertEqual(self.status(), "answers")
         self.dovecot.end()  # who was let in lately still is, others are asked to come again
         self.assertEqual(self.page("ann@example.org", right), 200)
         user = "jürgen@example.org"
         for _ in range(12):
             self.assertEqual(self.page(user, PASSWORDS[user]), 429)
         self.assertEqual(self.mail(user, PASSWORDS[user]), 451)
+        self.assertIn("cannot be reached", self.status())
         self.dovecot.start()
         until(lambda: self.page(user, PASSWORDS[user]) == 200, 30, "Dovecot's answers", self.server.process)
         self.server.stop()

@@ -103,15 +103,18 @@ class Bounds(AskingCase):
 class Trouble(AskingCase):
     def test_away_is_left_in_peace(self) -> None:
         source = self.source()
+        self.assertEqual(source.status, "not asked yet")
         first = source.check("ann@example.org", "x")
         self.hand.waiting[0].errback(Away("is away"))
         self.assertEqual(self.verdict(first), "unknown")
         self.assertEqual(self.verdict(source.check("ann@example.org", "x")), "unknown")
         self.assertEqual(len(self.hand.asked), 1)
+        self.assertEqual(source.status, "is away")
         self.clock.advance(REST)
         again = source.check("ann@example.org", "x")
         self.hand.waiting[1].callback(True)
         self.assertEqual(self.verdict(again), "right")
+        self.assertEqual(source.status, "answers")
 
     def test_trouble_with_one_user_is_not_trouble_for_all(self) -> None:
         source = self.source()

@@ -59,7 +59,14 @@ class Vouched:
 
 
 class Source(Protocol):
-    """Something that knows passwords of mail users: a directory, a mail server. It limits its own time and number."""
+    """Something that knows passwords of mail users: a directory, a mail server. It limits its own time and number. `name` is its
+    id, `status` one line for people."""
+
+    name: str
+
+    @property
+    def status(self) -> str:
+        """How it is."""
 
     def serves(self, name: str) -> bool:
         """Whether it is to be asked for this mail user."""
@@ -139,6 +146,11 @@ class Accounts:
         failures are not."""
         self.directory.use({"account": settings, "group": groups, "policy": policies})
         self._verifier.forget()
+
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        """Those that are asked."""
+        return self._sources
 
     def ask(self, sources: Sequence[Source]) -> None:
         """Ask these from now on, in this order; what those before have said is forgotten."""
