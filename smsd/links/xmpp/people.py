@@ -82,7 +82,8 @@ class People:
             known = Known.read(text)
             if known is None:
                 self.log.error(
-                    "what is kept of {jid} cannot be read: it has to register again",
+                    "{gateway}: what is kept of {jid} cannot be read: it has to register again",
+                    gateway=self._link.name,
                     jid=masked(key.removeprefix(KEY)),
                 )
             else:
@@ -184,12 +185,18 @@ class People:
                     f"{MOST_OF_ONE} chat addresses are linked to the account {account}: unlink one of them first",
                 )
             )
-        self.log.info("{jid} is linked to the account {account}", jid=masked(jid.bare), account=account)
+        self.log.info(
+            "{gateway}: {jid} is linked to the account {account}",
+            gateway=self._link.name, jid=masked(jid.bare), account=account,
+        )  # fmt: skip
         return self._keep(jid, Known(account, before.gateway, before.sender))
 
     def unlink(self, jid: Jid) -> Deferred[None]:
         """It writes for nobody any more, unless settings or policies say for whom; fires after the commit."""
-        self.log.info("{jid} is not linked to any account now", jid=masked(jid.bare))
+        self.log.info(
+            "{gateway}: {jid} is not linked to any account now",
+            gateway=self._link.name, jid=masked(jid.bare),
+        )  # fmt: skip
         return self._keep(jid, Known())
 
     # -- what somebody prefers
@@ -232,7 +239,10 @@ class People:
 
     def _keep(self, jid: Jid, known: Known) -> Deferred[None]:
         if len(self._known) >= MOST and jid.bare not in self._known and known.written is not None:
-            self.log.error("{n} chat addresses are known: nobody new can register", n=MOST)
+            self.log.error(
+                "{gateway}: {n} chat addresses are known: nobody new can register",
+                gateway=self._link.name, n=MOST,
+            )  # fmt: skip
             return fail(Refused(Reason.OVER_LIMIT, "no more people can register here: ask the administrator"))
         kept: Deferred[None] = self._link.context.memory.remember(KEY + jid.bare, known.written)
         return kept.addCallback(lambda _: self._put(jid.bare, known))

@@ -35,6 +35,7 @@ from smsd.links.xmpp.domains import Domain
 from smsd.links.xmpp.link import Link
 from smsd.links.xmpp.people import People
 from smsd.links.xmpp.services import Services
+from smsd.links.xmpp.services.presence import DEVICE
 from smsd.links.xmpp.settings import ComponentSettings, Settings
 from smsd.links.xmpp.stanzas import stanza, write
 from smsd.policy.charge import Tariffs
@@ -182,7 +183,17 @@ class Room(SynchronousTestCase):
         """Those that went out since the last time."""
         sent = [one for one in self.link.sent if one.name == "presence"]
         self.link.sent.clear()
-        return [(one.getAttribute("type", ""), one["from"], one["to"], str(one.status or "")) for one in sent]
+        return [
+            (one.getAttribute("type", ""), self.shown(one), one["to"], str(one.status or "")) for one in sent
+        ]
+
+    def shown(self, presence: Element) -> str:
+        """Whom of us it is from. Who is there, or not any more, is so with a program."""
+        address, _, device = presence["from"].partition("/")
+        kind = presence.getAttribute("type", "")
+        if kind != "error":
+            self.assertEqual(device, DEVICE if kind in ("", "unavailable") else "")
+        return address
 
     def register(self, user: str = "ann", sender: Jid = ANN, password: str = "annpw") -> None:
         """In-band."""

@@ -209,21 +209,18 @@ class Looking(CommandCase):
         session = self.do("messages")["sessionid"]
         command = self.do("messages", "complete", session, which="all")
         self.assertEqual(self.note(command)[1], "There are no such messages.")
-        self.house.send("+15550000001", "hello <&> \u000b you", account="ann")
+        self.house.send("+15550000001", "hello <&> \u0007\n you", account="ann")
         self.house.send("+15550000002", "x" * 300, account="ann")
         self.house.send("+15550000003", "not hers", account="office")
         self.house.settle()
         session = self.do("messages")["sessionid"]
         command = self.do("messages", "complete", session, which="all")
-        rows = [
-            {one["var"]: str(one.value) for one in item.elements()}
-            for item in command.x.elements()
-            if item.name == "item"
-        ]
-        self.assertEqual([row["to"] for row in rows], ["+15550000002", "+15550000001"])
-        self.assertEqual((len(rows[0]["text"]), rows[1]["text"]), (100, "hello <&> ␋ you"))
-        self.assertEqual({row["state"] for row in rows}, {"sent"})
-        self.assertRegex(rows[0]["at"], r"^2027-01-15 \d\d:\d\d ")
+        # Facts, each with its label: no table, which some programs do not show.
+        self.assertEqual({one.name for one in command.x.elements()}, {"title", "field"})
+        labels = [field["label"] for field in self.fields(command).values()]
+        self.assertRegex(labels[0], r"^2027-01-15 \d\d:\d\d \w+, to \+15550000002$")
+        self.assertRegex(labels[1], r", to \+15550000001$")
+        self.assertEqual(list(self.told(command).values()), [f"sent: {'x' * 99}…", "sent: hello <&> ␇ you"])
         session = self.do("messages")["sessionid"]
         command = self.do("messages", "complete", session, which="all", to="+1 555 000 0001")
         self.assertEqual(self.note(command)[1], "One message.")

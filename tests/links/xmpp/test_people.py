@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from twisted.logger import capturedLogs, formatEvent
+
 from smsd.codec.jid import Jid
 from smsd.core.guessing import FREE
 from smsd.links.xmpp import people
@@ -131,6 +133,20 @@ class Keeping(PeopleCase):
         self.assertEqual(list(self.people.everybody()), ["bob@elsewhere.example"])
         self.assertEqual(self.people.jids("office"), ["bob@elsewhere.example"])
         self.assertEqual(self.people.jids("ann"), [])
+
+    def test_the_log_of_the_link_says_so(self) -> None:
+        """By the name of the gateway: everything else goes to the log of all."""
+        with capturedLogs() as events:
+            self.house.wait(self.people.link(BOB, "ann"))
+            self.house.wait(self.people.unlink(BOB))
+        said = [formatEvent(event) for event in events if event.get("gateway") == "chat"]
+        self.assertEqual(
+            said,
+            [
+                "chat: b…@elsewhere.example is linked to the account ann",
+                "chat: b…@elsewhere.example is not linked to any account now",
+            ],
+        )
 
     def test_what_cannot_be_read_is_skipped(self) -> None:
         for bare, text in (("x@y.example", "{"), ("z@y.example", "[]"), ("q@y.example", '{"account": 7}')):

@@ -153,7 +153,7 @@ class Storms(Room):
             self.services.presence(self.domain(SMS), element)
         self.house.clock.pump([presence.PAUSE] * (10_000 // presence.AT_ONCE))
         self.assertEqual(
-            [one["from"] for one in self.link.sent],
+            [self.shown(one) for one in self.link.sent],
             [f"+1555{number:07d}@{SMS}" for number in range(10_000)],
         )
         self.assertEqual(self.house.clock.getDelayedCalls(), [])

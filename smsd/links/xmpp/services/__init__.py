@@ -110,7 +110,7 @@ class Services:
         coming.addCallbacks(
             lambda made: self._tell(domain, element, made), self._failed, errbackArgs=(domain, element)
         )
-        coming.addErrback(lambda failure: self.log.failure("a question could not be answered", failure))
+        coming.addErrback(self._unanswered)
 
     def _read(self, domain: Domain, element: Any, kind: str | None) -> Asked:
         if kind not in ("get", "set"):
@@ -153,12 +153,15 @@ class Services:
         elif failure.check(Refused):
             self._link.send(domain, refusal(element, failure.value))
         else:
-            self.log.failure("a question could not be answered", failure)
+            self._unanswered(failure)
             self._decline(
                 domain,
                 element,
                 Declined("internal-server-error", "that did not work: try again later", "wait"),
             )
+
+    def _unanswered(self, failure: Any) -> None:
+        self.log.failure("{gateway}: a question could not be answered", failure, gateway=self._link.name)
 
     def _changed(self, domain: Domain, jid: Jid, linked: bool) -> None:
         if linked:

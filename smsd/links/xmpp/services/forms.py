@@ -3,7 +3,7 @@ of ours."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,7 @@ MOST_FIELDS = 50
 LONGEST = 2_000
 """Characters of one value."""
 LONGEST_SHOWN = 500
-"""Characters of one value in a table of answers."""
+"""Characters of one value of an answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,23 +57,11 @@ class Form:
 
 
 def told(title: str, lines: Iterable[tuple[str, str, str]]) -> Element:
-    """An answer of single facts: (var, label, value)."""
+    """An answer of facts: (var, label, value). Never a table (XEP-0004 section 3.4): text programs show none of it, and
+    Gajim 1.7 stumbles over one that ends a command."""
     made = _begun("result", title)
     for var, label, value in lines:
-        put(put(made, "field", var=var, type="text-single", label=label), "value", value)
-    return made
-
-
-def table(title: str, columns: Mapping[str, str], rows: Iterable[Mapping[str, str]]) -> Element:
-    """An answer with rows; `columns` is label by var."""
-    made = _begun("result", title)
-    reported = put(made, "reported")
-    for var, label in columns.items():
-        put(reported, "field", var=var, type="text-single", label=label)
-    for row in rows:
-        item = put(made, "item")
-        for var in columns:
-            put(put(item, "field", var=var), "value", row.get(var, "")[:LONGEST_SHOWN])
+        put(put(made, "field", var=var, type="text-single", label=label), "value", value[:LONGEST_SHOWN])
     return made
 
 

@@ -32,6 +32,9 @@ AT_ONCE, PAUSE = 200, 0.02
 MOST_SHOWN = 20_000
 """Pairs of a user and one of us that are remembered."""
 MOST_ASKED = 20_000
+DEVICE = "smsd"
+"""The resource that presence comes from, as from a person's program (RFC 6121 section 4.2): Gajim takes an address for offline
+that shows no program."""
 ASK_AGAIN = 86_400.0
 """Seconds before we ask the same user again for his presence: two gateways that do so must not do it for ever."""
 
@@ -144,7 +147,11 @@ class Presences:
     def _if_account(self, sender: Jid, taken: Any, refused: Any) -> None:
         asked: Deferred[Any] = self._people.account(sender)
         asked.addCallbacks(taken, lambda failure: refused(_text_of(failure)))
-        asked.addErrback(lambda failure: self.log.failure("presence could not be answered", failure))
+        asked.addErrback(
+            lambda failure: self.log.failure(
+                "{gateway}: presence could not be answered", failure, gateway=self._link.name
+            )
+        )
 
     # -- what goes
 
@@ -168,7 +175,10 @@ class Presences:
         """One more to send, when it is its turn."""
         if len(self._waiting) >= MOST_WAITING:
             if not self._dropped:
-                self.log.warn("{n} presences wait: those that come are dropped", n=MOST_WAITING)
+                self.log.warn(
+                    "{gateway}: {n} presences wait: those that come are dropped",
+                    gateway=self._link.name, n=MOST_WAITING,
+                )  # fmt: skip
             self._dropped += 1
             return
         if kind == "":
@@ -193,7 +203,7 @@ class Presences:
         if self._waiting:
             self._begin()
         elif self._dropped:
-            self.log.warn("{n} presences were dropped", n=self._dropped)
+            self.log.warn("{gateway}: {n} presences were dropped", gateway=self._link.name, n=self._dropped)
             self._dropped = 0
 
     def _send_some(self) -> None:
@@ -203,7 +213,8 @@ class Presences:
 
     def _send(self, waiting: _Waiting) -> None:
         domain, sender, to, kind, show, status = waiting
-        made = stanza("presence", sender=sender, to=to, kind=kind)
+        device = f"/{DEVICE}" if kind in ("", "unavailable") else ""
+        made = stanza("presence", sender=sender + device, to=to, kind=kind)
         if show:
             made.addElement("show", content=show)
         if status:

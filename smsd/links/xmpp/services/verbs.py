@@ -239,10 +239,9 @@ class Verbs:
         if not found:
             return Done("There are no such messages.")
         zone = getattr(talk.account, "zone", datetime.timezone.utc)
-        rows = [_row(one, zone) for one in found]
-        columns = {"at": "When", "to": "To", "text": "Text", "state": "State", "why": "Why"}
-        many = f"Your last {len(rows)} messages, the latest first." if len(rows) > 1 else "One message."
-        return Done(many, forms.table("Your last messages", columns, rows))
+        lines = [(f"message{number}", *_line(one, zone)) for number, one in enumerate(found, 1)]
+        many = f"Your last {len(lines)} messages, the latest first." if len(lines) > 1 else "One message."
+        return Done(many, forms.told("Your last messages", lines))
 
 
 _WHICH: dict[str, tuple[str, tuple[str, ...]]] = {
@@ -292,13 +291,10 @@ def _one_of(value: str, allowed: Sequence[str], what: str) -> str:
     return value
 
 
-def _row(one: Mapping[str, Any], zone: datetime.tzinfo) -> dict[str, str]:
+def _line(one: Mapping[str, Any], zone: datetime.tzinfo) -> tuple[str, str]:
+    """A message as a label and a value."""
     at = datetime.datetime.fromtimestamp(one["arrived"] / 1000, zone)
-    text = "(data)" if one["binary"] else str(one["body"])
-    return {
-        "at": f"{at:%Y-%m-%d %H:%M %Z}",
-        "to": one["to"],
-        "text": text if len(text) <= _SHORT else f"{text[: _SHORT - 1]}…",
-        "state": one["state"],
-        "why": one["reason"] or "",
-    }
+    text = "(data)" if one["binary"] else " ".join(str(one["body"]).split())
+    short = text if len(text) <= _SHORT else f"{text[: _SHORT - 1]}…"
+    why = f" ({one['reason']})" if one["reason"] else ""
+    return f"{at:%Y-%m-%d %H:%M %Z}, to {one['to']}", f"{one['state']}{why}: {short}"
