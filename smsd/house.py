@@ -46,7 +46,7 @@ from smsd.rulework import Rulework
 from smsd.store.sqlite import SqliteStore
 from smsd.values.address import Address
 from smsd.values.message import Recipient, Submission
-from smsd.workshop import Workshop, postmaster, takers
+from smsd.workshop import Workshop, authorities, postmaster, takers
 
 PATIENCE = 0.003
 """Seconds that the fate of a piece waits for that of others, and for other work, to share a commit with."""
@@ -171,7 +171,7 @@ class House:
         if accounts != self._account_settings:
             self._account_settings = accounts
             self.accounts.replace(*accounts)
-        sources = (configuration.password_sources, server.name)
+        sources = (configuration.password_sources, server.name, authorities(configuration))
         if sources != self._source_settings:
             self._source_settings = sources
             self.accounts.ask(self.workshop.sources(configuration))

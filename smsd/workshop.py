@@ -208,6 +208,12 @@ def stamps(listen: list[str]) -> tuple[tuple[str, int], ...]:
     return tuple((path, os.stat(path).st_mtime_ns) for path in sorted(found))
 
 
+def authorities(configuration: Configuration) -> tuple[tuple[str, int], ...]:
+    """The files of authorities of password sources, the same."""
+    found = {getattr(settings, "ca", None) for settings in configuration.password_sources}
+    return tuple((path, os.stat(path).st_mtime_ns) for path in sorted(path for path in found if path))
+
+
 def spool(configuration: Configuration, gateway: str, name: str) -> str:
     """The path of a gateway's own file; its folder exists afterwards."""
     folder = os.path.join(configuration.folder, "gateways", gateway)

@@ -229,3 +229,49 @@ class DoorTests(SynchronousTestCase):
             if len(secret) > 1:
                 self.assertNotIn(secret, written)
                 self.assertNotIn(base64.b64encode(secret.encode()).decode()[:12], written)
+
+
+class ReloadTests(SynchronousTestCase):
+    """A configuration read again: another source, a renewed file of authorities."""
+
+    skip = missing()
+
+    def test_reload(self) -> None:
+        folder = Path(tempfile.mkdtemp(prefix="smsd-logins-"))
+        self.addCleanup(shutil.rmtree, folder, ignore_errors=True)
+        known = LoginServer()
+        self.addCleanup(known.stop)
+        known.start()
+        wrong, _ = certificate.write(folder / "tls", "mail.example.net")
+        source = {"id": "mail", "type": "imap", "host": "localhost", "port": known.imaps, "ca": wrong}
+        extra = {"policies": [{"who": "example.org", "access": "yes"}], "password_sources": [source]}
+        server = Server(folder, [{"id": "null", "type": "loopback"}], extra=extra)
+        self.addCleanup(lambda: server.process is not None and server.process.kill_group())
+        server.start()
+        server.ready()
+
+        def status() -> int:
+            query = {
+                "number": "+15551234567",
+                "data": "x",
+                "user": "ann@example.org",
+                "pass": PASSWORDS["ann@example.org"],
+            }
+            try:
+                with urllib.request.urlopen(
+                    f"http://127.0.0.1:{server.http}/sms/?{urlencode(query)}", timeout=30
+                ) as answer:
+                    return int(answer.status)
+            except urllib.error.HTTPError as error:
+                error.close()
+                return error.code
+
+        self.assertEqual(status(), 429)
+        shutil.copy(known.ca, wrong)
+        server.ask("reload")
+        self.assertEqual(status(), 200)
+        settings = json.loads(server.file.read_text())
+        server.file.write_text(json.dumps({**settings, "password_sources": []}))
+        server.ask("reload")
+        self.assertEqual(status(), 401)
+        server.stop()
