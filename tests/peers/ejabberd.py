@@ -45,7 +45,7 @@ class Ejabberd:
         listen = [
             {"port": self.c2s, "ip": "127.0.0.1", "module": "ejabberd_c2s", "starttls": False},
             {
-                "port": self.component, "ip": "127.0.0.1", "module": "ejabberd_service", "access": "all",
+                "port": self.component, "ip": "127.0.0.1", "module": "ejabberd_service", "access": "all", "global_routes": False,
                 "hosts": {domain: {"password": secret} for domain, secret in secrets.items()},
             },
         ]  # fmt: skip
