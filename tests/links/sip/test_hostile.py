@@ -169,6 +169,17 @@ class Hostile(SynchronousTestCase):
             done.callback(Receipt(1, (Queued(1, "sms:x"),)))
         self.assertEqual({answer.status for _, answer in self.wires.take()}, {202})
 
+    def test_a_register_that_comes_late_changes_nothing(self) -> None:
+        asked = register(peer=PBX)
+        late = write(asked).replace(b"branch=z9hG4bK", b"branch=z9hG4bKlate").replace(b":5062", b":5099")
+        other = late.replace(b"192.0.2.7:5099", b"192.0.2.9:5062").replace(b"late", b"later")
+        self.assertEqual(self.answers(write(asked), PBX), [200])
+        self.link.stack.transactions = type(self.link.stack.transactions)(b"x" * 32)  # much later
+        self.assertEqual(self.answers(write(asked).replace(b"z9hG4bK", b"z9hG4bKlate"), PBX), [500])
+        self.link.stack.transactions = type(self.link.stack.transactions)(b"x" * 32)
+        self.assertEqual(self.answers(other, PBX), [200])  # another phone
+        self.assertEqual(len(self.link.registrar.contacts(f"ann@{REALM}")), 2)
+
     def test_a_registration_that_cannot_be_kept_is_not_said_to_be(self) -> None:
         self.link.registrar._memory.remember = lambda key, value: fail(OSError("disk full"))
         self.assertEqual(self.answers(write(register(peer=PBX)), PBX), [503])

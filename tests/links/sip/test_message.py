@@ -95,6 +95,7 @@ class Taken(SynchronousTestCase):
             return [value.partition("algorithm=")[2].partition(",")[0] for value in found]
 
         self.assertEqual(offered(), ["SHA-256", "MD5"])
+        self.rig.house.advance(10)
         self.assertEqual(offered(), ["MD5"])
         self.assertEqual(self.rig.asked(self.rig.logged_in(request())).status, 202)
         self.assertEqual(offered(), ["MD5"])
@@ -140,7 +141,9 @@ class Taken(SynchronousTestCase):
 
     def packed(self, octets: bytes, coding: str) -> int:
         asked = request(text=octets, headers=(("Content-Encoding", coding),))
-        return self.rig.asked(self.rig.logged_in(asked)).status
+        answer = self.rig.asked(self.rig.logged_in(asked))
+        self.told = answer.get("Warning")
+        return answer.status
 
     def test_a_text_that_a_phone_has_packed_is_unpacked(self) -> None:
         raw = zlib.compressobj(wbits=-15)
@@ -153,6 +156,7 @@ class Taken(SynchronousTestCase):
 
     def test_packing_is_bounded_and_known(self) -> None:
         self.assertEqual(self.packed(zlib.compress(b"x" * 10_000_000), "deflate"), 413)
+        self.assertIn("however they are packed", self.told)
         self.assertEqual(self.packed(zlib.compress(b"Hello")[:-3], "deflate"), 400)
         self.assertEqual(self.packed(b"Hello", "deflate"), 400)
         self.assertEqual(self.packed(b"Hello", "br"), 415)
@@ -235,6 +239,7 @@ class Ruled(SynchronousTestCase):
 
     def test_a_rule_never_takes_a_call(self) -> None:
         self.assertEqual(self.answer(request("INVITE"), rules=[{"sms": "1", "response": "200 OK"}])[0], 405)
+        self.assertEqual(self.answer(request("INVITE"), rules=[{"response": "200 OK"}])[0], 405)
         busy = [{"method": "INVITE", "response": "486 Busy Here"}]
         self.assertEqual(self.answer(request("INVITE"), rules=busy)[0], 486)
 

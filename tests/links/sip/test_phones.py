@@ -85,18 +85,6 @@ class Phones(SynchronousTestCase):
             answer = self.register(contact=contact)
         self.assertEqual([contact.uri for contact in answer.contacts], ["sip:ann@192.0.2.8:6001"])
 
-    def test_an_old_request_that_comes_late_changes_nothing(self) -> None:
-        first = self.rig.logged_in(register(peer=HOME), "ann", HOME)
-        self.assertEqual(self.rig.hear(write(first), HOME)[0][1].status, 200)  # type: ignore[union-attr]
-        self.rig.house.advance(40)
-        late = type(first)(
-            first.method,
-            first.uri,
-            tuple((n, v.replace("branch=z9hG4bK", "branch=z9hG4bKlate")) for n, v in first.headers),
-        )
-        # (Its nonce count was used, so it does not even get as far as its order.)
-        self.assertIn(self.rig.hear(write(late), HOME)[0][1].status, (401, 500))  # type: ignore[union-attr]
-
     # -- answers
 
     def test_an_answer_comes_from_the_number_as_it_was_written_to(self) -> None:
@@ -220,6 +208,31 @@ class Phones(SynchronousTestCase):
         self.write()
         ((to, asked),) = self.answer()
         self.assertEqual((to.flow, asked.via.transport), (5, "TCP"))
+
+    def test_nobody_is_sent_to_where_he_has_not_been(self) -> None:
+        peer = Peer("TCP", "192.0.2.8", 40_000, 5)
+        self.rig.wires.flows.add(5)
+        self.register(peer=peer, contact="<sip:ann@10.0.0.1:22;transport=tcp>")
+        self.rig.wires.flows.discard(5)
+        self.write()
+        self.assertEqual(self.answer(), [])
+        self.assertEqual(self.fate(), "ready")
+        self.register(peer=peer, contact="<sip:ann@192.0.2.8:5064;transport=tcp>")
+        ((to, _),) = self.asked()
+        self.assertEqual((to.host, to.port, to.flow), ("192.0.2.8", 5064, None))
+
+    def test_a_phone_that_is_silent_is_left_alone_until_it_comes_back(self) -> None:
+        self.register()
+        self.write()
+        self.write(number="+393330000002")
+        self.assertEqual(len(self.answer("first")), 1)
+        self.rig.house.advance(33)
+        self.rig.wires.take()
+        self.assertEqual(self.answer("second", "+393330000002"), [])
+        self.rig.house.advance(16)
+        self.assertEqual(self.asked(), [])
+        self.register()
+        self.assertEqual(len(self.asked()), 1)  # one after the other
 
     def test_a_large_text_goes_by_tcp_and_by_datagram_where_nobody_listens(self) -> None:
         self.register()

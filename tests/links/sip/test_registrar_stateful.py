@@ -41,8 +41,10 @@ class Phones(RuleBasedStateMachine):
         self.start()
 
     def start(self) -> None:
+        """What is over is not remembered any more."""
         self.registrar = Registrar(self.memory, self.clock, (60, 3600), MOST)
         now_of(self.registrar.load())
+        assert len(self.memory.facts) == sum(bool(self.there(who)) for who in self.model)
 
     def there(self, who: str) -> dict[int, float]:
         return {port: end for port, end in self.model.get(who, {}).items() if end > self.clock.seconds()}
