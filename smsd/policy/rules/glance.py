@@ -14,7 +14,7 @@ from typing import Final
 
 import re2  # type: ignore[import-untyped]
 
-from smsd.policy.rules.compare import Key, chunks, finder
+from smsd.policy.rules.compare import Key, chunks, finder, pieces
 
 Way = tuple[str, str, str, str, str]
 """Who sends a message and how: the texts of From, account, door, host and gateway."""
@@ -24,7 +24,6 @@ Filed = tuple[int, Key]
 
 _NUMBERS: Final = frozenset({"number", "to"})
 _TEXTS: Final = frozenset({"body", "keyword"})
-_FEW: Final = 20
 _MOST: Final = 1000
 """Ways that are remembered, and characters of one that is."""
 
@@ -44,7 +43,7 @@ class Glance:
         self._sought = _finders(key for _, key in numbers if key.kind in ("has", "matches"))
         texts = [key for _, key in filed if key.reading.field in _TEXTS]
         self._bodies = _finders(texts)
-        self._pieces = _pieces(texts)
+        self._pieces = pieces(texts)
 
     def candidates(self, way: Way, number: str, at: str, body: str) -> Sequence[int] | None:
         """The positions of the rules that may match a text without headers, in order; None: the index has to say. `number` is in
@@ -160,16 +159,3 @@ def _finders(keys: Iterable[Key]) -> tuple[Callable[[bytes], object], ...]:
             form = _FORMS.get((key.reading.field, key.kind), "(?i:{})")
             sought[form.replace("{}", re2.escape(key.value))] = 2 * len(key.value) + 1
     return tuple(map(finder, chunks(sought.items())))
-
-
-def _pieces(keys: Iterable[Key]) -> tuple[str, ...]:
-    """What stands in every text that has one of the keys, folded, cut so short that there are only few: to look for these one by
-    one is quicker than any expression. An empty one stands in every text."""
-    wanted: set[str] = set()
-    for key in keys:
-        wanted |= (key.pieces or {""}) if key.kind == "matches" else {key.value}
-    for length in (16, 8, 6, 5, 4, 3):
-        short = {piece[:length] for piece in wanted}
-        if len(short) <= _FEW:
-            return tuple(sorted(short))
-    return ("",)

@@ -13,7 +13,7 @@ from typing import Any
 import re2  # type: ignore[import-untyped]
 
 from smsd.policy.rules import pattern, view
-from smsd.policy.rules.compare import Comparison, Key, Reading, chunks, finder, pattern_keys
+from smsd.policy.rules.compare import Comparison, Key, Reading, chunks, finder, pattern_keys, pieces
 from smsd.policy.rules.glance import Filed, Glance, Positions, Way, glance
 from smsd.policy.rules.letter import Facts, Letter
 from smsd.policy.rules.model import And, Condition, Field, Or, Rule, SetHeader
@@ -214,8 +214,8 @@ class _File:
         self._values: dict[str, list[int]] = {}
         self._prefixes: dict[str, list[int]] = {}
         self._suffixes: dict[str, list[int]] = {}
-        self._has: list[tuple[str, int]] = []
-        self._sought: list[tuple[str, int, int]] = []
+        self._has: list[tuple[Key, int]] = []
+        self._sought: list[tuple[Key, int]] = []
 
     def add(self, position: int, key: Key) -> None:
         if key.kind == "is":
@@ -225,28 +225,28 @@ class _File:
         elif key.kind == "ends":
             self._suffixes.setdefault(key.value, []).append(position)
         elif key.kind == "has":
-            self._has.append((key.value, position))
+            self._has.append((key, position))
         else:
-            self._sought.append((key.value, key.cost or len(key.value), position))
+            self._sought.append((key, position))
 
     def close(self) -> tuple[Find, list[int]]:
         """What finds, and the positions that cannot be filed here."""
-        few = self._has if len(self._has) <= _FEW else []
-        for value, position in self._has if not few else ():
-            expression = re2.escape(value)
-            self._sought.append((expression, len(expression), position))
+        few = [(key.value, position) for key, position in self._has] if len(self._has) <= _FEW else []
+        self._sought += self._has if not few else []
         finders: list[tuple[Callable[[bytes], object], list[int]]] = []
         lost: list[int] = []
         at = 0
-        for chunk in chunks((expression, cost) for expression, cost, _ in self._sought):
-            positions = [position for _, _, position in self._sought[at : at + len(chunk)]]
+        for chunk in chunks(_expression(key) for key, _ in self._sought):
+            positions = [position for _, position in self._sought[at : at + len(chunk)]]
             at += len(chunk)
             try:
                 finders.append((finder(chunk), positions))
             except re2.error:
                 lost += positions
-        limit = REACH if self._reading.case else None
-        look = _looking(self._values, self._prefixes, self._suffixes, few, finders, limit)
+        sought = _Sought(
+            finders, pieces(key for key, _ in self._sought), REACH if self._reading.case else None
+        )
+        look = _looking(self._values, self._prefixes, self._suffixes, few, sought)
         return self._reader(look), lost
 
     def _reader(self, look: Look) -> Find:
@@ -276,6 +276,39 @@ class _File:
         return find
 
 
+def _expression(key: Key) -> tuple[str, int]:
+    """What RE2 looks for, and its cost."""
+    expression = key.value if key.kind == "matches" else re2.escape(key.value)
+    return expression, key.cost or len(expression)
+
+
+class _Sought:
+    """Expressions to look for in the first `limit` characters of a text, if it has one of `pieces` in it."""
+
+    __slots__ = ("_limit", "_pieces", "finders")
+
+    def __init__(
+        self, finders: list[tuple[Callable[[bytes], object], list[int]]], pieces: tuple[str, ...], limit: int | None
+    ) -> None:  # fmt: skip
+        self.finders = finders
+        self._pieces = pieces
+        self._limit = limit
+
+    def look(self, text: str, found: list[int]) -> None:
+        """Add the positions of those that match."""
+        if text.isascii():
+            folded = text.lower()
+            for piece in self._pieces:
+                if piece in folded:
+                    break
+            else:
+                return
+        octets = text[: self._limit].encode("utf-8", "replace")
+        for search, positions in self.finders:
+            if search(octets) is not None:
+                found += positions
+
+
 Look = Callable[[str, "list[int]"], None]
 """Adds the positions of the rules filed under what one text has."""
 
@@ -290,12 +323,12 @@ def _looking(
     prefixes: dict[str, list[int]],
     suffixes: dict[str, list[int]],
     has: list[tuple[str, int]],
-    finders: list[tuple[Callable[[bytes], object], list[int]]],
-    limit: int | None,
+    sought: _Sought,
 ) -> Look:
     """What adds the positions filed under what a text is, begins with, ends with, contains, matches."""
     lengths = tuple(sorted({len(prefix) for prefix in prefixes}))
     tails = tuple(sorted({len(suffix) for suffix in suffixes}))
+    finders = sought.finders
     if not (prefixes or suffixes or has or finders):
 
         def look_up(text: str, found: list[int]) -> None:
@@ -317,9 +350,6 @@ def _looking(
             if value in text:
                 found.append(position)
         if finders:
-            octets = text[:limit].encode("utf-8", "replace")
-            for search, positions in finders:
-                if search(octets) is not None:
-                    found += positions
+            sought.look(text, found)
 
     return look
