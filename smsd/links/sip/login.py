@@ -67,19 +67,17 @@ class Logins:
         def of(user: str, algorithm: str) -> str | None:
             return secrets.get(algorithm) if user == claimed else None
 
-        verdict = self._challenger.judge(request, now, of)
+        verdict = self._challenger.judge(request, now, of, peer.host)
         outcome = verdict.outcome
-        who = (peer.host, readable(request.sender.uri)[:300])
+        who = (peer.host, readable(request.sender.uri)[:300], request.get("User-Agent")[:100])
         if outcome is Outcome.NONE:
             simple = self._offers.simple(who, now)
             challenger = self._simple if simple else self._challenger
-            raise Rejected(challenger.status, "", challenger.challenge(now))
+            raise Rejected(challenger.status, "", challenger.challenge(now, whom=peer.host))
         if outcome in (Outcome.STALE, Outcome.REPLAYED):
-            raise Rejected(self._challenger.status, "", self._challenger.challenge(now, True))
+            raise Rejected(self._challenger.status, "", self._challenger.challenge(now, True, peer.host))
         if outcome is Outcome.RIGHT:
-            self._offers.answered(
-                who, "SHA-256" if "sha-256" in request.get("Authorization").lower() else "MD5"
-            )
+            self._offers.answered(who, verdict.algorithm)
         account = self._door.digests.admitted(readable(claimed), peer.host, outcome is Outcome.RIGHT)
         return Caller(account, request.sender.target, False)
 

@@ -125,12 +125,11 @@ class Outgoing:
 
     def _request(self, piece: Piece, way: Way) -> Request:
         sender, to = self._sender(piece), f"sip:{piece.target.target}"
-        headers, octets = self._body(piece, sender.uri, to)
+        named = f"{self._settings.id}|{piece.delivery}|{piece.again}"
+        identity = hashlib.sha256(named.encode()).hexdigest()[:24]
+        headers, octets = self._body(piece, sender.uri, to, identity)
         if len(octets) > LONGEST:
             raise Malformed(f"the text is longer than {LONGEST} octets")
-        identity = hashlib.sha256(f"{self._settings.id}|{piece.delivery}|{piece.again}".encode()).hexdigest()[
-            :24
-        ]
         # Each try asks at most three times, and the number has to rise.
         return ask(
             "MESSAGE",
@@ -164,12 +163,12 @@ class Outgoing:
         kept = "".join(c for c in number if (c.isalnum() and c.isascii()) or c in "+*#-_.")[:100]
         return Party(f"sip:{kept.replace('#', '%23') or 'unknown'}@{domain}")
 
-    def _body(self, piece: Piece, sender: str, to: str) -> tuple[Pairs, bytes]:
+    def _body(self, piece: Piece, sender: str, to: str, identity: str) -> tuple[Pairs, bytes]:
         content = piece.content
         if isinstance(content, Text):
             return text_body(content.text)
         if isinstance(content, Report):
-            return report_body(content, sender, to)
+            return report_body(content, sender, to, identity)
         if isinstance(content, Binary):
             return text_body(f"(binary message of {len(content.data)} octets: {content.data[:140].hex()})")
         raise Malformed("this is no message for a phone")

@@ -147,7 +147,9 @@ class JudgeTests(SynchronousTestCase):
         request = self.retried()
         self.assertIn("algorithm=SHA-256, qop=auth, nc=00000001", request.get("Authorization"))
         self.assertEqual(self.challenger.claimed(request), "ann")
-        self.assertEqual(self.challenger.judge(request, NOW + 1, secrets), Verdict(Outcome.RIGHT, "ann"))
+        self.assertEqual(
+            self.challenger.judge(request, NOW + 1, secrets), Verdict(Outcome.RIGHT, "ann", "SHA-256")
+        )
 
     def test_md5_only(self) -> None:
         """A phone that knows nothing better; and one without qop, as RFC 2069 had it."""
@@ -163,6 +165,7 @@ class JudgeTests(SynchronousTestCase):
         )
         request = ours(headers=(("Authorization", value),))
         self.assertEqual(self.judge(request), Outcome.RIGHT)
+        self.assertEqual(self.judge(replace(request, body=b"another text")), Outcome.REPLAYED)
 
     def test_wrong(self) -> None:
         """Wrong passwords, users nobody knows, and what was changed on the way."""
@@ -197,12 +200,34 @@ class JudgeTests(SynchronousTestCase):
 
     def test_replayed(self) -> None:
         """A count is good once."""
-        request = self.retried()
+        register = replace(ours(), method="REGISTER")
+        request = again(register, "t1", credentials(self.refusal(register), register, "ann", "secret", "c0"))
         self.assertEqual([self.judge(request), self.judge(request)], [Outcome.RIGHT, Outcome.REPLAYED])
         refusal = self.refusal(ours())
         counts = (3, 1, 2, 1, 3, 4)
-        outcomes = [self.judge(self.retried(count=count, refusal=refusal)).value for count in counts]
+        outcomes = [
+            self.judge(self.renamed(self.retried(count=count, refusal=refusal), "Call-ID", f"{number}")).value
+            for number, count in enumerate(counts)
+        ]
         self.assertEqual(outcomes, ["right", "right", "right", "replayed", "replayed", "right"])
+
+    def test_the_same_text_once_more(self) -> None:
+        """By another way, because no answer was heard: it is no other one. What has another word is."""
+        request = self.retried()
+        other_way = replace(request, headers=(("Via", "SIP/2.0/UDP p;branch=z9hG4bK2"), *request.headers))
+        self.assertEqual([self.judge(request), self.judge(other_way)], [Outcome.RIGHT, Outcome.RIGHT])
+        for changed in (
+            replace(request, body=b"hullo"), replace(request, uri="sip:another@example.org"),
+            again(request, "t2"), self.renamed(request, "Call-ID", "another"), self.renamed(request, "To", "<sip:c@d>"),
+        ):  # fmt: skip
+            self.assertEqual(self.judge(changed), Outcome.REPLAYED)
+
+    def renamed(self, request: Request, name: str, value: str) -> Request:
+        """With another header, read anew."""
+        headers = tuple([(key, value if key == name else said) for key, said in request.headers])
+        read = sip.parse(sip.write(replace(request, headers=headers, facts=None)))
+        assert isinstance(read, Request)
+        return read
 
     def test_wrong_credentials_use_no_count(self) -> None:
         """Who does not know the password cannot use up somebody's counts."""
@@ -211,14 +236,18 @@ class JudgeTests(SynchronousTestCase):
         self.assertEqual(self.judge(self.retried(refusal=refusal)), Outcome.RIGHT)
 
     def test_stale(self) -> None:
-        """A nonce too old, from the future, or sealed by another key: the password is right, so the client need not ask for it."""
+        """A nonce too old, from the future, sealed by another key or given to somebody else: whether the password is right does not
+        show, so that nobody can try passwords for others."""
         self.assertEqual(self.judge(self.retried(), NOW + 299), Outcome.RIGHT)
         self.assertEqual(self.judge(self.retried(), NOW + 301), Outcome.STALE)
         self.assertEqual(self.judge(self.retried(), NOW - 10), Outcome.STALE)
         request = self.retried()
         self.challenger = Challenger(REALM, b"another key")
         self.assertEqual(self.judge(request), Outcome.STALE)
-        self.assertEqual(self.judge(self.retried(password="x"), NOW + 301), Outcome.WRONG)
+        self.assertEqual(self.judge(self.retried(password="x"), NOW + 301), Outcome.STALE)
+        request = self.retried()
+        self.assertIs(self.challenger.judge(request, NOW, secrets, "192.0.2.1").outcome, Outcome.STALE)
+        self.assertEqual(self.judge(request), Outcome.RIGHT)
 
     def test_unreadable(self) -> None:
         """400 for credentials that lack something or are no list of fields."""
@@ -306,3 +335,13 @@ class NonceCountTests(SynchronousTestCase):
             [memory.fresh(nonce, 1) for nonce in "abacab"], [True, True, False, True, True, True]
         )
         self.assertFalse(memory.fresh("a", 0))
+
+    def test_marked(self) -> None:
+        """The same request with the highest count; not one of before, and not without a mark."""
+        memory = NonceCounts()
+        self.assertTrue(memory.fresh("n", 1, "a"))
+        self.assertTrue(memory.fresh("n", 1, "a"))
+        self.assertFalse(memory.fresh("n", 1, "b"))
+        self.assertTrue(memory.fresh("n", 2))
+        self.assertFalse(memory.fresh("n", 2))
+        self.assertFalse(memory.fresh("n", 1, "a"))
