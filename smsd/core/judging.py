@@ -11,6 +11,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, tzinfo
+from functools import lru_cache
 from typing import Any
 
 from twisted.internet.defer import Deferred, succeed
@@ -379,7 +380,9 @@ def _with_trace(r: Recipient, trace: str) -> Recipient:
     )  # fmt: skip
 
 
+@lru_cache(maxsize=256)
 def _with_gateway(p: Parameters, gateway: str) -> Parameters:
+    """Remembered: mostly nothing else is said."""
     return Parameters(
         gateway, p.sender, p.sender_required, p.max_parts, p.expire_minutes, p.priority, p.protocol_id, p.coding, p.values
     )  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
+from functools import lru_cache
 from typing import Any
 
 from smsd.policy.notice import Told
@@ -118,6 +119,12 @@ def parameters_json(parameters: Parameters) -> str | None:
     """None for what is all defaults, which is most."""
     if parameters is DEFAULT_PARAMETERS or parameters == DEFAULT_PARAMETERS:
         return None
+    return _written(parameters)
+
+
+@lru_cache(maxsize=256)
+def _written(parameters: Parameters) -> str:
+    """Remembered: those of a caller, or of a rule, are mostly the same."""
     return _compact(
         {name: value for name, default in _DEFAULTS if (value := getattr(parameters, name)) != default}
     )
