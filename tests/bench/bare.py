@@ -19,6 +19,7 @@ from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request, Site
 from zope.interface import implementer
 
+from smsd.house import QUICK
 from smsd.store.group import GroupCommit
 from smsd.store.sqlite import CHECKPOINT, SWITCH_INTERVAL
 
@@ -31,7 +32,7 @@ def open_group(path: str) -> GroupCommit:
     connection.execute("pragma synchronous=FULL")
     connection.execute(f"pragma wal_autocheckpoint={CHECKPOINT}")
     connection.execute("create table if not exists message(id integer primary key, number text, body text)")
-    return GroupCommit(connection, reactor)
+    return GroupCommit(connection, reactor, quick=QUICK)
 
 
 def keep(cursor: sqlite3.Cursor, items: Sequence[tuple[str, str]]) -> list[int]:
