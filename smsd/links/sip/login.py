@@ -75,7 +75,9 @@ class Logins:
             challenger = self._simple if simple else self._challenger
             raise Rejected(challenger.status, "", challenger.challenge(now, whom=peer.host))
         if outcome in (Outcome.STALE, Outcome.REPLAYED):
-            raise Rejected(self._challenger.status, "", self._challenger.challenge(now, True, peer.host))
+            # Who has answered by MD5 although there was better is not offered that again: it may stumble.
+            challenger = self._simple if verdict.algorithm == "MD5" else self._challenger
+            raise Rejected(challenger.status, "", challenger.challenge(now, True, peer.host))
         if outcome is Outcome.RIGHT:
             self._offers.answered(who, verdict.algorithm)
         account = self._door.digests.admitted(readable(claimed), peer.host, outcome is Outcome.RIGHT)
