@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import random
 import socket
+import threading
 
 from tests.links.sip import real
 from tests.links.sip.real import DOMAIN, NULL
 from tests.peers import sipp
+from tests.rig.processes import until
 
 TRUSTING = {"trusted_networks": ["127.0.0.0/8"], "account": "ann"}
 
@@ -76,6 +78,35 @@ class Sipp(real.RealSip):
             within=90,
         )
         self.check(ran, count)
+
+    def test_killed_in_between(self) -> None:
+        """kill -9 while texts come: what was not answered comes again, and is one message in the end."""
+        self.smsd(NULL, link=TRUSTING)
+        count = 300
+        ran: list[sipp.Ran] = []
+
+        def load() -> None:
+            ran.append(
+                sipp.run(
+                    "message",
+                    self.port,
+                    numbers(count),
+                    self.place.path,
+                    domain=DOMAIN,
+                    user="ann",
+                    within=90,
+                )
+            )
+
+        loading = threading.Thread(target=load, daemon=True)
+        loading.start()
+        assert self.server.process is not None
+        until(lambda: self.stored() >= 100, 60, "some of them", self.server.process)
+        self.server.process.kill()
+        self.start()
+        loading.join(120)
+        self.check(ran[0], count)
+        self.assertGreater(ran[0].again, 0)
 
     def test_between_garbage(self) -> None:
         """Datagrams and connections full of nonsense, and texts at the same time."""
