@@ -1,19 +1,21 @@
 """A submission while it is judged, recipient by recipient: what has come of it so far, how much rules may make of it, and when
-others have a turn."""
+others have a turn; and values with something changed."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import NamedTuple, Union
+from functools import lru_cache
+from typing import Any, NamedTuple, Union
 
-from smsd.policy.rules.letter import Ask, Facts, Question
+from smsd.policy.rules.letter import Ask, Facts, Letter, Question
 from smsd.values.errors import Reason, Refused
-from smsd.values.message import Binary, Call, Content, Recipient, Submission, Text
+from smsd.values.message import Binary, Call, Content, Parameters, Recipient, Submission, Text
 
 MOST_CHILDREN = 100
 """Messages that rules may make of one message to one recipient."""
 MOST_TEXT = 20_000_000
 """Characters (or octets) of all that rules make of one message: each copy is kept by itself."""
+_FIELDS_OF_PARAMETERS = tuple(Parameters.__dataclass_fields__)
 
 
 class Ruled(NamedTuple):
@@ -112,6 +114,39 @@ def with_recipients(s: Submission, recipients: tuple[Recipient, ...]) -> Submiss
         s.door, s.origin, recipients, s.content, s.account, s.ticket, s.wants, s.headers, s.key, s.hops, s.peer, b"", 0, "",
         s.number,
     )  # fmt: skip
+
+
+def with_trace(r: Recipient, trace: str) -> Recipient:
+    """The recipient, and how the rules came to it."""
+    return Recipient(
+        r.address, r.typed, r.parameters, r.wants, r.original, r.content, r.headers, trace, r.refused, r.dropped, r.gather,
+        r.named_by_rule,
+    )  # fmt: skip
+
+
+@lru_cache(maxsize=256)
+def with_gateway(p: Parameters, gateway: str) -> Parameters:
+    """The same for this gateway; remembered, because mostly nothing else is said."""
+    return Parameters(
+        gateway, p.sender, p.sender_required, p.max_parts, p.expire_minutes, p.priority, p.protocol_id, p.coding, p.values
+    )  # fmt: skip
+
+
+def differences(said: Parameters) -> dict[str, Any]:
+    """What is said at all, by name."""
+    default = Parameters()
+    return {
+        name: getattr(said, name)
+        for name in _FIELDS_OF_PARAMETERS
+        if getattr(said, name) != getattr(default, name)
+    }
+
+
+def rewritten(headers: tuple[tuple[str, str], ...], letter: Letter) -> tuple[tuple[str, str], ...]:
+    """The headers with From and Subject as rules have left them."""
+    kept = tuple((name, value) for name, value in headers if name not in ("subject", "from"))
+    named = (("subject", letter.subject), ("from", letter.sender))
+    return (*kept, *((name, value) for name, value in named if value))
 
 
 def _size(child: Submission) -> int:

@@ -11,7 +11,6 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, tzinfo
-from functools import lru_cache
 from typing import Any
 
 from twisted.internet.defer import Deferred, succeed
@@ -23,7 +22,19 @@ from smsd.core import effects
 from smsd.core.asking import Asker, asked
 from smsd.core.carriers import pinned
 from smsd.core.gathering import cares
-from smsd.core.judgement import MOST_CHILDREN, MOST_TEXT, AllBut, Budget, Judgement, Ruled, with_recipients
+from smsd.core.judgement import (
+    MOST_CHILDREN,
+    MOST_TEXT,
+    AllBut,
+    Budget,
+    Judgement,
+    Ruled,
+    differences,
+    rewritten,
+    with_gateway,
+    with_recipients,
+    with_trace,
+)
 from smsd.core.planning import Planner
 from smsd.policy.answer import MOST_HOPS
 from smsd.policy.notice import Told, notice
@@ -46,7 +57,6 @@ _MOST_TRACES = 1000
 _LONGEST_TRACE = 2000
 _NOTHING: tuple[tuple[Ruled, ...], ...] = ((),)
 """What rules send besides, because of one recipient, where they send nothing."""
-_FIELDS_OF_PARAMETERS = tuple(Parameters.__dataclass_fields__)
 
 
 class Judge:
@@ -155,7 +165,7 @@ class Judge:
         """One recipient as the rules leave it, and what they send because of it."""
         candidates = self._glanced(submission, recipient)
         if candidates is not None and not candidates:
-            return _with_trace(recipient, self._unmatched), ()
+            return with_trace(recipient, self._unmatched), ()
         verdict = self._judged(submission, recipient, facts, candidates, budget.number)
         if verdict is None:
             return recipient, ()
@@ -280,7 +290,7 @@ class Judge:
             title = verdict.trace.stopped
             return replace(recipient, trace=trace, dropped=f"deleted by the rule {title!r}")
         if not verdict.changed:
-            return _with_trace(recipient, trace)
+            return with_trace(recipient, trace)
         changed, letter = verdict.changed, verdict.letter
         address, parameters = recipient.address, recipient.parameters
         try:
@@ -297,7 +307,7 @@ class Judge:
             content = Text(letter.body, before.header if isinstance(before, Text) else b"")
         headers = recipient.headers
         if changed & {"subject", "from", "headers"}:
-            headers = (*_rewritten(submission.headers, letter), *effects.added_headers(verdict, submission))
+            headers = (*rewritten(submission.headers, letter), *effects.added_headers(verdict, submission))
             content = submission.content if content is None else content
         r = recipient
         named = r.named_by_rule or (
@@ -315,9 +325,7 @@ class Judge:
         known = self._traces.get(trace.decided)
         if known is None:
             known = _written(trace, self.version)
-            if (
-                len(known) > _LONGEST_TRACE
-            ):  # of ten thousand rules that are all asked: a thousand would take 60 MB
+            if len(known) > _LONGEST_TRACE:  # ten thousand rules that are all asked: a thousand take 60 MB
                 return known
             if len(self._traces) > _MOST_TRACES:
                 self._traces.clear()
@@ -330,15 +338,15 @@ class Judge:
         said = None
         if "&" in letter.to and (written := target.read(letter.to).parameters):
             said = read_parameters(written).parameters
-            parameters = replace(parameters, **_differences(said))
+            parameters = replace(parameters, **differences(said))
         if number != address.target or address.scheme != "sms":
             address = Address("sms", number)
         where = at.rpartition("@")[2]  # of `number@gsm1@us` the last one counts: it was written last
         if not where or where.lower() in self.domains or where.lower() == _domain(letter.sender):
             wanted = (said is not None and said.gateway) or ""
-            return address, _with_gateway(parameters, wanted)
+            return address, with_gateway(parameters, wanted)
         if where in self.gateways:
-            return address, _with_gateway(parameters, where)
+            return address, with_gateway(parameters, where)
         if "." in where:
             return Address("mailto", f"{number}@{where}"), replace(parameters, gateway=None)
         raise Refused(
@@ -370,24 +378,6 @@ class Judge:
         return told
 
 
-# Written out because every message needs it: dataclasses.replace takes four times as long.
-
-
-def _with_trace(r: Recipient, trace: str) -> Recipient:
-    return Recipient(
-        r.address, r.typed, r.parameters, r.wants, r.original, r.content, r.headers, trace, r.refused, r.dropped, r.gather,
-        r.named_by_rule,
-    )  # fmt: skip
-
-
-@lru_cache(maxsize=256)
-def _with_gateway(p: Parameters, gateway: str) -> Parameters:
-    """Remembered: mostly nothing else is said."""
-    return Parameters(
-        gateway, p.sender, p.sender_required, p.max_parts, p.expire_minutes, p.priority, p.protocol_id, p.coding, p.values
-    )  # fmt: skip
-
-
 def trace_json(verdict: Verdict, version: int) -> str:
     """How the rules came to it, as it is kept with each delivery: version of the rules, what decided, lines for people, which
     rule ended it."""
@@ -409,18 +399,3 @@ def _cut(text: str) -> str:
 
 def _domain(sender: str) -> str:
     return sender.rpartition("@")[2].strip("<> ").lower() if "@" in sender else ""
-
-
-def _differences(said: Parameters) -> dict[str, Any]:
-    default = Parameters()
-    return {
-        name: getattr(said, name)
-        for name in _FIELDS_OF_PARAMETERS
-        if getattr(said, name) != getattr(default, name)
-    }
-
-
-def _rewritten(headers: tuple[tuple[str, str], ...], letter: Letter) -> tuple[tuple[str, str], ...]:
-    kept = tuple((name, value) for name, value in headers if name not in ("subject", "from"))
-    named = (("subject", letter.subject), ("from", letter.sender))
-    return (*kept, *((name, value) for name, value in named if value))
