@@ -216,7 +216,7 @@ class DoorTests(SynchronousTestCase):
         user = "jürgen@example.org"
         for _ in range(12):
             self.assertEqual(self.page(user, PASSWORDS[user]), 429)
-        self.assertEqual(self.mail(user, PASSWORDS[user]), 451)
+        self.assertEqual(self.mail(user, PASSWORDS[user]), 454)
         self.assertIn("cannot be reached", self.status())
         self.dovecot.start()
         until(lambda: self.page(user, PASSWORDS[user]) == 200, 30, "Dovecot's answers", self.server.process)

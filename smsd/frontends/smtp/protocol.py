@@ -27,7 +27,16 @@ if TYPE_CHECKING:
     from smsd.frontends.smtp.transaction import Transaction
 
 
+_NOT_NOW = (Reason.SLOW_DOWN, Reason.UNAVAILABLE)
 _NO_TLS = "there is no TLS here, and your network is none of those that may do without: ask the administrator"
+
+
+def _not_now(failure: Failure) -> Failure:
+    """A login that may do later has a code of its own (RFC 4954 section 6): programs do not ask for another password then."""
+    error = failure.value
+    if isinstance(error, Refused) and error.reason in _NOT_NOW:
+        raise CommandError(454, "4.7.0", error.text)
+    return failure
 
 
 class SMSProtocol(LineServer):
@@ -217,6 +226,7 @@ class SMSProtocol(LineServer):
             self._challenge(answer)
             return
         login: Any = self.factory.log_in(answer.username, answer.password, self.peer)
+        login.addErrback(_not_now)
         if self.dialect.logged_in is not None:
             login.addCallback(self.factory.with_credit)
         self.wait(login, self._logged_in)

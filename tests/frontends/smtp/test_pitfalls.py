@@ -470,10 +470,14 @@ class Auth(SynchronousTestCase):
         self.assertEqual(codes(talk.send(wrong, wrong, "NOOP")), ["535", "421"])
         self.assertTrue(talk.closed)
 
-    def test_slowed_down(self) -> None:
-        talk = self.talk()
-        talk.accounts.refusal = Refused(Reason.SLOW_DOWN, "too many wrong passwords, try again in a minute")
-        self.assertTrue(talk.send(b"AUTH PLAIN " + PLAIN).startswith("451 4.7.0 "))
+    def test_not_now(self) -> None:
+        """RFC 4954 section 6: a temporary failure is no wrong password, and does not count as one."""
+        talk = self.talk(auth_limit=1)
+        for reason in (Reason.SLOW_DOWN, Reason.UNAVAILABLE):
+            talk.accounts.refusal = Refused(reason, "try again in a minute")
+            self.assertEqual(talk.send(b"AUTH PLAIN " + PLAIN), "454 4.7.0 try again in a minute\r\n")
+        talk.accounts.refusal = Refused(Reason.NOT_ALLOWED, "this account is switched off")
+        self.assertEqual(talk.send(b"AUTH PLAIN " + PLAIN), "550 5.7.1 this account is switched off\r\n")
 
     def test_never_in_clear(self) -> None:
         talk = self.talk(clear_auth_networks=[], tls=True)
