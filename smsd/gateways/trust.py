@@ -1,4 +1,4 @@
-"""Whose certificates are good, and who we are to servers that ask for ours."""
+"""Whose certificates are good to HTTP gateways, and who we are to servers that ask for ours."""
 
 from __future__ import annotations
 
@@ -10,24 +10,20 @@ from twisted.internet import ssl
 from twisted.web.iweb import IPolicyForHTTPS
 from zope.interface import implementer
 
-_LONGEST = 10_000_000
+from smsd.core.trust import authorities, certificates, octets
+
 _REMEMBERED = 64
-_END = b"-----END CERTIFICATE-----"
 
 
 def policy(ca: str | None = None, certificate: str | None = None, key: str | None = None) -> IPolicyForHTTPS:
     """Trust the system's authorities or those in the file `ca`; show the `certificate` (with those that vouch for it behind it),
     whose key stands in `key` or in the same file. All PEM. ValueError when one cannot be read."""
-    trust = None
-    if ca is not None:
-        trust = ssl.trustRootFromCertificates(
-            [ssl.Certificate(one) for one in _certificates(ca, "file of authorities")]
-        )
+    trust = None if ca is None else authorities(ca)
     if certificate is None:
         if key is not None:
             raise ValueError("there is a key but no certificate to show")
         return _Policy(trust, {})
-    mine, *chain = _certificates(certificate, "certificate")
+    mine, *chain = certificates(certificate, "certificate")
     secret = _key(key or certificate)
     context = SSL.Context(SSL.TLS_METHOD)
     context.use_certificate(mine)
@@ -61,32 +57,12 @@ class _Policy:
         return known
 
 
-def _certificates(path: str, what: str) -> list[crypto.X509]:
-    try:
-        parts = _octets(path).split(_END)
-        found = [
-            crypto.load_certificate(crypto.FILETYPE_PEM, part + _END + b"\n")
-            for part in parts
-            if b"BEGIN CERTIFICATE" in part
-        ]
-    except (OSError, crypto.Error) as error:
-        raise ValueError(f"the {what} {path} cannot be read: {error}") from None
-    if not found:
-        raise ValueError(f"the {what} {path} has no certificate in it")
-    return found
-
-
 def _key(path: str) -> crypto.PKey:
     try:
-        return crypto.PKey.from_cryptography_key(load_pem_private_key(_octets(path), password=None))  # type: ignore[arg-type]
+        return crypto.PKey.from_cryptography_key(load_pem_private_key(octets(path), password=None))  # type: ignore[arg-type]
     except TypeError as error:  # it is encrypted, and nobody is there to ask
         raise ValueError(
             f"the key in {path} has a password: store it without one, readable for smsd only"
         ) from error
     except (OSError, ValueError) as error:
         raise ValueError(f"the key in {path} cannot be read: {error}") from None
-
-
-def _octets(path: str) -> bytes:
-    with open(path, "rb") as stream:
-        return stream.read(_LONGEST)

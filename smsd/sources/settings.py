@@ -8,7 +8,7 @@ from pydantic import Field, field_validator, model_validator
 from twisted.internet.abstract import isIPAddress, isIPv6Address
 
 from smsd.config.settings import ID, Path, Section
-from smsd.sources import tls
+from smsd.core import trust
 
 LONGEST_SOCKET = 107
 """Octets of `sun_path` in Linux, unix(7)."""
@@ -73,7 +73,7 @@ class ServerSettings(SourceSettings):
 
     def tls_options(self) -> Any:
         """A client context for Twisted, None without TLS; ValueError when the `ca` file cannot be used."""
-        return None if self.security == "none" else tls.options(self.host, self.verify, self.ca)
+        return None if self.security == "none" else trust.towards(self.host, self.verify, self.ca)
 
     def doubts(self) -> list[str]:
         """Warnings at load."""

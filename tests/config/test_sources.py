@@ -62,7 +62,7 @@ class Sources(SynchronousTestCase):
             ("type: imap, host: x, domains: [a@b]", "password_sources[0].domains", "'a@b' is no domain"),
             ("type: imap, host: x, login: local", "password_sources[0]", "login: local needs domains"),
             ("type: imap, host: x, ca: /nowhere.pem", "password_sources[0].ca", "cannot be read"),
-            (f"type: smtp, host: x, ca: {CA}", "password_sources[0].ca", "has no PEM certificate"),
+            (f"type: smtp, host: x, ca: {CA}", "password_sources[0].ca", "has no certificate in it"),
             (f"type: dovecot, socket: /{'x' * 107}", "password_sources[0].socket", "use a shorter one"),
         ):
             said = self.wrong(line)

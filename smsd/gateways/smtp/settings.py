@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from OpenSSL import SSL
 from pydantic import Field, SecretStr, model_validator
-from twisted.internet import ssl
-from twisted.internet.abstract import isIPAddress, isIPv6Address
-from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
-from zope.interface import implementer
 
 from smsd.config.settings import GatewaySettings, Path
+from smsd.core import trust
 
 LONGEST_SOCKET = 107
 """Octets of `sun_path` in Linux, unix(7); Twisted waits for ever on a longer one."""
@@ -117,36 +113,4 @@ class Settings(GatewaySettings):
 
     def tls_options(self) -> Any:
         """A client context for Twisted; ValueError when the `ca` file cannot be read or has no certificate."""
-        if not self.verifies:
-            return _Unverified(self.host)
-        return ssl.optionsForClientTLS(self.host, trustRoot=_authorities(self.ca) if self.ca else None)
-
-
-@implementer(IOpenSSLClientConnectionCreator)
-class _Unverified:
-    """TLS against listeners only: any certificate will do (opportunistic security, RFC 7435)."""
-
-    def __init__(self, host: str) -> None:
-        self._host = host
-        self._context = ssl.CertificateOptions(verify=False).getContext()
-
-    def clientConnectionForTLS(self, protocol: Any) -> SSL.Connection:
-        """A connection that names the host and asks nothing of its certificate."""
-        connection = SSL.Connection(self._context, None)
-        connection.set_app_data(protocol)
-        if not isIPAddress(self._host) and not isIPv6Address(self._host):
-            connection.set_tlsext_host_name(self._host.encode("idna"))
-        return connection
-
-
-def _authorities(path: str) -> Any:
-    try:
-        with open(path, "rb") as source:
-            pem = source.read()
-    except OSError as error:
-        raise ValueError(f"ca: cannot read {path}: {error.strerror}") from None
-    mark = b"-----BEGIN CERTIFICATE-----"
-    found = [ssl.Certificate.loadPEM(mark + piece) for piece in pem.split(mark)[1:]]
-    if not found:
-        raise ValueError(f"ca: {path} has no PEM certificate")
-    return ssl.trustRootFromCertificates(found)
+        return trust.towards(self.host, self.verifies, self.ca)
