@@ -11,6 +11,7 @@ from typing import Any
 from OpenSSL import SSL, crypto
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.endpoints import serverFromString
+from twisted.internet.error import CannotListenError
 
 from smsd.config import endpoints
 from smsd.values.errors import InvalidValue
@@ -26,7 +27,8 @@ TURN = 32_768
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """One of them. `transport`: UDP, TCP or TLS; `interface` "" for every address of IPv4 (`::` for IPv6)."""
+    """One of them. `transport`: UDP, TCP or TLS; `interface` "" for every address of IPv4, `::` for every one of IPv6 (with TLS
+    of both)."""
 
     text: str
     transport: str
@@ -54,6 +56,11 @@ def read_listener(text: str) -> Listener:
     port = named.get("port") or (fields[1] if len(fields) > 1 else "")
     if not port.isdecimal() or not port.isascii() or int(port) > 65_535:
         raise InvalidValue(f"{port!r} is no port: write 1 to 65535, as in {kind}:5060:interface=127.0.0.1")
+    loose = [field for field in fields[1 if "port" in named else 2 :] if "=" not in field]
+    if loose:
+        raise InvalidValue(
+            f"{text!r}: {loose[0]!r} has no place in it; a colon inside an address has a backslash: interface=\\:\\:1"
+        )
     interface = named.get("interface") or ("::" if kind.endswith("6") else "")
     if interface:
         try:
@@ -72,8 +79,11 @@ def read_listener(text: str) -> Listener:
 
 def open_datagrams(reactor: Any, listener: Listener, protocol: Any) -> Any:
     """The port; CannotListenError when somebody else has it."""
-    port = reactor.listenUDP(listener.port, protocol, interface=listener.interface, maxPacketSize=LARGEST)
-    port.maxThroughput = TURN
+    if listener.interface == "::":
+        with _every_v6(listener, socket.SOCK_DGRAM) as own:
+            port = reactor.adoptDatagramPort(own.fileno(), socket.AF_INET6, protocol, LARGEST)
+    else:
+        port = reactor.listenUDP(listener.port, protocol, interface=listener.interface, maxPacketSize=LARGEST)
     with suppress(OSError):  # the system allows less (net.core.rmem_max): it gives that
         port.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER)
     return port
@@ -81,6 +91,10 @@ def open_datagrams(reactor: Any, listener: Listener, protocol: Any) -> Any:
 
 def open_streams(reactor: Any, listener: Listener, factory: Any) -> Deferred[Any]:
     """Fires with the port; fails when somebody else has it, or the certificate cannot be used (ValueError)."""
+    if listener.transport == "TCP" and listener.interface == "::":
+        with _every_v6(listener, socket.SOCK_STREAM) as own:
+            own.listen(BACKLOG)
+            return maybeDeferred(reactor.adoptStreamPort, own.fileno(), socket.AF_INET6, factory)
     if listener.transport == "TCP":
         return maybeDeferred(reactor.listenTCP, listener.port, factory, BACKLOG, listener.interface)
     try:
@@ -89,3 +103,18 @@ def open_streams(reactor: Any, listener: Listener, factory: Any) -> Deferred[Any
         raise ValueError(f"{listener.text}: its certificate or key cannot be used ({error})") from None
     listening: Deferred[Any] = endpoint.listen(factory)
     return listening
+
+
+def _every_v6(listener: Listener, kind: int) -> socket.socket:
+    """A socket for every address of IPv6, and of that alone: Twisted's takes IPv4 as well, and then nobody else can have that."""
+    own = socket.socket(socket.AF_INET6, kind)
+    try:
+        own.setblocking(False)
+        own.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        if kind == socket.SOCK_STREAM:
+            own.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        own.bind(("::", listener.port))
+    except OSError as error:
+        own.close()
+        raise CannotListenError("::", listener.port, error) from None
+    return own

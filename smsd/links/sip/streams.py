@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 LIMITS = Limits(header=16_384, body=131_072, headers=128)
 """What a request may have: a text of 128 SMS in UTF-8 fits."""
 STRANGER = 60.0
-"""Seconds that a connection may be quiet on which nobody has shown who he is."""
+"""Seconds for a connection on which nobody shows who he is, however much he says."""
 HALF = 30.0
 """Seconds for the rest of a message that has begun."""
 FAREWELL = 5.0
@@ -48,6 +48,7 @@ class Stream(Protocol):
         self._timer: Any = None
         self._half: Any = None
         self._unread: int | None = None
+        self._closing = False
 
     def connectionMade(self) -> None:
         """Begin to listen, or refuse it."""
@@ -71,8 +72,14 @@ class Stream(Protocol):
 
     def dataReceived(self, data: bytes) -> None:
         """Messages, pings, or what makes no sense."""
+        if self._closing:
+            return
         self._rest()
-        for item in self._framer.feed(data):
+        found = self._framer.feed(data)
+        if found and self._half is not None:  # what is waited for now has begun just now
+            self._half.cancel()
+            self._half = None
+        for item in found:
             if isinstance(item, Malformed):
                 self._wires.broken(item, self.peer)
                 self.close()
@@ -83,35 +90,40 @@ class Stream(Protocol):
                 self._wires.heard(item, self.peer)
         waiting = self._framer.waiting
         if waiting and self._half is None:
-            self._half = self._wires.clock.callLater(HALF, self._abort)
-        elif not waiting and self._half is not None:
-            self._half.cancel()
-            self._half = None
+            self._half = self._wires.clock.callLater(HALF, self.abort)
 
     def send(self, octets: bytes) -> None:
         """Write; who does not read what was written to him is let go."""
         if self._unread is not None:
             self._unread += len(octets)
             if self._unread > MOST_UNREAD:
-                self._abort()
+                self.abort()
                 return
         self.transport.write(octets)
 
     def close(self) -> None:
         """Once everything is written, but not for ever."""
+        self._closing = True
         self.transport.unregisterProducer()
         self.transport.loseConnection()
         if self._timer is not None and self._timer.active():
             self._timer.reset(FAREWELL)
 
-    def _rest(self) -> None:
-        wait = self._wires.idle if self.known else STRANGER
-        if self._timer is not None and self._timer.active():
-            self._timer.reset(wait)
-        else:
-            self._timer = self._wires.clock.callLater(wait, self._abort)
+    def know(self) -> None:
+        """Somebody has shown here who he is: it may be quiet for longer."""
+        self.known = True
+        if not self._closing:
+            self._rest()
 
-    def _abort(self) -> None:
+    def _rest(self) -> None:
+        if self._timer is None or not self._timer.active():
+            wait = self._wires.idle if self.known else STRANGER
+            self._timer = self._wires.clock.callLater(wait, self.abort)
+        elif self.known:
+            self._timer.reset(self._wires.idle)
+
+    def abort(self) -> None:
+        """At once."""
         self.transport.abortConnection()
 
     def connectionLost(self, reason: Any = None) -> None:

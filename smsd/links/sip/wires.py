@@ -30,6 +30,8 @@ CONNECT = 5.0
 SMALLEST = 16
 """Octets: what is shorter is a keep-alive (CRLF, NULs), or nothing."""
 MOST_ADDRESSES = 1000
+TELL_AGAIN = 60.0
+"""Seconds until it is said once more that there are too many connections."""
 _PEM = re.compile(rb"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.S)
 PORTS = {"UDP": 5060, "TCP": 5060, "TLS": 5061}
 
@@ -79,6 +81,8 @@ class Wires:
         self._ports: list[Any] = []
         self._datagrams: dict[int, Datagrams] = {}
         self._streams: dict[int, Stream] = {}
+        self._strangers: dict[int, Stream] = {}  # the oldest first
+        self._told = float("-inf")
         self._ours: dict[tuple[str, str, int], int] = {}
         self._connecting: dict[tuple[str, str, int], list[tuple[bytes, Callable[[], None]]]] = {}
         self._own: dict[str, str] = {}
@@ -125,20 +129,29 @@ class Wires:
     # -- connections come and go
 
     def joined(self, stream: Stream) -> bool:
-        """Whether there is room for one more."""
-        if not self._open or len(self._streams) >= self._most:
-            if self._open:
-                self.log.warn(
-                    "too many connections ({most}): {host} is turned away",
-                    most=self._most,
-                    host=stream.peer.host,
-                )
+        """Whether there is room for one more: if need be, who has been here longest and not said who he is makes some."""
+        if not self._open:
             return False
+        if len(self._streams) >= self._most:
+            now = self.clock.seconds()
+            if not 0 <= now - self._told < TELL_AGAIN:
+                self._told = now
+                self.log.warn(
+                    "there are {most} connections, and more come: see max_connections", most=self._most
+                )
+            oldest = next(iter(self._strangers.values()), None)
+            if oldest is None:
+                return False
+            self.left(oldest)
+            oldest.abort()
         self._streams[stream.flow] = stream
+        if not stream.known:
+            self._strangers[stream.flow] = stream
         return True
 
     def left(self, stream: Stream) -> None:
         """A connection is over."""
+        self._strangers.pop(stream.flow, None)
         if self._streams.pop(stream.flow, None) is None:
             return
         key = (stream.kind, stream.peer.host, stream.peer.port)
@@ -149,7 +162,8 @@ class Wires:
         """Somebody has shown on this connection who he is: it may stay."""
         stream = self._streams.get(flow) if isinstance(flow, int) else None
         if stream is not None:
-            stream.known = True
+            stream.know()
+            self._strangers.pop(stream.flow, None)
 
     def alive(self, peer: Peer) -> bool:
         """Whether something can be sent there on its flow."""

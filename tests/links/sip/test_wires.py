@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 from OpenSSL.crypto import FILETYPE_PEM
@@ -15,7 +16,7 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 from smsd.codec.sip import Malformed, Peer, write
 from smsd.links.sip.listening import read_listener
 from smsd.links.sip.streams import FAREWELL, HALF, MOST_UNREAD, STRANGER, Stream
-from smsd.links.sip.wires import Wires
+from smsd.links.sip.wires import TELL_AGAIN, Wires
 from smsd.values.errors import InvalidValue
 from tests.gateways.test_smtp_tls import certificate
 from tests.links.sip.rig import request
@@ -61,11 +62,30 @@ class Connections(SynchronousTestCase):
         _, transport = self.stream()
         other, known = self.stream()
         self.wires.know(other.flow)
-        other.dataReceived(b"\r\n\r\n")
         self.clock.advance(STRANGER + 1)
         self.assertEqual((transport.aborted, known.aborted), (True, False))
-        self.clock.advance(1000)
+        other.dataReceived(b"\r\n\r\n")
+        self.clock.advance(999)
+        self.assertFalse(known.aborted)
+        self.clock.advance(1)
         self.assertTrue(known.aborted)
+
+    def test_a_stranger_gains_no_time_by_talking(self) -> None:
+        stream, transport = self.stream()
+        for _ in range(int(STRANGER)):
+            stream.dataReceived(b"\r\n\r\n")
+            self.clock.advance(1)
+        self.assertTrue(transport.aborted)
+
+    def test_a_busy_connection_is_not_half_a_message(self) -> None:
+        """Each read ends in the middle of the next message, for long."""
+        stream, transport = self.stream(known=True)
+        octets = ASKED * int(HALF + 10)
+        for at in range(0, len(octets), len(ASKED)):
+            stream.dataReceived(octets[at + 7 * (at > 0) : at + 7 + len(ASKED)])
+            self.clock.advance(1)
+        self.assertFalse(transport.aborted)
+        self.assertEqual(len(self.heard), int(HALF) + 10)
 
     def test_half_a_message_is_not_waited_for_however_slowly_it_drips(self) -> None:
         stream, transport = self.stream(known=True)
@@ -95,11 +115,29 @@ class Connections(SynchronousTestCase):
         self.assertFalse(transport.aborted)
 
     def test_there_is_room_for_some_only(self) -> None:
+        """Who has been there longest and not said who he is goes for a newcomer; nobody else does."""
         found = [self.stream() for _ in range(4)]
-        self.assertEqual([transport.aborted for _, transport in found], [False] * 3 + [True])
+        self.assertEqual([transport.aborted for _, transport in found], [True] + [False] * 3)
+        self.assertEqual(self.wires.connections, 3)
         found[0][0].connectionLost()
+        for stream, _ in found[1:]:
+            self.wires.know(stream.flow)
+        self.assertTrue(self.stream()[1].aborted)
+        self.assertEqual([transport.aborted for _, transport in found[1:]], [False] * 3)
+        found[1][0].connectionLost()
         self.assertFalse(self.stream()[1].aborted)
         self.assertEqual(self.wires.connections, 3)
+
+    def test_that_there_is_no_room_is_said_once_in_a_while(self) -> None:
+        told: list[object] = []
+        self.patch(Wires, "log", SimpleNamespace(warn=lambda *_, **__: told.append(1)))
+        for _ in range(20):
+            self.stream()
+        self.assertEqual(len(told), 1)
+        self.clock.advance(TELL_AGAIN)
+        for _ in range(20):
+            self.stream()
+        self.assertEqual(len(told), 2)
 
     def test_nothing_is_left_of_one_that_is_over(self) -> None:
         stream, _ = self.stream()
@@ -132,6 +170,9 @@ class Listeners(SynchronousTestCase):
             "tcp:5060:interface=nowhere",
             "ssl:5061",
             "udp:1:foo=1",
+            "udp6:5060:interface=::1",
+            "tcp:5060:interface=::1",
+            "tcp:interface=::1:port=5060",
         ):
             self.assertRaises(InvalidValue, read_listener, text)
 
@@ -205,6 +246,28 @@ class Sockets(TestCase):
         self.assertEqual((octets, peer.transport), (ASKED, "TLS"))
         server.send(ASKED, peer, lambda: self.fail("not answered"))
         self.assertEqual((await back)[0], ASKED)
+
+    async def test_both_kinds_of_addresses_on_one_port(self) -> None:
+        for kind in ("udp", "tcp"):
+            wires = Wires(reactor, [read_listener(f"{kind}:0")])
+            await wires.open()
+            self.addCleanup(lambda wires=wires: Deferred.fromCoroutine(wires.close()))
+            port = wires._ports[0].getHost().port
+            other = Wires(reactor, [read_listener(f"{kind}6:{port}")])
+            await other.open()
+            self.addCleanup(lambda other=other: Deferred.fromCoroutine(other.close()))
+            client = Wires(reactor, [read_listener("udp6:0:interface=\\:\\:1")])
+            await client.open()
+            self.addCleanup(lambda client=client: Deferred.fromCoroutine(client.close()))
+            there = self.told(other)
+            client.send(ASKED, Peer(kind.upper(), "::1", port), lambda: self.fail("not sent"))
+            self.assertEqual((await there)[1].host, "::1")
+            again = Wires(reactor, [read_listener(f"{kind}6:{port}")])
+            try:
+                await again.open()
+            except CannotListenError:
+                continue
+            self.fail("two have it")
 
     async def test_one_connection_is_used_again(self) -> None:
         server, client, port = await self.two("tcp")
