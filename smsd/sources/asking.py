@@ -49,6 +49,7 @@ class Asking:
         self._away = False
         self._answered = False
         self._rest_until = float("-inf")
+        self._stopped = False
         self._under_way: set[Deferred[bool]] = set()
 
     @property
@@ -76,7 +77,8 @@ class Asking:
         return not self._settings.domains or name.rpartition("@")[2] in self._settings.domains
 
     def stop(self) -> None:
-        """Give up what is under way."""
+        """Give up what is under way, and ask nobody any more."""
+        self._stopped = True
         for found in list(self._under_way):
             found.cancel()
 
@@ -84,7 +86,11 @@ class Asking:
         # Some servers take no password for the wish to stay unknown, and say yes.
         if not password or "\0" in password:
             return False
-        if self._clock.seconds() < self._rest_until or len(self._turns.waiting) >= MOST_WAITING:
+        if (
+            self._stopped
+            or self._clock.seconds() < self._rest_until
+            or len(self._turns.waiting) >= MOST_WAITING
+        ):
             raise Denied(Reason.SLOW_DOWN, LATER)
         login = name.rpartition("@")[0] if self._settings.login == "local" else name
         asked = Deferred.fromCoroutine(self._in_turn(login, password, peer))
@@ -123,7 +129,9 @@ class Asking:
             self._clock.callLater(0, self._turns.release)  # the next one may be done at once: no end of calls
 
     def _note(self, why: str) -> None:
-        """Not for each login."""
+        """Not for each login, and not when it was us who gave up."""
+        if self._stopped:
+            return
         now = self._clock.seconds()
         if why != self._trouble or now - self._noted > QUIET:
             self._trouble, self._noted = why, now

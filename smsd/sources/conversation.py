@@ -5,6 +5,8 @@ What was received before TLS began is never believed afterwards. What is said is
 
 from __future__ import annotations
 
+import base64
+import re
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -13,6 +15,7 @@ from twisted.python.failure import Failure
 
 MOST = 1 << 16
 """Octets that a server may say in one conversation."""
+_CODED = re.compile(r"[A-Za-z0-9+/]{6,}")
 LEAVING = 2.0
 """Seconds that a server gets to end a connection that was taken leave of."""
 
@@ -36,6 +39,26 @@ class Conversation(Protocol):
         self._waiting: Deferred[str] | None = None
         self._lost = ""
         self._in_tls = False
+        self._secrets: tuple[str, ...] = ()
+        self._coded = ""
+
+    def hide(self, login: str, password: str) -> None:
+        """What nobody may read in a log, also if the server repeats what it was told."""
+        coded = [
+            base64.b64encode(text.encode()).decode("ascii") for text in (password, f"\0{login}\0{password}")
+        ]
+        self._secrets = (password.lower(), *(text.lower() for text in coded))
+        self._coded = coded[1].lower()
+
+    def shown(self, said: str) -> str:
+        """What the server said, for the log."""
+        lower = said.lower()
+        # Of a long line it may have repeated the beginning, and of any line nothing but pieces.
+        if any(secret in lower for secret in self._secrets) or any(
+            word in self._coded for word in _CODED.findall(lower)
+        ):
+            return "(it repeats the password)"
+        return "".join(letter if " " <= letter <= "~" else "?" for letter in said[:200])
 
     def dataReceived(self, data: bytes) -> None:
         """A line for whoever waits."""

@@ -15,7 +15,7 @@ from smsd.config.settings import Path
 from smsd.interfaces import SourceContext
 from smsd.sources.asking import Asking
 from smsd.sources.conversation import Conversation, Unknown
-from smsd.sources.server import Connecting, shown
+from smsd.sources.server import Connecting
 from smsd.sources.settings import LONGEST_SOCKET, SourceSettings
 
 _LATER = ("temp", "code=temp_fail")
@@ -50,7 +50,7 @@ async def talk(there: Conversation, login: str, password: str, peer: str) -> boo
         if words[0] == "MECH":
             mechanisms.update(words[1:2])
         elif words[0] not in ("VERSION", "SPID", "CUID", "COOKIE"):
-            raise Unknown(f"is no socket for logins of Dovecot: {shown(words[0])}")
+            raise Unknown(f"is no socket for logins of Dovecot: {there.shown(words[0])}")
     if "PLAIN" not in mechanisms:
         raise Unknown("does not take PLAIN: add it to auth_mechanisms")
     response = base64.b64encode(f"\0{login}\0{password}".encode()).decode("ascii")
@@ -59,13 +59,13 @@ async def talk(there: Conversation, login: str, password: str, peer: str) -> boo
     there.say(f"AUTH\t1\tPLAIN\tservice=smsd\tsecured{from_}\tresp={response}")
     while (words := (await there.line()).split("\t"))[1:2] != ["1"]:
         if words[0] not in ("MECH", "VERSION", "SPID", "CUID", "COOKIE", "DONE"):
-            raise Unknown(f"answers what is no answer: {shown(words[0])}")
+            raise Unknown(f"answers what is no answer: {there.shown(words[0])}")
     if words[0] == "OK":
         return True
     if words[0] == "FAIL" and not any(word in _LATER for word in words[2:]):
         return False
     reason = next((word for word in words[2:] if word.startswith("reason=")), "")
-    raise Unknown(f"cannot tell whether a password is right: {words[0]} {shown(reason)}".rstrip())
+    raise Unknown(f"cannot tell whether a password is right: {words[0]} {there.shown(reason)}".rstrip())
 
 
 def make(settings: Settings, context: SourceContext) -> Asking:

@@ -16,7 +16,7 @@ from smsd.interfaces import SourceContext
 from smsd.sources import settings as common
 from smsd.sources.asking import Asking
 from smsd.sources.conversation import Conversation, Unknown
-from smsd.sources.server import shown, source
+from smsd.sources.server import source
 
 check = common.check
 
@@ -51,7 +51,7 @@ class Imap:
 
     async def talk(self, there: Conversation, login: str, password: str, peer: str) -> bool:
         """Greeting, TLS, login, logout."""
-        capabilities = _greeting(await there.line())
+        capabilities = _greeting(there, await there.line())
         if self._options is not None:
             await _ok(there, "s1", "STARTTLS")
             there.start_tls(self._options)
@@ -73,43 +73,43 @@ class Imap:
         there.say("s2 CAPABILITY")
         found: set[str] = set()
         while not (line := await there.line()).startswith("s2 "):
-            _untagged(line)
+            _untagged(there, line)
             if line.upper().startswith("* CAPABILITY "):
                 found = set(line.upper().split()[2:])
         if not found:
-            raise Unknown(f"does not say what it can: {shown(line)}")
+            raise Unknown(f"does not say what it can: {there.shown(line)}")
         return found
 
 
-def _greeting(line: str) -> set[str]:
+def _greeting(there: Conversation, line: str) -> set[str]:
     """The capabilities in the greeting, if it has them."""
     word = line[2:].upper()
     if line.startswith("* ") and word.startswith("PREAUTH"):
         raise Unknown("lets everybody in without a password (PREAUTH)")
     if not line.startswith("* ") or not word.startswith("OK"):
-        raise Unknown(f"does not serve us: {shown(line)}")
+        raise Unknown(f"does not serve us: {there.shown(line)}")
     found = re.search(r"\[CAPABILITY ([^\]]*)\]", line, re.IGNORECASE)
     return set(found[1].upper().split()) if found is not None else set()
 
 
-def _untagged(line: str) -> None:
+def _untagged(there: Conversation, line: str) -> None:
     if not line.startswith("* ") or line[2:].upper().startswith("BYE"):
-        raise Unknown(f"answers what is no answer: {shown(line)}")
+        raise Unknown(f"answers what is no answer: {there.shown(line)}")
 
 
 async def _ok(there: Conversation, tag: str, command: str) -> None:
     there.say(f"{tag} {command}")
     while not (line := await there.line()).startswith(f"{tag} "):
-        _untagged(line)
+        _untagged(there, line)
     if not line[len(tag) + 1 :].upper().startswith("OK"):
-        raise Unknown(f"refuses {command}: {shown(line)}")
+        raise Unknown(f"refuses {command}: {there.shown(line)}")
 
 
 async def _introduce(there: Conversation, peer: str) -> None:
     """Say for whom we ask (RFC 2971, with the field that Dovecot takes from its `login_trusted_networks`)."""
     there.say(f's4 ID ("name" "smsd" "x-originating-ip" "{peer}")')
     while not (line := await there.line()).startswith("s4 "):
-        _untagged(line)
+        _untagged(there, line)
 
 
 async def _authenticate(there: Conversation, login: str, password: str, at_once: bool) -> bool:
@@ -146,21 +146,21 @@ async def _go_on(there: Conversation) -> bool:
     while not (line := await there.line()).startswith("s3 "):
         if line.startswith("+"):
             return True
-        _untagged(line)
+        _untagged(there, line)
     return False
 
 
 async def _verdict(there: Conversation) -> bool:
     """What the tagged answer says of the password."""
     while not (line := await there.line()).startswith("s3 "):
-        _untagged(line)
+        _untagged(there, line)
     word, _, rest = line[3:].partition(" ")
     if word.upper() == "OK":
         return True
     code = _CODE.match(rest)
     if word.upper() == "NO" and ("" if code is None else code[1].upper()) in _WRONG:
         return False
-    raise Unknown(f"cannot tell whether a password is right: {shown(line[3:])}")
+    raise Unknown(f"cannot tell whether a password is right: {there.shown(line[3:])}")
 
 
 def make(settings: Settings, context: SourceContext) -> Asking:

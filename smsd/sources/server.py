@@ -46,6 +46,7 @@ class Connecting:
         try:
             if self._tls is not None:
                 conversation.start_tls(self._tls)
+            conversation.hide(login, password)
             return await self._talk(conversation, login, password, str(read_address(peer) or ""))
         except Unknown as unknown:
             if conversation.asked:
@@ -78,8 +79,3 @@ def source(settings: ServerSettings, reactor: Any, talk: Talk) -> Asking:
     first = options if settings.security == "tls" else None
     endpoint = HostnameEndpoint(reactor, settings.host, settings.effective_port, timeout=settings.seconds)
     return Asking(settings, reactor, Connecting(endpoint, talk, reactor, settings.seconds, first).ask)
-
-
-def shown(said: str) -> str:
-    """What a server said, for the log."""
-    return "".join(letter if " " <= letter <= "~" else "?" for letter in said[:200])

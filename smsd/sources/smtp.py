@@ -15,7 +15,7 @@ from smsd.interfaces import SourceContext
 from smsd.sources import settings as common
 from smsd.sources.asking import Asking
 from smsd.sources.conversation import Conversation, Unknown
-from smsd.sources.server import shown, source
+from smsd.sources.server import source
 
 check = common.check
 
@@ -51,7 +51,7 @@ class Smtp:
         """Greeting, EHLO, TLS, EHLO, AUTH, QUIT."""
         code, lines = await _reply(there)
         if code != 220:
-            raise Unknown(f"does not serve us: {code} {shown(lines[-1])}")
+            raise Unknown(f"does not serve us: {code} {there.shown(lines[-1])}")
         offered = await self._ehlo(there)
         if self._options is not None:
             if "STARTTLS" not in offered:
@@ -59,19 +59,18 @@ class Smtp:
             there.say("STARTTLS")
             code, lines = await _reply(there)
             if code != 220:
-                raise Unknown(f"refuses STARTTLS: {code} {shown(lines[-1])}")
+                raise Unknown(f"refuses STARTTLS: {code} {there.shown(lines[-1])}")
             there.start_tls(self._options)
             offered = await self._ehlo(there)
         if peer and "ADDR" in offered.get("XCLIENT", "").split():
             offered = await self._introduce(there, peer)
         mechanisms = offered.get("AUTH", "").split()
         if "PLAIN" in mechanisms:
-            answer = await _plain(there, login, password)
+            right = await _plain(there, login, password)
         elif "LOGIN" in mechanisms:
-            answer = await _login(there, login, password)
+            right = await _login(there, login, password)
         else:
             raise Unknown("offers no login by PLAIN or LOGIN")
-        right = _verdict(*answer)
         there.leave("QUIT")
         return right
 
@@ -80,14 +79,14 @@ class Smtp:
         there.say(f"XCLIENT ADDR={'IPV6:' if ':' in peer else ''}{peer}")
         code, lines = await _reply(there)
         if code != 220:
-            raise Unknown(f"offers XCLIENT and refuses it: {code} {shown(lines[-1])}")
+            raise Unknown(f"offers XCLIENT and refuses it: {code} {there.shown(lines[-1])}")
         return await self._ehlo(there)
 
     async def _ehlo(self, there: Conversation) -> dict[str, str]:
         there.say(f"EHLO {self._hello}")
         code, lines = await _reply(there)
         if code != 250:
-            raise Unknown(f"does not take EHLO: {code} {shown(lines[-1])}")
+            raise Unknown(f"does not take EHLO: {code} {there.shown(lines[-1])}")
         found: dict[str, str] = {}
         for line in lines[1:]:
             word, _, rest = line.strip().upper().replace("AUTH=", "AUTH ", 1).partition(" ")
@@ -101,46 +100,51 @@ async def _reply(there: Conversation) -> tuple[int, list[str]]:
         line = await there.line()
         found = _REPLY.fullmatch(line)
         if found is None:
-            raise Unknown(f"does not speak SMTP: {shown(line)}")
+            raise Unknown(f"does not speak SMTP: {there.shown(line)}")
         lines.append(found[3] or "")
         if found[2] != "-":
             return int(found[1]), lines
 
 
-async def _plain(there: Conversation, login: str, password: str) -> tuple[int, list[str]]:
+async def _plain(there: Conversation, login: str, password: str) -> bool:
     response = _base64(f"\0{login}\0{password}")
     command = f"AUTH PLAIN {response}"
     if len(command) <= _LONGEST_LINE:
         there.asked = True
         there.say(command)
-        return await _reply(there)
-    there.say("AUTH PLAIN")
-    code, lines = await _reply(there)
-    if code != 334:
-        return code, lines
+        return _verdict(there, *await _reply(there))
+    if not await _go_on(there, "AUTH PLAIN"):
+        raise Unknown("offers AUTH PLAIN and refuses it")
     there.asked = True
     there.say(response)
-    return await _reply(there)
+    return _verdict(there, *await _reply(there))
 
 
-async def _login(there: Conversation, login: str, password: str) -> tuple[int, list[str]]:
-    there.say("AUTH LOGIN")
-    code, lines = await _reply(there)
+async def _login(there: Conversation, login: str, password: str) -> bool:
+    if not await _go_on(there, "AUTH LOGIN"):
+        raise Unknown("offers AUTH LOGIN and refuses it")
     there.asked = True
-    for text in (login, password):
-        if code != 334:
-            break
-        there.say(_base64(text))
-        code, lines = await _reply(there)
-    return code, lines
+    if not await _go_on(there, _base64(login)):
+        return False
+    there.say(_base64(password))
+    return _verdict(there, *await _reply(there))
 
 
-def _verdict(code: int, lines: list[str]) -> bool:
+async def _go_on(there: Conversation, words: str) -> bool:
+    """Whether it asks for more. It cannot be content before it has heard the password."""
+    there.say(words)
+    code, lines = await _reply(there)
+    if code != 334 and code not in _WRONG:
+        raise Unknown(f"does not ask for the password: {code} {there.shown(lines[-1])}")
+    return code == 334
+
+
+def _verdict(there: Conversation, code: int, lines: list[str]) -> bool:
     if code == 235:
         return True
     if code in _WRONG:
         return False
-    raise Unknown(f"cannot tell whether a password is right: {code} {shown(lines[-1])}")
+    raise Unknown(f"cannot tell whether a password is right: {code} {there.shown(lines[-1])}")
 
 
 def _base64(text: str) -> str:

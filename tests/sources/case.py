@@ -6,6 +6,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
+from twisted.logger import formatEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
 from smsd.core.accounts import Denied
@@ -22,10 +23,19 @@ class SourceCase(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.clock = Clock()
+        self._events: list[Any] = []
+        globalLogPublisher.addObserver(self._events.append)
+        self.addCleanup(globalLogPublisher.removeObserver, self._events.append)
 
     def asking(self, settings: Any, server: Scripted, talk: Any, tls: Any = None) -> Asking:
         connecting = Connecting(server, talk, self.clock, settings.seconds, tls)
         return Asking(settings, self.clock, connecting.ask)
+
+    def logged(self) -> str:
+        """What has been logged since, in words; then it is forgotten."""
+        lines = [formatEvent(event) for event in self._events]
+        self._events.clear()
+        return "\n".join(lines)
 
     def verdict(self, asked: Deferred[bool]) -> str:
         """right, wrong, or unknown; what is unknown is told without a reason, and nothing goes on."""

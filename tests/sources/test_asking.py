@@ -98,6 +98,18 @@ class Bounds(AskingCase):
         self.assertEqual([self.verdict(one) for one in asked], ["unknown"] * 5)
         self.clock.advance(0)
         self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.assertEqual(self.verdict(source.check("ann@example.org", "x")), "unknown")
+        self.assertEqual(len(self.hand.asked), 2)  # nobody is shown a password who is not asked any more
+        self.assertEqual((source.status, self.logged()), ("not asked yet", ""))
+
+    def test_stop_in_the_middle_of_a_talk(self) -> None:
+        server = Scripted(b"", dialogue())
+        source = Asking(settings(), self.clock, Connecting(server, Imap(None).talk, self.clock, 10).ask)
+        asked = source.check("ann@example.org", "x")
+        source.stop()
+        self.assertEqual(self.verdict(asked), "unknown")
+        self.over(server)
+        self.assertEqual(self.logged(), "")
 
 
 class Trouble(AskingCase):

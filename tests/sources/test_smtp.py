@@ -81,6 +81,41 @@ class Talks(SmtpCase):
             )
             self.assertEqual(self.ask(server), expected)
 
+    def test_content_before_it_has_heard_the_password(self) -> None:
+        """A server that says yes to everything lets nobody in who has not shown it one."""
+        name, offer = base64.b64encode(b"ann@example.org"), b"250-x\r\n250 AUTH LOGIN\r\n"
+        for early, expected in (
+            (b"235 ok\r\n", "unknown"), (b"250 ok\r\n", "unknown"), (b"504 no\r\n", "unknown"),
+            (b"535 nobody\r\n", "wrong"),
+        ):  # fmt: skip
+            server = self.server((b"AUTH LOGIN", b"334 \r\n"), (name, early), offer=offer)
+            self.assertEqual(self.ask(server), expected, early)
+            self.assertEqual(server.heard[2:3], [name])
+        for early in (b"235 ok\r\n", b"535 no\r\n"):
+            for server, password in (
+                (self.server((b"AUTH", early), offer=offer), PASSWORD),
+                (self.server((b"AUTH", early)), "x" * 1000),
+            ):
+                self.assertEqual(self.ask(server, password), "unknown")
+                self.assertEqual(len(server.heard), 2)
+
+    def test_an_answer_that_repeats_the_password(self) -> None:
+        for answer in (
+            b"500 5.5.1 unrecognized: AUTH PLAIN " + PLAIN,
+            b"500 what is auth plain " + PLAIN.lower()[:34],
+            b"550-no\r\n550 " + PASSWORD.encode(),
+            b"454 " + base64.b64encode(PASSWORD.encode()),
+            b"no reply: AUTH PLAIN " + PLAIN,
+            b"554 " + b"-" * 190 + PLAIN,
+        ):
+            self.assertEqual(self.ask(self.server((b"AUTH", answer + b"\r\n"))), "unknown")
+            logged = self.logged()
+            self.assertIn("(it repeats the password)", logged)
+            for secret in (PASSWORD, PLAIN.decode()[:34]):
+                self.assertNotIn(secret.lower(), logged.lower())
+        self.ask(self.server((b"AUTH", b"454 4.7.0 Temporary authentication failure\r\n")))
+        self.assertIn("a password is right: 454 4.7.0 Temporary authentication failure", self.logged())
+
     def test_no_login_without_an_offer(self) -> None:
         for offer in (
             b"250 mx\r\n",
