@@ -13,6 +13,8 @@ from tests.rig.processes import RigError, environment, free_port
 
 PROGRAM = shutil.which("sipp")
 SCENARIOS = Path(__file__).parent
+AT_ONCE = 1000
+"""Requests that wait for their answer: fewer than a server takes at once, so that a slow machine is slow and nobody is refused."""
 
 
 def missing() -> str | None:
@@ -60,7 +62,7 @@ def run(
     (folder / f"{scenario}.xml").write_text(text)
     command = [
         PROGRAM, f"127.0.0.1:{port}", "-sf", f"{scenario}.xml", "-inf", file.name, *words, "-au", user, "-ap", password,
-        "-m", str(len(numbers)), "-r", str(rate), "-l", "5000", "-t", transport, "-i", "127.0.0.1", "-p", str(free_port()),
+        "-m", str(len(numbers)), "-r", str(rate), "-l", str(AT_ONCE), "-t", transport, "-i", "127.0.0.1", "-p", str(free_port()),
         "-nostdin", "-nd", "-skip_rlimit", "-trace_err", "-error_file", f"{scenario}.err",
         "-timeout", str(within), "-timeout_error",
     ]  # fmt: skip
