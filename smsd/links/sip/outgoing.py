@@ -45,6 +45,8 @@ LONGEST = 60_000
 GONE = frozenset({404, 408, 410, 480, 481, 486, 487, 491, 600})
 """Answers that another time may bring another of; besides all of 5xx."""
 WRONG_PASSWORD = 300.0
+MOST_WAYS = 100
+"""Phones that are asked in one go."""
 
 
 class Outgoing:
@@ -71,10 +73,21 @@ class Outgoing:
         self._host = host
 
     async def send(self, piece: Piece) -> Accepted:
-        """To the first phone that takes it; Failure when none does."""
+        """To the first phone that takes it; Failure when none does. One that registers meanwhile is one of them: a try lasts half a
+        minute, and who walks from one network into another is not to wait for the next."""
         target = piece.target.target
         trouble: Failure | None = None
-        for way in await self._ways.find(target):
+        tried: set[tuple[str, Peer]] = set()
+        while len(tried) < MOST_WAYS:
+            try:
+                ways = await self._ways.find(target)
+            except Failure as error:
+                trouble = trouble or error
+                break
+            way = next((one for one in ways if (one.uri, one.peer) not in tried), None)
+            if way is None:
+                break
+            tried.add((way.uri, way.peer))
             outcome = await self._try(piece, way)
             if isinstance(outcome, Accepted):
                 return outcome

@@ -159,6 +159,8 @@ class Registrar:
                     423, f"at least {self._shortest} seconds", (("Min-Expires", str(self._shortest)),)
                 )
             until = now + min(expires, self._longest)
+            for other in [one for one in after.values() if one.uri == contact.uri and one.peer == source]:
+                del after[other.key]  # the same phone, set up anew: it has another instance
             symmetric = request.via.parameter("rport") is not None or contact.target.host != source.host
             after[key] = Binding(
                 key, contact.uri, until, source, symmetric, request.call_id[:256], request.cseq, now

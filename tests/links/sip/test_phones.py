@@ -183,6 +183,24 @@ class Phones(SynchronousTestCase):
         self.rig.hear(ok(second))
         self.assertEqual(self.fate(), "sent")
 
+    def test_a_phone_that_registers_elsewhere_during_a_try_gets_it_after_that(self) -> None:
+        self.register(contact='<sip:ann@192.0.2.8:5070>;+sip.instance="<urn:uuid:1>"')
+        self.write()
+        ((peer, _),) = self.answer("on the way")
+        self.assertEqual(peer.host, "192.0.2.8")
+        away = Peer("UDP", "198.51.100.20", 5071, 1)
+        self.register(contact='<sip:ann@198.51.100.20:5071>;+sip.instance="<urn:uuid:1>"', peer=away)
+        self.rig.house.advance(33)
+        (asked,) = [one for peer, one in self.asked() if peer.host == "198.51.100.20"]
+        self.assertEqual(asked.body, b"on the way")
+        self.rig.hear(ok(asked), away)
+        self.assertEqual(self.fate(), "sent")
+
+    def test_a_phone_that_is_set_up_anew_is_one_phone(self) -> None:
+        for instance in "123":
+            answer = self.register(contact=f'<sip:ann@192.0.2.8:5070>;+sip.instance="<urn:uuid:{instance}>"')
+        self.assertEqual(len(answer.contacts), 1)
+
     def test_a_phone_that_never_takes_texts_ends_it(self) -> None:
         self.register()
         self.write()
