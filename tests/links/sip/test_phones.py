@@ -114,6 +114,23 @@ class Phones(SynchronousTestCase):
         ((peer, _),) = self.answer_by_account()
         self.assertEqual((peer.host, peer.port), (HOME.host, HOME.port))
 
+    def test_what_waits_over_a_restart_goes_at_once_when_the_phone_is_there(self) -> None:
+        for settled in (True, False):  # or killed while nobody had written yet that there was no phone
+            self.write(number=f"+39333000001{settled:d}")
+            if settled:
+                self.assertEqual(self.answer(number="+393330000011"), [])
+            else:
+                house = self.rig.house
+                house.wait(house.inbound.message(MessageIn("gsm1", "+393330000010", Text("Hi"))))
+            self.rig.restart()
+            self.rig.house.store.replies.keep = 3_600_000
+            self.assertEqual(self.asked(), [])
+            self.register()
+            ((_, asked),) = self.asked()
+            self.rig.hear(ok(asked))
+            self.assertEqual(self.fate(), "sent")
+            self.register(contact="*", expires="0")
+
     def answer_by_account(self) -> list[tuple[Peer, Request]]:
         self.rig.house.store.replies.keep = 3_600_000
         self.rig.house.inbound.arriving.replying = self.rig.house.inbound.arriving.replying.__class__(
