@@ -22,7 +22,9 @@ MOST_WAITING = 500
 REST = 3.0
 """Seconds in which one that cannot be reached is not asked again."""
 QUIET = 60.0
-"""Seconds in which the same trouble is not logged again."""
+"""Seconds in which the same trouble is not logged again, nor…"""
+MOST_TROUBLES = 5
+"""… more different ones than this: two may take turns, and a server may say something else each time."""
 LATER = "passwords of mail users cannot be checked just now: try again in a minute"
 
 
@@ -45,7 +47,7 @@ class Asking:
         self._ask = ask
         self._turns = DeferredSemaphore(settings.connections)
         self._trouble = ""
-        self._noted = 0.0
+        self._noted: dict[str, float] = {}
         self._away = False
         self._answered = False
         self._rest_until = float("-inf")
@@ -133,6 +135,8 @@ class Asking:
         if self._stopped:
             return
         now = self._clock.seconds()
-        if why != self._trouble or now - self._noted > QUIET:
-            self._trouble, self._noted = why, now
+        self._trouble = why
+        self._noted = {said: at for said, at in self._noted.items() if now - at <= QUIET}
+        if why not in self._noted and len(self._noted) < MOST_TROUBLES:
+            self._noted[why] = now
             self.log.warn("password source {source} {why}", source=self.name, why=why)

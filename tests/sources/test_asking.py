@@ -135,6 +135,27 @@ class Trouble(AskingCase):
         source.check("ann@example.org", "x")
         self.assertEqual(self.hand.asked, ["odd@example.org", "ann@example.org"])
 
+    def test_troubles_are_logged_now_and_then(self) -> None:
+        """Whoever logs in cannot fill the log, however the server words it."""
+        said = ["one", "two", "one", "two", *(f"session {n}" for n in range(50))]
+
+        def odd(login: str, password: str, peer: str) -> Deferred[bool]:
+            return fail(Unknown(f"says {said.pop(0)}"))
+
+        source = self.source(odd)
+        for _ in range(54):
+            self.verdict(source.check("ann@example.org", "x"))
+            self.clock.advance(0)
+        self.assertEqual(source.status, "not asked yet; last trouble: says session 49")
+        lines = self.logged().splitlines()
+        self.assertEqual(len(lines), asking.MOST_TROUBLES)
+        self.assertEqual(lines[0], "password source mail says one")
+        said += ["one"] * 2
+        self.clock.advance(asking.QUIET + 1)
+        for _ in range(2):
+            self.verdict(source.check("ann@example.org", "x"))
+        self.assertEqual(self.logged(), "password source mail says one")
+
     def test_a_source_that_is_broken_is_one_that_does_not_know(self) -> None:
         def broken(login: str, password: str, peer: str) -> Deferred[bool]:
             raise RuntimeError("a mistake")
