@@ -42,6 +42,9 @@ _HOPELESS = {
     "host-unknown": "the chat server has no component {domain}: correct `domain`, or add it to its configuration",
 }
 
+_STILL_THERE = "the chat server still has our last connection, or another program is connected as this domain"
+"""A network that was away ends our side of a connection, and the server keeps its own for a while."""
+
 
 class Lost(Exception):
     """The connection ended before the server confirmed what was written; `reason` is for people."""
@@ -95,6 +98,7 @@ class Component:
         self._wait = FIRST_WAIT
         self._since = 0.0
         self._told = ""
+        self._ours = False  # nobody has taken the domain since we had it
         self._paused = False
         self._stopped: Deferred[None] | None = None
         self._written: list[Deferred[None]] = []  # that wait for the next ping
@@ -246,6 +250,7 @@ class Component:
     def authenticated(self) -> None:
         """See `Owner`."""
         self.trouble = self._told = ""
+        self._ours = True
         self._since = self._reactor.seconds()
         self._say("info", "connected")
         self._watch()
@@ -261,7 +266,8 @@ class Component:
 
     def ended(self, condition: str, text: str) -> None:
         """See `Owner`."""
-        good = self.up and self._reactor.seconds() - self._since >= STEADY
+        was_up = self.up
+        good = was_up and self._reactor.seconds() - self._since >= STEADY
         self._stream = None
         self._cancel()
         self._ping = ""
@@ -272,7 +278,10 @@ class Component:
             if self._stopped is not None:
                 stopped, self._stopped = self._stopped, None
                 stopped.callback(None)
+        elif condition == "conflict" and self._ours and not was_up:
+            self._later(_STILL_THERE)
         elif condition in _HOPELESS:
+            self._ours = False
             self._hopeless(condition)
         else:
             self._wait = FIRST_WAIT if good else self._wait

@@ -36,6 +36,9 @@ from smsd.values.message import (
     Wants,
 )
 
+HELP_EVERY, MOST_HELPED = 60.0, 1_000
+"""Seconds until the same person is told again what can be done here, and how many people that is known of: a program that answers
+whatever it gets would do so for ever."""
 NORMAL = "normal:"
 """In front of a writer's address in a ticket when he wrote no chat message, so that receipts are of the same type."""
 
@@ -58,6 +61,7 @@ class Incoming:
         self._command = command
         self._changed = changed
         self._asking: dict[str, Deferred[Any]] = {}  # by writer: whose account is being looked for
+        self._helped: dict[str, float] = {}  # by writer: when he was told what can be done
         self.busy = 0
 
     def message(self, domain: Domain, element: Element) -> None:
@@ -75,7 +79,9 @@ class Incoming:
         if written is None:
             return
         if not written.wanted:
-            if written.sender.node:  # two programs would talk to each other without end
+            if written.sender.node and self._may_help(
+                written.sender.bare
+            ):  # else two programs would talk without end
                 self._tell(domain, written.sender, self._command(domain, written.sender, written.text))
             return
         self.busy += 1
@@ -87,6 +93,16 @@ class Incoming:
         )
         taking.addErrback(self._untold)
         taking.addBoth(self._done)
+
+    def _may_help(self, bare: str) -> bool:
+        now = self._link.context.reactor.seconds()
+        if now - self._helped.get(bare, -HELP_EVERY) < HELP_EVERY:
+            return False
+        self._helped.pop(bare, None)
+        while len(self._helped) >= MOST_HELPED:
+            del self._helped[next(iter(self._helped))]
+        self._helped[bare] = now
+        return True
 
     def _untold(self, failure: Failure) -> None:
         self.log.failure(

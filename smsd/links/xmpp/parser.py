@@ -34,25 +34,31 @@ class Broken(Exception):
 
 
 class Parser:
-    """Calls `started` with the attributes of the stream's head, `stanza` with each element in it, `ended` at its end."""
+    """Calls `started` with the attributes of the stream's head, `stanza` with each element in it, `ended` at its end.
+
+    A stanza that is too deep or has too many elements is somebody's who wants to see the stream end for all: `overfull` gets it
+    without what is in it, and the stream goes on."""
 
     def __init__(
         self,
         started: Callable[[dict[str, str]], None],
         stanza: Callable[[Element], None],
         ended: Callable[[], None],
+        overfull: Callable[[Element], None] = lambda _: None,
         largest: int = LARGEST,
         renew_after: int = RENEW_AFTER,
     ) -> None:
         self._started = started
         self._stanza = stanza
         self._ended = ended
+        self._overfull = overfull
         self._largest = largest
         self._renew_after = renew_after
         self._namespaces: list[tuple[str | None, str]] = []  # of the head
         self._root = ""
         self._open: list[Element] = []
         self._elements = 0
+        self._skipped = 0  # elements that are open and not kept
         self.renewed = 0
         self._begin()
 
@@ -121,8 +127,11 @@ class Parser:
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         self._elements += 1
-        if len(self._open) >= DEEPEST or self._elements > MOST_ELEMENTS:
-            raise Broken("policy-violation", "a stanza with too many elements in it")
+        if self._skipped or len(self._open) >= DEEPEST or self._elements > MOST_ELEMENTS:
+            self._skipped += 1
+            self._open[0].children.clear()
+            self._elements = MOST_ELEMENTS  # nothing that comes in this stanza is kept
+            return
         element = Element(_qualified(name))
         element.attributes = {
             (_qualified(key) if _BETWEEN in key else key): value for key, value in attributes.items()
@@ -135,16 +144,22 @@ class Parser:
         if not self._open:
             self._ended()
             return
+        if self._skipped:
+            self._skipped -= 1
+            return
         element = self._open.pop()
         if not self._open:
-            self._elements = 0
+            full, self._elements = self._elements >= MOST_ELEMENTS, 0
             # Where its closing tag begins; the tag itself follows, and is counted to the next.
             self._since = self._parser.CurrentByteIndex
-            self._stanza(element)
+            if full:
+                element.children.clear()
+            (self._overfull if full else self._stanza)(element)
 
     def _text(self, text: str) -> None:
         if self._open:
-            self._open[-1].children.append(text)
+            if self._elements < MOST_ELEMENTS:
+                self._open[-1].children.append(text)
         else:  # blanks between stanzas, by which some servers keep a connection alive
             self._since = self._parser.CurrentByteIndex
 

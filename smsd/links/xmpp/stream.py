@@ -12,7 +12,7 @@ from twisted.words.xish.domish import Element
 
 from smsd.codec.xmltext import escaped
 from smsd.links.xmpp.parser import Broken, Parser
-from smsd.links.xmpp.stanzas import ACCEPT, children, text_of, write
+from smsd.links.xmpp.stanzas import ACCEPT, children, error, text_of, write
 
 STREAMS = "http://etherx.jabber.org/streams"
 STREAM_ERRORS = "urn:ietf:params:xml:ns:xmpp-streams"
@@ -47,7 +47,7 @@ class Stream(Connection):
         self._domain = domain
         self._secret = secret
         self._owner = owner
-        self._parser = Parser(self._started, self._stanza, self._closed)
+        self._parser = Parser(self._started, self._stanza, self._closed, self._overfull)
         self._ready = False
         self._over = False
         self._finishing = False
@@ -162,6 +162,12 @@ class Stream(Connection):
                 self._fail("not-authorized", "the server began before it took the handshake")
         else:
             self._owner.stanza(element)
+
+    def _overfull(self, element: Element) -> None:
+        """A stanza that is too much for us: whoever sent it is told, and the stream goes on for the others."""
+        asks = element.name in ("message", "iq") and element.getAttribute("type") not in ("error", "result")
+        if asks and element.getAttribute("from") and self._ready and not self._over:
+            self.send(error(element, "policy-violation", "modify", "this has too many elements in it"))
 
     def _fail(self, condition: str, text: str) -> None:
         """Tell the server what is wrong with its stream, and end it."""

@@ -138,6 +138,20 @@ class Life(SynchronousTestCase):
         self.assertEqual(self.server.tries, 1)
         self.assertIn("another program", self.component.trouble)
 
+    def test_a_server_that_has_not_noticed_that_we_were_gone(self) -> None:
+        """The network was away: our connection is given up, and the server keeps its own for a while."""
+        self.start()
+        self.server.wire.end()
+        self.server.complaint, self.server.tries = "conflict", 0
+        for _ in range(60):
+            self.turn(10)
+        self.assertGreater(self.server.tries, 5)
+        self.assertIn("still has our last connection", self.component.trouble)
+        self.server.complaint = ""
+        for _ in range(4):
+            self.turn(100)
+        self.assertTrue(self.component.up)
+
     def test_a_restart_of_the_server(self) -> None:
         self.start()
         self.server.wire.refuse("system-shutdown")

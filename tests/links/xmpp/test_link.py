@@ -11,6 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from smsd.core.memory import Memory
 from smsd.interfaces import Abilities, FrontendContext, GatewayContext, MessageIn
+from smsd.links.xmpp import incoming
 from smsd.links.xmpp.gateway import XmppGateway
 from smsd.links.xmpp.settings import ComponentSettings, Settings
 from smsd.policy.reply import Replying
@@ -231,6 +232,23 @@ class ToPhones(Linked):
         self.assertEqual((said.get("from"), said.get("type")), (SMS, "chat"))
         self.write("help", to=SMS, sender="sms.other.example")
         self.assertEqual(self.got(), [])
+
+    def test_a_program_that_answers_everything_is_told_once(self) -> None:
+        for _ in range(3):
+            self.write("I am away", to=SMS)
+        self.assertEqual(len(self.got()), 1)
+        self.write("and I?", to=SMS, sender="bob@example.org/desk")
+        self.assertEqual(len(self.got()), 1)
+        self.house.clock.advance(incoming.HELP_EVERY)
+        self.write("help", to=SMS)
+        self.assertEqual(len(self.got()), 1)
+
+    def test_too_many_elements_are_refused_and_others_heard(self) -> None:
+        self.write("x", more="<a/>" * 25_000)
+        self.assertEqual(self.error()[2], "policy-violation")
+        self.write("Hello")
+        self.assertEqual(self.got(), [])
+        self.assertEqual(len(self.house.rows()), 1)
 
     def test_a_stanza_of_ours_that_comes_on_another_stream(self) -> None:
         self.server.of(EMAIL).say(
