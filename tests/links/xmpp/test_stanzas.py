@@ -26,7 +26,8 @@ class Writing(SynchronousTestCase):
     def test_any_text_in_any_place(self, body: str, attribute: str, namespace: str) -> None:
         message = stanza("message", sender="a@b", to="c@d", id=attribute or "x")
         message.addElement("body", content=body)
-        namespace = namespace.replace("}", "")  # by which this parser, and no chat server's, tells namespace and name apart
+        # By "}" this parser, and no chat server's, tells namespace and name apart.
+        namespace = namespace.replace("}", "")
         message.addElement((namespace, "x"))[("urn:q", "k")] = attribute
         message.addElement(("urn:it's", "y")).addElement((None, "z"), content=body)
         read = parsed(write(message).encode("utf-8"))
