@@ -55,7 +55,7 @@ class Server:
         incoming: Incoming,
         clock: Any,
         host: str,
-        known: Callable[[object], None],
+        known: Callable[[Peer], None],
         back: Callable[[str], None],
     ) -> None:
         self._settings = settings
@@ -201,7 +201,7 @@ class Server:
 
     async def _caller(self, request: Request, source: Peer) -> Caller:
         caller = await self._logins.caller(request, source, self._clock.seconds())
-        self._known(source.flow)
+        self._known(source)
         return caller
 
     async def _register(self, request: Request, target: Uri, source: Peer, tag: str) -> Done:

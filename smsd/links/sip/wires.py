@@ -23,6 +23,7 @@ from smsd.codec.sip.errors import Malformed
 from smsd.codec.sip.transactions import Peer
 from smsd.codec.sip.values import Via
 from smsd.links.sip.listening import Listener, open_datagrams, open_streams
+from smsd.links.sip.strangers import Strangers
 from smsd.links.sip.streams import Stream, Streams
 
 CONNECT = 5.0
@@ -48,9 +49,12 @@ class Datagrams(DatagramProtocol):
         self.listener = listener
 
     def datagramReceived(self, datagram: bytes, addr: Any) -> None:
-        """A whole message, or a keep-alive."""
-        if len(datagram) >= SMALLEST:
-            self._wires.heard(datagram, Peer("UDP", addr[0], addr[1], self.flow))
+        """A whole message, or a keep-alive. To an answer nothing is answered, to a request of strangers not without end."""
+        if len(datagram) < SMALLEST:
+            return
+        host, wires = addr[0], self._wires
+        if datagram[:4] == b"SIP/" or wires.strangers.may(host, wires.clock.seconds()):
+            wires.heard(datagram, Peer("UDP", host, addr[1], self.flow))
 
 
 class Wires:
@@ -71,6 +75,7 @@ class Wires:
         self.idle = idle
         self.heard: Callable[[bytes, Peer], None] = lambda octets, peer: None
         self.broken: Callable[[Malformed, Peer], None] = lambda error, peer: None
+        self.strangers = Strangers()
         self.names: dict[str, str] = {}
         """What certificates of addresses must be for."""
         self._listeners = listeners
@@ -81,7 +86,7 @@ class Wires:
         self._ports: list[Any] = []
         self._datagrams: dict[int, Datagrams] = {}
         self._streams: dict[int, Stream] = {}
-        self._strangers: dict[int, Stream] = {}  # the oldest first
+        self._unnamed: dict[int, Stream] = {}  # the oldest first
         self._told = float("-inf")
         self._ours: dict[tuple[str, str, int], int] = {}
         self._connecting: dict[tuple[str, str, int], list[tuple[bytes, Callable[[], None]]]] = {}
@@ -139,31 +144,34 @@ class Wires:
                 self.log.warn(
                     "there are {most} connections, and more come: see max_connections", most=self._most
                 )
-            oldest = next(iter(self._strangers.values()), None)
+            oldest = next(iter(self._unnamed.values()), None)
             if oldest is None:
                 return False
             self.left(oldest)
             oldest.abort()
         self._streams[stream.flow] = stream
         if not stream.known:
-            self._strangers[stream.flow] = stream
+            self._unnamed[stream.flow] = stream
         return True
 
     def left(self, stream: Stream) -> None:
         """A connection is over."""
-        self._strangers.pop(stream.flow, None)
+        self._unnamed.pop(stream.flow, None)
         if self._streams.pop(stream.flow, None) is None:
             return
         key = (stream.kind, stream.peer.host, stream.peer.port)
         if self._ours.get(key) == stream.flow:
             del self._ours[key]
 
-    def know(self, flow: object) -> None:
-        """Somebody has shown on this connection who he is: it may stay."""
-        stream = self._streams.get(flow) if isinstance(flow, int) else None
+    def know(self, peer: Peer) -> None:
+        """Somebody has shown there who he is: his connection may stay, his datagrams are heard."""
+        if peer.transport == "UDP":
+            self.strangers.knows(peer.host, self.clock.seconds())
+            return
+        stream = self._streams.get(peer.flow) if isinstance(peer.flow, int) else None
         if stream is not None:
             stream.know()
-            self._strangers.pop(stream.flow, None)
+            self._unnamed.pop(stream.flow, None)
 
     def alive(self, peer: Peer) -> bool:
         """Whether something can be sent there on its flow."""

@@ -59,8 +59,8 @@ class FakeWires:
     async def close(self) -> None:
         self.is_open = False
 
-    def know(self, flow: object) -> None:
-        self.known.append(flow)
+    def know(self, peer: Peer) -> None:
+        self.known.append(peer.flow)
 
     def alive(self, peer: Peer) -> bool:
         return peer.flow in self.flows

@@ -15,6 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from smsd.codec.sip import Malformed, Peer, write
 from smsd.links.sip.listening import read_listener
+from smsd.links.sip.strangers import BURST, KNOWN, MOST, RATE, Strangers
 from smsd.links.sip.streams import FAREWELL, HALF, MOST_UNREAD, STRANGER, Stream
 from smsd.links.sip.wires import TELL_AGAIN, Wires
 from smsd.values.errors import InvalidValue
@@ -61,7 +62,7 @@ class Connections(SynchronousTestCase):
     def test_a_stranger_who_says_nothing_is_let_go_and_somebody_known_is_not(self) -> None:
         _, transport = self.stream()
         other, known = self.stream()
-        self.wires.know(other.flow)
+        self.wires.know(other.peer)
         self.clock.advance(STRANGER + 1)
         self.assertEqual((transport.aborted, known.aborted), (True, False))
         other.dataReceived(b"\r\n\r\n")
@@ -121,7 +122,7 @@ class Connections(SynchronousTestCase):
         self.assertEqual(self.wires.connections, 3)
         found[0][0].connectionLost()
         for stream, _ in found[1:]:
-            self.wires.know(stream.flow)
+            self.wires.know(stream.peer)
         self.assertTrue(self.stream()[1].aborted)
         self.assertEqual([transport.aborted for _, transport in found[1:]], [False] * 3)
         found[1][0].connectionLost()
@@ -175,6 +176,37 @@ class Listeners(SynchronousTestCase):
             "tcp:interface=::1:port=5060",
         ):
             self.assertRaises(InvalidValue, read_listener, text)
+
+
+class Unknown(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.strangers = Strangers()
+
+    def heard(self, count: int, now: float, host: str = "192.0.2.1") -> int:
+        return sum(self.strangers.may(host, now) for _ in range(count))
+
+    def test_a_host_has_a_burst_and_then_so_many_a_second(self) -> None:
+        self.assertEqual(self.heard(1000, 0.0), int(BURST))
+        self.assertEqual(self.heard(1000, 1.0), int(RATE))
+        self.assertEqual(self.heard(1000, 1e6), int(BURST))
+        self.assertEqual(self.heard(1000, 1e6, "192.0.2.2"), int(BURST))
+
+    def test_a_clock_that_is_set_back_gives_and_takes_nothing(self) -> None:
+        self.heard(1000, 1000.0)
+        self.assertEqual(self.heard(10, 0.0), 0)
+        self.assertEqual(self.heard(1000, 1001.0), int(RATE))
+
+    def test_who_has_logged_in_is_heard_for_an_hour(self) -> None:
+        self.strangers.knows("192.0.2.1", 0.0)
+        self.assertEqual(self.heard(1000, KNOWN - 1), 1000)
+        self.assertEqual(self.heard(1000, KNOWN + 1), int(BURST))
+
+    def test_memory_is_bounded(self) -> None:
+        for number in range(MOST + 10):
+            self.strangers.may(str(number), 0.0)
+            self.strangers.knows(f"k{number}", 0.0)
+        self.assertEqual((len(self.strangers._left), len(self.strangers._known)), (MOST, MOST))
+        self.assertEqual(self.heard(1000, 0.0, f"k{MOST}"), 1000)
 
 
 class Sockets(TestCase):
@@ -294,6 +326,24 @@ class Sockets(TestCase):
         for octets in (b"\r\n\r\n", b"\0\0\0\0", ASKED):
             client.send(octets, Peer("UDP", "127.0.0.1", port), lambda: None)
         self.assertEqual((await there)[0], ASKED)
+
+    async def test_of_strangers_some_datagrams_are_heard_and_of_others_all(self) -> None:
+        server, _, _ = await self.two("udp")
+        (protocol,) = server._datagrams.values()
+        heard: list[bytes] = []
+        server.heard = lambda octets, peer: heard.append(octets)
+        server.clock = Clock()
+        for host, count in (("192.0.2.1", int(BURST)), ("192.0.2.2", 300)):
+            heard.clear()
+            if count == 300:
+                server.know(Peer("UDP", host, 5060, 1))
+            for _ in range(300):
+                protocol.datagramReceived(ASKED, (host, 5060))
+            self.assertEqual(len(heard), count)
+        heard.clear()
+        protocol.datagramReceived(ASKED, ("192.0.2.1", 5061))
+        protocol.datagramReceived(b"SIP/2.0 200 OK\r\n\r\n", ("192.0.2.1", 5060))
+        self.assertEqual(heard, [b"SIP/2.0 200 OK\r\n\r\n"])
 
     async def test_a_port_that_somebody_has_leaves_nothing_open(self) -> None:
         _, _, port = await self.two("tcp")
