@@ -79,8 +79,14 @@ def run(
         int(counts["Successful"][-1]),
         int(counts["Failed"][-1]),
         _again(out),
-        errors.read_text("utf-8", "replace")[:2000] if errors.exists() else "",
+        _unexpected(errors.read_text("utf-8", "replace")) if errors.exists() else "",
     )
+
+
+def _unexpected(errors: str) -> str:
+    """The beginnings of what failed, without the answers that came twice."""
+    told = re.split(r"\n(?=\d{4}-\d\d-\d\d\t|'\d{4}-)", errors)
+    return "\n".join(one[:500] for one in told if "Dead call" not in one)[:5000]
 
 
 def _again(out: str) -> int:
