@@ -49,7 +49,7 @@ from smsd.values.message import Recipient, Submission
 from smsd.workshop import Workshop, authorities, postmaster, takers
 
 PATIENCE = 0.003
-"""Seconds that the fate of a piece waits for that of others, and for other work, to share a commit with."""
+"""Seconds that the fate of a piece waits for other work to share its commit with: an accept of a busy door comes sooner."""
 QUICK = 0.001
 """Seconds: while commits take less, they are made where they are wanted; a slower disk is waited for in a thread."""
 

@@ -6,11 +6,9 @@ back (`Pace`), on the reactor too. A call's Deferred fires after the commit that
 and each of its calls becomes a group of its own, so one bad call harms no other. When no transaction can be begun at all, it
 is nobody's fault and everybody's answer.
 
-A *patient* call (what became of a piece: nobody waits for it) does not begin a group of its own before its patience ends. It
-rides with the next call that is in a hurry; where messages come one after the other, that is one commit each instead of two.
-Where commits are quick and messages come fast, the first half of its patience is for others of its kind to gather: their
-statements cost less together. Meanwhile it is passed by calls that ask for nothing which patient ones write (`ahead`), and no
-others.
+A *patient* call (what became of a piece: nobody waits for it) does not begin a group of its own at once. It rides with the next
+call that is in a hurry, or leaves when its patience ends; where messages come one after the other, that is one commit each
+instead of two.
 
 Theory of operation: `call()` appends to `_waiting`; when no group is under way one starts at the end of the current reactor
 turn. A handler gets all items of its kind in the group at once (`handler(cursor, items) -> results`), so that a group costs a
@@ -35,7 +33,6 @@ from smsd.store.audit import NOTE
 Handler = Callable[[sqlite3.Cursor, Sequence[Any]], Sequence[Any]]
 
 MOST = 100
-CROWD = MOST // 2
 
 
 class StoreClosed(Exception):
@@ -44,8 +41,7 @@ class StoreClosed(Exception):
 
 class Call(NamedTuple):
     """What waits for a group. `rows`: about how many it writes. `ahead`: the next group's statements may run before its
-    answer is given, because nothing that they ask for depends on it, and its own before those of patient calls. `patient`: it may
-    wait for company."""
+    answer is given, because nothing that they ask for depends on it. `patient`: it may wait for company."""
 
     handler: Handler
     item: Any
@@ -99,10 +95,7 @@ class GroupCommit:
         self._pace = Pace(quick)
         self._patience = patience
         self._patient = 0  # how many of those that wait are
-        self._since = 0.0  # when the first of them came
-        self._riding = False  # half of its patience is over: they leave with the next group
-        self._late = False  # all of it is
-        self._timer = False
+        self._company: Any = None
         # From a group that failed: each is a group of its own, before all others.
         self._alone: deque[Call] = deque()
         self._busy = False
@@ -128,30 +121,22 @@ class GroupCommit:
             handler = note.join(handler)  # who changes something is on record in the same transaction
         patient = patient and self._patience > 0
         self._waiting.append(Call(handler, item, rows, ahead, patient, deferred))
-        if not patient:
+        if patient:
+            self._patient += 1
+            self._wait()
+        else:
             self._schedule()
-            return deferred
-        if not self._patient:
-            self._since = self._reactor.seconds()
-        self._patient += 1
-        if not self._timer:
-            self._timer = True
-            self._reactor.callLater(self._patience / 2, self._look)
         return deferred
 
-    def _look(self) -> None:
-        """How long patient calls have waited. One timer goes on for all that come: most leave before it ends."""
-        self._timer = False
-        if not self._patient:
-            return
-        waited = self._reactor.seconds() - self._since
-        self._riding = waited >= self._patience / 2
-        if waited >= self._patience:
-            self._late = True
+    def _wait(self) -> None:
+        """For company; a group that is under way looks at what waits when it ends."""
+        if not self._busy and not self._scheduled and self._company is None:
+            self._company = self._reactor.callLater(self._patience, self._waited)
+
+    def _waited(self) -> None:
+        self._company = None
+        if self._patient:
             self._schedule()
-            return
-        self._timer = True
-        self._reactor.callLater(self._patience / (1 if self._riding else 2) - waited, self._look)
 
     @property
     def _hurried(self) -> bool:
@@ -209,33 +194,14 @@ class GroupCommit:
         """The calls of the next group."""
         if self._alone:
             return [self._alone.popleft()]
-        waiting = self._waiting
-        passed: list[Call] | None = [] if self._patient and self._may_pass() else None
         group: list[Call] = []
         rows = 0
-        while waiting and (not group or rows + waiting[0].rows <= MOST):
-            call = waiting.popleft()
-            if call.patient:
-                if passed is not None:
-                    passed.append(call)
-                    continue
-                self._patient -= 1
+        while self._waiting and (not group or rows + self._waiting[0].rows <= MOST):
+            call = self._waiting.popleft()
             group.append(call)
             rows += call.rows
-        if passed:
-            waiting.extendleft(reversed(passed))
-        if not self._patient:
-            self._riding = self._late = False
+            self._patient -= call.patient
         return group
-
-    def _may_pass(self) -> bool:
-        """Whether patient calls go on waiting while others leave."""
-        return (
-            self._pace.quick
-            and not (self._riding or self._late or self._closed)
-            and self._patient < CROWD
-            and all(call.ahead or call.patient for call in self._waiting)
-        )
 
     def _begin(self) -> None:
         if self._connection.in_transaction:  # a rollback that failed
@@ -307,8 +273,10 @@ class GroupCommit:
         self._answer(done)
 
     def _answer(self, done: list[tuple[Call, Any]]) -> None:
-        if self._hurried or self._late or self._idle:
+        if self._hurried or self._idle:
             self._schedule()
+        elif self._patient:
+            self._wait()
         self._answering = True
         for call, result in done:
             if isinstance(result, Exception):

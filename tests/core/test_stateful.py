@@ -124,6 +124,7 @@ class Story:
 
     def __init__(self, hold: bool, quick: bool) -> None:
         self.quick = quick
+        self.commits = 0
         self.ledger = Ledger()
         self.in_doubt = "hold" if hold else "resend"
         self.live(House())
@@ -205,6 +206,7 @@ class Story:
         self.failing = times
 
     def commit(self, really: Callable[[], None]) -> None:
+        self.commits += 1
         if self.failing:
             self.failing -= 1
             raise sqlite3.OperationalError("database or disk is full")
@@ -252,13 +254,15 @@ class Story:
         self.check()
 
     def idle(self) -> None:
-        group = self.house.store._group
-        for _ in range(2 + 2 * self.quick):  # a quick commit is over before the question that its answer asks
-            self.house.wait(self.house.store.ask(lambda connection: None))
-        while group._busy or group._waiting or group._alone:
-            done = self.house.store.remember("test", "nothing", None).addErrback(lambda _: None)
-            self.house.wait(done)
-            self.house.wait(self.house.store.ask(lambda connection: None))
+        """Until nothing waits, and two questions lead to no commit: the answer of one may ask the store for a lane first."""
+        group, before = self.house.store._group, -1
+        while before != self.commits:
+            before = self.commits
+            for _ in range(2):
+                self.house.wait(self.house.store.ask(lambda connection: None))
+            if group._busy or group._waiting or group._alone:
+                before = -1
+                self.house.wait(self.house.store.remember("test", "nothing", None).addErrback(lambda _: None))
 
     def check(self) -> None:
         assert not self.ledger.wrong, self.ledger.wrong

@@ -90,7 +90,7 @@ class GroupTests(SynchronousTestCase):
         waiting = group.call(self.insert, 1, patient=True)
         self.clock.advance(0.4)
         self.assertEqual((self.groups, self.commits), ([], 0))
-        hurried = group.call(self.insert, 2, ahead=True)
+        hurried = group.call(self.insert, 2)
         self.assertEqual(self.clock.wait(gatherResults([waiting, hurried])), [1, 2])
         self.assertEqual((self.groups, self.commits), ([2], 1))
 

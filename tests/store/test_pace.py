@@ -11,7 +11,7 @@ from typing import Any
 from twisted.internet.defer import gatherResults
 from twisted.trial.unittest import SynchronousTestCase
 
-from smsd.store.group import CROWD, MOST, GroupCommit, Pace
+from smsd.store.group import MOST, GroupCommit, Pace
 from tests.house import ThreadedClock
 
 
@@ -125,54 +125,39 @@ class QuickGroupTests(SynchronousTestCase):
         self.clock.wait(self.group.close())
         self.assertEqual(self.successResultOf(call), 1)
 
-    def test_what_asks_for_nothing_of_it_passes_a_patient_call_for_half_its_patience(self) -> None:
-        waiting = [self.group.call(self.insert, n, patient=True) for n in (1, 2)]
-        self.clock.wait(self.group.call(self.insert, 3, ahead=True))
-        self.clock.advance(0.2)
-        self.clock.wait(self.group.call(self.insert, 4, ahead=True))
-        self.assertEqual((self.groups, self.stored()), ([1, 1], [3, 4]))
-        self.clock.advance(0.1)
-        self.assertEqual(self.groups, [1, 1])
-        hurried = self.group.call(self.insert, 5, ahead=True)
-        self.assertEqual(self.clock.wait(gatherResults([hurried, *waiting])), [5, 1, 2])
-        self.assertEqual((self.groups, len(self.threads)), ([1, 1, 3], 3))
+    def test_a_patient_call_rides_with_the_next(self) -> None:
+        waiting = self.group.call(self.insert, 1, patient=True)
+        self.clock.advance(0.4)
+        self.assertEqual(self.groups, [])
+        hurried = self.group.call(self.insert, 2, ahead=True)
+        self.assertEqual(self.clock.wait(gatherResults([waiting, hurried])), [1, 2])
+        self.assertEqual((self.groups, len(self.threads)), ([2], 1))
 
     def test_it_waits_no_longer_than_its_patience(self) -> None:
         waiting = [self.group.call(self.insert, n, patient=True) for n in (1, 2)]
-        self.clock.wait(self.group.call(self.insert, 3, ahead=True))
         self.clock.advance(0.5)
         self.assertEqual([self.successResultOf(call) for call in waiting], [1, 2])
-        self.assertEqual(self.groups, [1, 2])
+        self.assertEqual(self.groups, [2])
 
-    def test_those_that_come_later_have_patience_of_their_own(self) -> None:
-        first = self.group.call(self.insert, 1, patient=True)
-        self.clock.advance(0.3)
-        self.clock.wait(gatherResults([first, self.group.call(self.insert, 2, ahead=True)]))
-        second = self.group.call(self.insert, 3, patient=True)
-        self.clock.wait(self.group.call(self.insert, 4, ahead=True))
-        self.assertEqual(self.groups, [2, 1])
-        self.clock.advance(0.2)
-        self.assertEqual(self.groups, [2, 1])
-        self.clock.advance(0.3)
-        self.assertEqual(self.successResultOf(second), 3)
+    def test_what_follows_a_commit_comes_after_all_its_answers(self) -> None:
+        order: list[Any] = []
+        for n in (1, 2):
+            call = self.group.call(self.insert, n)
+            call.addCallback(lambda n: self.group.after(lambda: order.append(("follows", n))) or n)
+            call.addCallback(lambda n: order.append(("answered", n)))
+        self.clock.advance(0)
+        self.assertEqual(order, [("answered", 1), ("answered", 2), ("follows", 1), ("follows", 2)])
+        self.group.after(lambda: order.append("at once"))
+        self.assertEqual(order[-1], "at once")
 
-    def test_so_many_patient_calls_are_a_group(self) -> None:
-        waiting = [self.group.call(self.insert, n, patient=True) for n in range(CROWD)]
-        hurried = self.group.call(self.insert, 1000, ahead=True)
-        self.clock.wait(gatherResults([hurried, *waiting]))
-        self.assertEqual(self.groups, [CROWD + 1])
-
-    def test_nobody_else_passes_a_patient_call(self) -> None:
-        waiting = self.group.call(self.insert, 1, patient=True)
-        hurried = [self.group.call(self.insert, 2, ahead=True), self.group.call(self.insert, 3)]
-        self.assertEqual(self.clock.wait(gatherResults([*hurried, waiting])), [2, 3, 1])
-        self.assertEqual(self.groups, [3])
-
-    def test_nothing_is_passed_where_the_disk_is_slow(self) -> None:
-        self.group._pace.took(1e6)
-        waiting = self.group.call(self.insert, 1, patient=True)
-        self.clock.wait(self.group.call(self.insert, 2, ahead=True))
-        self.assertEqual((self.successResultOf(waiting), self.groups), (1, [2]))
+    def test_one_that_fails_stops_no_other(self) -> None:
+        order: list[Any] = []
+        first = self.group.call(self.insert, 1)
+        first.addCallback(lambda n: self.group.after(lambda: order[0]))
+        first.addCallback(lambda n: self.group.after(lambda: order.append("the next")))
+        self.clock.advance(0)
+        self.assertEqual(order, ["the next"])
+        self.assertEqual(len(self.flushLoggedErrors(IndexError)), 1)
 
     def test_closing_waits_for_no_patience(self) -> None:
         waiting = self.group.call(self.insert, 1, patient=True)
