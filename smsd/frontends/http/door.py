@@ -51,7 +51,7 @@ class Settings(FrontendSettings):
         default=None,
         ge=1_000,
         le=100_000_000,
-        description="octets of a file for /sms/jobs; max_body when not set",
+        description="octets of a file for /sms/jobs and /api/v1/jobs; max_body when not set",
     )
     max_recipients: int = Field(default=500, ge=1, le=500, description="numbers in one request")
     max_connections: int = Field(default=1_000, ge=1, le=50_000)

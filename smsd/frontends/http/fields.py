@@ -116,7 +116,21 @@ def read_json(body: bytes) -> Pairs:
 
 _BOUNDARY = re.compile(r'boundary\s*=\s*(?:"([^"\\]{1,70})"|([^\s;"]{1,70}))', re.IGNORECASE)
 _PART_NAME = re.compile(rb'(?i)\s*form-data\s*;(?:.*;)?\s*name\s*=\s*(?:"([^"]*)"|([^\s;"]+))')
-_FILE_NAME = re.compile(rb'(?i);\s*filename="([^"]*)"')
+_FILE_NAME = re.compile(rb'(?i);\s*filename(\*?)\s*=\s*(?:"([^"]*)"|([^\s;"]+))')
+_PART_TYPE = re.compile(rb"(?im)^content-type:([^\r\n]*)")
+_FILE_CHARSETS = (
+    "utf-8",
+    "utf8",
+    "us-ascii",
+    "ascii",
+    "utf-16",
+    "windows-1252",
+    "cp1252",
+    "iso-8859-1",
+    "latin1",
+)
+"""What is read as itself, or as something that has all its characters."""
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 _CHARSET = re.compile(r'charset\s*=\s*"?([^\s;"]+)', re.IGNORECASE)
 
 
@@ -137,8 +151,26 @@ def read_upload(body: bytes, content_type: str) -> tuple[Pairs, bytes | None, st
             raise InvalidValue("there are two files in this request: send one")
         else:
             file = value
-            name = found[1].decode("utf-8", "replace").rpartition("/")[2].rpartition("\\")[2]
+            name = _base_name(*found.groups())
+            for kind in _PART_TYPE.findall(head):
+                check_file_charset(kind.decode("latin-1"))
     return pairs, file, name
+
+
+def _base_name(coded: bytes, quoted: bytes | None, bare: bytes | None) -> str:
+    """What a file is called, without its folders and anything that a terminal would obey. `coded`: a star, as in RFC 8187."""
+    octets = (bare if quoted is None else quoted) or b""
+    if coded:
+        octets = unquote_to_bytes(octets.rpartition(b"'")[2])
+    name = octets.decode("utf-8", "replace").rpartition("/")[2].rpartition("\\")[2]
+    return _UNPRINTABLE.sub(" ", name).strip()
+
+
+def check_file_charset(content_type: str) -> None:
+    """InvalidValue when a file is said to be written in what would be read as something else."""
+    found = _CHARSET.search(content_type)
+    if found and found[1].lower() not in _FILE_CHARSETS:
+        raise InvalidValue(f"charset {found[1][:20]} is not read: save the file as CSV in UTF-8")
 
 
 def _parts(body: bytes, content_type: str) -> list[tuple[bytes, bytes]]:

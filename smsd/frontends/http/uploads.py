@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from smsd.core.jobs import settings as jobsettings
 from smsd.frontends.http import callback
-from smsd.frontends.http.fields import Pairs, read_upload
+from smsd.frontends.http.fields import Pairs, check_file_charset, read_upload
 from smsd.frontends.http.wire import DoorRequest
 from smsd.values.errors import Reason, Refused
 from smsd.values.message import Ticket
@@ -30,10 +30,12 @@ def kind(request: DoorRequest) -> str:
 
 
 def file(request: DoorRequest) -> tuple[Pairs, bytes | None, str]:
-    """The fields of the body, the file (None without one), and what that is called. InvalidValue for a broken form."""
+    """The fields of the body, the file (None without one), and what that is called. InvalidValue for a broken form, and
+    for a charset that is not read."""
     if not request.body:
         return [], None, ""
     if kind(request) in RAW:
+        check_file_charset(request.header(b"content-type") or "")
         return [], request.body, ""
     return read_upload(request.body, request.header(b"content-type") or "")
 

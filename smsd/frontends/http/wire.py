@@ -41,6 +41,8 @@ _PLAIN = re.compile(
 """A whole request without a body, with nothing in its header that means something to the connection."""
 _UPLOADS = (b"/sms/jobs", b"/api/v1/jobs")
 """Where files come, which may be larger."""
+MOST_UPLOADS = 8
+"""Requests with more than `max_body` at once: nobody has logged in before their body is there, and it is in memory."""
 _LINGER = 5.0
 """Seconds in which a refused body is read and thrown away, so that the client sees the answer and not a
 reset."""
@@ -56,11 +58,11 @@ class DoorRequest(Request):
     gone = False
     query = b""
     body = b""
+    _size = 0
 
     def __init__(self, channel: DoorChannel, queued: object = None) -> None:
         Request.__init__(self, channel, False)
         self._chunks: list[bytes] = []
-        self._size = 0
 
     @property
     def most(self) -> int:
@@ -99,14 +101,29 @@ class DoorRequest(Request):
         """A piece of the body."""
         self._size += len(data)
         if self._size > self.most:
-            self._chunks.clear()
             self._too_large()
+        elif self._size > self.channel.factory.limits.max_body and not self._has_room():
+            self._turn_away(
+                Refused(Reason.UNAVAILABLE, "too many files come in at once: try again in a minute")
+            )
         else:
             self._chunks.append(data)
 
+    def _has_room(self) -> bool:
+        uploads = self.channel.factory.uploads
+        if self not in uploads and len(uploads) >= MOST_UPLOADS:
+            return False
+        uploads.add(self)
+        return True
+
     def _too_large(self) -> None:
-        refusal = Refused(Reason.TOO_LONG, f"the body is larger than {self.most} octets: send less")
-        self.channel.turn_away(self.channel.factory.spell(self.channel._path, refusal))
+        self._turn_away(Refused(Reason.TOO_LONG, f"the body is larger than {self.most} octets: send less"))
+
+    def _turn_away(self, refusal: Refused) -> None:
+        self._chunks.clear()
+        factory = self.channel.factory
+        factory.uploads.discard(self)
+        self.channel.turn_away(factory.spell(self.channel._path, refusal))
 
     def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
         """The request is complete."""
@@ -140,6 +157,8 @@ class DoorRequest(Request):
         head.append(b"\r\n")
         self.code = answer.status
         self.startedWriting = 1
+        if self._size:
+            channel.factory.uploads.discard(self)
         channel.since = channel.factory.reactor.seconds()
         send(channel.transport, b"\r\n".join(head) + (b"" if self.method == b"HEAD" else answer.body))
         self.finish()
@@ -147,6 +166,8 @@ class DoorRequest(Request):
     def connectionLost(self, reason: Any) -> None:
         """The client has left before its answer."""
         self.gone = True
+        if self.channel is not None:
+            self.channel.factory.uploads.discard(self)
         Request.connectionLost(self, reason)
 
 
@@ -324,6 +345,7 @@ class DoorFactory(ServerFactory):
         self.serve = serve
         self.spell: Callable[[bytes, Refused], Answer] = lambda path, refusal: refused(refusal)
         self.channels: set[DoorChannel] = set()
+        self.uploads: set[DoorRequest] = set()
         self._sweeper = LoopingCall(self.sweep)
         self._sweeper.clock = reactor
         self._full = False

@@ -6,7 +6,14 @@ import json
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from smsd.frontends.http.fields import MOST_FIELDS, read_body, read_json, read_multipart, read_query
+from smsd.frontends.http.fields import (
+    MOST_FIELDS,
+    read_body,
+    read_json,
+    read_multipart,
+    read_query,
+    read_upload,
+)
 from smsd.values.errors import InvalidValue
 
 FORM = "multipart/form-data; boundary=xx"
@@ -167,3 +174,38 @@ class BodyTests(SynchronousTestCase):
         self.assertEqual(read_body(b"data=plain", kind), [("data", "plain")])
         error = self.assertRaises(InvalidValue, read_body, b"data=%C3%BC", kind)
         self.assertIn("UTF-8", str(error))
+
+
+class FileTests(SynchronousTestCase):
+    """A file among the fields of a form."""
+
+    def name(self, disposition: bytes, kind: bytes = b"text/csv") -> str:
+        head = b"Content-Disposition: form-data; name=file; " + disposition + b"\r\nContent-Type: " + kind
+        pairs, file, name = read_upload(b"--xx\r\n" + head + b"\r\n\r\n1;\xff\r\n--xx--", FORM)
+        self.assertEqual((pairs, file), ([], b"1;\xff"))
+        return name
+
+    def test_names(self) -> None:
+        for disposition, name in (
+            (b'filename="my list.csv"', "my list.csv"),
+            (b"filename=list.csv", "list.csv"),
+            (b'filename=""', ""),
+            ('filename="Gäste.csv"'.encode(), "Gäste.csv"),
+            (b"filename*=UTF-8''G%c3%a4ste%2e.csv", "Gäste..csv"),
+            (b'filename="../../etc/passwd"', "passwd"),
+            (b'filename="C:\\Users\\ann\\a.csv"', "a.csv"),
+            (b'filename="a\x00b\x1b[31m\r\n c.csv"', "a b [31m  c.csv"),
+            (b"filename*=UTF-8''%2fetc%2f%0d%0a%c2%9bx", "x"),
+            ('filename="a\u2028b"'.encode(), "a b"),
+            (b'filename="\xff.csv"', "\ufffd.csv"),
+            (b'filename="charset=klingon"', "charset=klingon"),
+        ):
+            self.assertEqual(self.name(disposition), name, disposition)
+
+    def test_charsets(self) -> None:
+        """What is said to be something else than it would be read as is refused before anybody gets nonsense."""
+        for charset in (b"UTF-8", b'"utf-16"', b"windows-1252", b"iso-8859-1", b"us-ascii"):
+            self.assertEqual(self.name(b"filename=x", b"text/csv; charset=" + charset), "x")
+        for charset in (b"shift_jis", b"iso-8859-15", b"koi8-r", b'"utf-7"'):
+            error = self.assertRaises(InvalidValue, self.name, b"filename=x", b"text/csv; charset=" + charset)
+            self.assertIn("is not read: save the file as CSV in UTF-8", str(error))

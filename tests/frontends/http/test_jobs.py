@@ -6,10 +6,13 @@ from dataclasses import replace
 from typing import Any
 
 from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionDone
+from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from smsd.core.auditing import Auditor
 from smsd.core.jobs import Jobs
+from smsd.frontends.http import wire
 from smsd.store import audit
 from smsd.values.account import Account
 from tests.frontends.fakes import context
@@ -118,6 +121,39 @@ class Uploads(SynchronousTestCase):
             reply = self.call(method, path, body, headers)
             self.assertEqual(reply.status, status, path)
             self.assertIn(said, reply.json()["error"]["text"])
+
+    def test_large_files_at_once(self) -> None:
+        """Nobody has logged in before his file is there, so only some of them may fill the memory."""
+        head = f"POST /sms/jobs?{LOGIN} HTTP/1.1\r\nHost: x\r\nContent-Type: text/csv\r\nContent-Length: %d\r\n\r\n"
+        large = b"+15551234567;x\n" * 1000
+        coming = [Connection(self.door) for _ in range(wire.MOST_UPLOADS)]
+        for connection in coming:
+            connection.send((head % len(large)).encode() + large[:2001])
+        self.assertEqual([connection.replies() for connection in coming], [[]] * len(coming))
+        late = Connection(self.door)
+        late.send((head % len(large)).encode() + large)
+        self.assertEqual([reply.status for reply in late.replies()], [503])
+        small = self.call("POST", f"/sms/jobs?{LOGIN}&text=x", FILE, {"Content-Type": "text/csv"})
+        self.assertEqual(small.status, 201)
+
+        coming[0].send(large[2001:])  # one is whole, another one has left
+        coming[1].channel.connectionLost(Failure(ConnectionDone()))
+        for _ in range(4):
+            self.house.settle()
+        self.assertEqual([reply.status for reply in coming[0].replies()], [201])
+        for _ in range(3):
+            reply = self.call("POST", f"/sms/jobs?{LOGIN}", large, {"Content-Type": "text/csv"})
+            self.assertEqual(reply.status, 201)
+        large = b"x" * 50_001
+        reply = self.call("POST", f"/sms/jobs?{LOGIN}", large, {"Content-Type": "text/csv"})
+        self.assertEqual(reply.status, 413)
+        for connection in coming[2:]:
+            connection.channel.connectionLost(Failure(ConnectionDone()))
+        self.assertEqual(self.door.factory.uploads, set())
+
+    def test_a_file_in_a_charset_that_is_not_read(self) -> None:
+        reply = self.call("POST", f"/sms/jobs?{LOGIN}", FILE, {"Content-Type": "text/csv; charset=shift_jis"})
+        self.assertEqual((reply.status, "save the file as CSV in UTF-8" in reply.text), (400, True))
 
     def test_what_is_too_large_is_refused_before_it_is_read(self) -> None:
         connection = Connection(self.door)
