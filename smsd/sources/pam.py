@@ -67,19 +67,30 @@ class _Check(ProcessProtocol):
     def _kill(self) -> None:
         if self.transport is not None and self.transport.pid:
             self.transport.signalProcess("KILL")
+            self.transport.loseConnection()
+
+    def processExited(self, reason: Failure) -> None:
+        """Its status is the answer. What a module of PAM has started may keep its pipes for longer."""
+        code = _status(reason)
+        if code in (pamcheck.RIGHT, pamcheck.WRONG):
+            if not self.answer.called:
+                self.answer.callback(code == pamcheck.RIGHT)
+            self.transport.loseConnection()
 
     def processEnded(self, reason: Failure) -> None:
-        """Its status is the answer."""
+        """All that it had to say of what went wrong has come."""
         if self.answer.called:
             return
-        error = reason.value
-        code = error.exitCode if isinstance(error, ProcessTerminated) else 0
-        if code in (pamcheck.RIGHT, pamcheck.WRONG):
-            self.answer.callback(code == pamcheck.RIGHT)
-            return
+        code = _status(reason)
         said = self._said.decode("utf-8", "replace").strip().rpartition("\n")[2]
-        why = f"PAM: {''.join(c if c.isprintable() else '?' for c in said[:200]) or f'status {code}'}"
+        why = f"PAM: {''.join(c if c.isprintable() else '?' for c in said[:200]) or ('it was killed' if code is None else f'status {code}')}"
         self.answer.errback((Unknown if code == pamcheck.UNKNOWN else Away)(why))
+
+
+def _status(reason: Failure) -> Any:
+    """The exit status; None when it was killed."""
+    error = reason.value
+    return error.exitCode if isinstance(error, ProcessTerminated) else 0
 
 
 class Pam:

@@ -95,8 +95,12 @@ def _is_here(host: str) -> bool:
 
 
 def check(settings: Any, path: Any, document: Any) -> None:
-    """What only a look at the disk tells: a `ca` file that cannot be used."""
+    """What only a look at the disk tells: a `ca` file that cannot be used; and a host that no certificate can be for."""
     try:
         settings.tls_options()
+    except UnicodeError:
+        document.report(
+            (*path, "host"), f"{settings.host!r} is no name of a server", "write mail.example.org"
+        )
     except ValueError as error:
         document.report((*path, "ca"), str(error), "name a PEM file with certificates of authorities")

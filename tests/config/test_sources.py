@@ -61,6 +61,8 @@ class Sources(SynchronousTestCase):
             ("type: imap, host: x, user: ann", "password_sources[0].user", "unknown key"),
             ("type: imap, host: x, domains: [a@b]", "password_sources[0].domains", "'a@b' is no domain"),
             ("type: imap, host: x, login: local", "password_sources[0]", "login: local needs domains"),
+            ("type: imap, host: a..b", "password_sources[0].host", "is no name of a server"),
+            ("type: smtp, host: '[::1]'", "password_sources[0].host", "is no name of a server"),
             ("type: imap, host: x, ca: /nowhere.pem", "password_sources[0].ca", "cannot be read"),
             (f"type: smtp, host: x, ca: {CA}", "password_sources[0].ca", "has no certificate in it"),
             (f"type: dovecot, socket: /{'x' * 107}", "password_sources[0].socket", "use a shorter one"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -18,12 +19,18 @@ from smsd.interfaces import SourceContext
 from smsd.sources import pam
 
 PAM = """
-import time
+import os, subprocess, time
 class pam:
     def authenticate(self, user, password, service, resetcreds, print_failure_messages):
         self.code, self.reason = int(password.partition("-")[2] or 0), "the directory is away"
         if password == "sleep":
             time.sleep(600)
+        if password == "daemon":
+            child = subprocess.Popen(["sleep", "600"])
+            with open(__file__ + ".child", "w") as file:
+                file.write(str(child.pid))
+        if password == "kill":
+            os.kill(os.getpid(), 9)
         if password == "die":
             raise RuntimeError("broken")
         with open(__file__ + ".asked", "a") as log:
@@ -58,7 +65,7 @@ class PamTests(TestCase):
         self.assertIn(f"sms {self.user}\n", self.asked.read_text())
 
     async def test_what_is_neither(self) -> None:
-        for password in ("code-9", "code-4", "die"):
+        for password in ("code-9", "code-4", "die", "kill"):
             await self.assertFailure(self.check(password), Denied)
 
     async def test_small_numbers_are_never_let_in(self) -> None:
@@ -67,8 +74,20 @@ class PamTests(TestCase):
 
     async def test_time(self) -> None:
         await self.assertFailure(self.check("sleep", seconds=1), Denied)
-        while any(isinstance(one, ProcessReader) for one in reactor.getReaders()):  # until it has been killed
+        await self.over()  # it has been killed
+
+    async def over(self) -> None:
+        while any(isinstance(one, ProcessReader) for one in reactor.getReaders()):
             await deferLater(reactor, 0.02, lambda: None)
+
+    async def test_what_a_module_has_started_is_not_waited_for(self) -> None:
+        self.assertTrue(await self.check("daemon", seconds=60))
+        child = int((self.asked.parent / "pam.py.child").read_text())
+        try:
+            await self.over()
+            os.kill(child, 0)  # it is still there
+        finally:
+            os.kill(child, signal.SIGKILL)
 
     async def test_without_the_package(self) -> None:
         os.environ["PYTHONPATH"] = os.environ["PYTHONPATH"].partition(os.pathsep)[2]
