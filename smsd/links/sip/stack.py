@@ -23,6 +23,27 @@ from smsd.codec.sip.transactions import (
     Unanswered,
 )
 
+FAR = 1e10
+"""Seconds: later than anything here."""
+
+
+class EvenTime:
+    """Seconds since it was made, however often somebody sets the clock: read off a call that is never due, because all timers keep
+    what is left of their wait (`smsd.steady`)."""
+
+    def __init__(self, clock: Any) -> None:
+        self._clock = clock
+        self._end = clock.callLater(FAR, lambda: None)
+
+    def seconds(self) -> float:
+        """How many have passed."""
+        return float(FAR - (self._end.getTime() - self._clock.seconds()))
+
+    def close(self) -> None:
+        """It is needed no more."""
+        if self._end.active():
+            self._end.cancel()
+
 
 class Stack:
     """`asked` gets every new request, to be answered with `answer`."""
@@ -32,6 +53,7 @@ class Stack:
     def __init__(self, clock: Any, wires: Any, transactions: Transactions) -> None:
         self.asked: Callable[[Asked], None] = lambda asked: None
         self._clock = clock
+        self._time = EvenTime(clock)
         self._wires = wires
         self.transactions = transactions
         self._waiting: dict[Key, Deferred[Response | Unanswered]] = {}
@@ -45,6 +67,7 @@ class Stack:
     def close(self) -> None:
         """Nothing is sent or answered any more; requests of ours that wait are unanswered."""
         self._closed = True
+        self._time.close()
         self._outputs.clear()
         if self._timer is not None and self._timer.active():
             self._timer.cancel()
@@ -60,22 +83,22 @@ class Stack:
 
     def heard(self, octets: bytes, source: Peer) -> None:
         """A message came."""
-        self._do(self.transactions.heard(octets, source, self._clock.seconds()))
+        self._do(self.transactions.heard(octets, source, self._time.seconds()))
 
     def broken(self, error: Malformed, source: Peer) -> None:
         """A connection cannot be followed any more."""
-        self._do(self.transactions.broken(error, source, self._clock.seconds()))
+        self._do(self.transactions.broken(error, source, self._time.seconds()))
 
     def answer(self, key: Key, response: Response) -> None:
         """Answer a request; Malformed when it cannot be written."""
-        self._do(self.transactions.answer(key, response, self._clock.seconds()))
+        self._do(self.transactions.answer(key, response, self._time.seconds()))
 
     def ask(self, request: Request, to: Peer) -> Deferred[Response | Unanswered]:
         """Send a request of ours; fires with its final answer, or that there is none. Malformed when it cannot be written."""
         if self._closed:
             return succeed(Unanswered(None, 503))
         done: Deferred[Response | Unanswered] = Deferred()
-        key, outputs = self.transactions.ask(request, to, self._clock.seconds())
+        key, outputs = self.transactions.ask(request, to, self._time.seconds())
         self._waiting[key] = done
         self._do(outputs)
         return done
@@ -112,7 +135,7 @@ class Stack:
             done.callback(answer)
 
     def _failed(self, key: Key | None) -> None:
-        self._do(self.transactions.failed(key, self._clock.seconds()))
+        self._do(self.transactions.failed(key, self._time.seconds()))
 
     # -- time
 
@@ -123,7 +146,7 @@ class Stack:
         due = self.transactions.wake()
         if due is None:
             return
-        wait = max(due - self._clock.seconds(), 0.0)
+        wait = max(due - self._time.seconds(), 0.0)
         if self._timer is not None and self._timer.active():
             if self._timer.getTime() <= self._clock.seconds() + wait:
                 return
@@ -132,4 +155,4 @@ class Stack:
 
     def _tick(self) -> None:
         self._timer = None
-        self._do(self.transactions.tick(self._clock.seconds()))
+        self._do(self.transactions.tick(self._time.seconds()))
