@@ -83,7 +83,8 @@ class _Check(ProcessProtocol):
             return
         code = _status(reason)
         said = self._said.decode("utf-8", "replace").strip().rpartition("\n")[2]
-        why = f"PAM: {''.join(c if c.isprintable() else '?' for c in said[:200]) or ('it was killed' if code is None else f'status {code}')}"
+        why = "".join(letter if letter.isprintable() else "?" for letter in said[:200])
+        why = f"PAM: {why or ('it was killed' if code is None else f'status {code}')}"
         self.answer.errback((Unknown if code == pamcheck.UNKNOWN else Away)(why))
 
 
