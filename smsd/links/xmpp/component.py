@@ -30,6 +30,8 @@ NO_ECHO = 120.0
 """Seconds for a ping to come back while other things come."""
 STEADY = 60.0
 """Seconds after which a connection counts as a good one: the next trouble begins with the shortest wait."""
+FOREIGN = 3
+"""Pings of somebody else that are too many for one who has just gone."""
 LEAVE = 5.0
 """Seconds that the server has to close its side."""
 PING = "urn:xmpp:ping"
@@ -106,6 +108,8 @@ class Component:
         self._ping = ""
         self._pinged_at = 0.0
         self._pings = int(reactor.seconds() * 1000)  # none of an earlier process is taken for one of ours
+        self._first_ping = self._pings
+        self._foreign = 0  # pings of somebody else who calls himself as we do
         self._silent = False
 
     # -- what it is asked
@@ -305,6 +309,7 @@ class Component:
     def pinged(self, identity: str) -> None:
         """A ping of this domain has come back, on whatever stream."""
         if identity != self._ping:
+            self._not_ours(identity)
             return
         self._ping, self._silent = "", False
         asked, self._asked = self._asked, []
@@ -314,6 +319,16 @@ class Component:
             self._send_ping()
         elif self.up:
             self._watch()
+
+    def _not_ours(self, identity: str) -> None:
+        """ejabberd takes several connections of one domain, and shares out among them what comes, pings too."""
+        number = identity.removeprefix(PINGS)
+        if number.isascii() and number.isdigit() and self._first_ping < int(number[:20]) <= self._pings:
+            return  # of an earlier connection
+        self._foreign += 1
+        if self._foreign == FOREIGN:
+            why = "another smsd is connected to the chat server as this domain too, and gets a part of what comes: stop one of them"
+            self._say("error", "{why}", why)
 
     def _watch(self) -> None:
         """Look again when patience is over: what has come since then?"""

@@ -6,6 +6,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
+from twisted.logger import capturedLogs, formatEvent
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.words.xish.domish import Element
@@ -276,6 +277,17 @@ class Life(SynchronousTestCase):
         self.assertEqual([len(one) for one in outcomes], [1, 0, 0, 0, 0])
         self.component.pinged(PINGS + "2")
         self.assertEqual([len(one) for one in outcomes], [1, 1, 1, 1, 1])
+
+    def test_pings_of_another_smsd_that_is_connected_as_the_same_domain(self) -> None:
+        """ejabberd lets both in, and shares out what comes."""
+        self.start()
+        self.component.confirmed()
+        self.turn()
+        with capturedLogs() as events:
+            for name in ("1", "1", "x", "", "99999999999999999999999", "1"):
+                self.component.pinged(PINGS + name)
+        said = [formatEvent(event) for event in events]
+        self.assertEqual(["another smsd is connected" in one for one in said], [True], said)
 
     def test_when_the_connection_ends_nobody_knows(self) -> None:
         self.start()
