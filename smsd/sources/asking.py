@@ -13,6 +13,7 @@ from twisted.internet.defer import CancelledError, Deferred, DeferredSemaphore
 from twisted.logger import Logger
 
 from smsd.core.accounts import Denied
+from smsd.core.guessing import origin
 from smsd.sources.conversation import Unknown
 from smsd.sources.settings import SourceSettings
 from smsd.values.errors import Reason
@@ -25,6 +26,12 @@ QUIET = 60.0
 """Seconds in which the same trouble is not logged again, nor…"""
 MOST_TROUBLES = 5
 """… more different ones than this: two may take turns, and a server may say something else each time."""
+LONGEST_REST = 60.0
+"""Seconds in which nothing is asked for an address whose question stayed without an answer; at first as long as that took, then
+twice as long each time."""
+MOST_ADDRESSES = 10_000
+"""Such addresses that are remembered; the oldest go first."""
+BUSY = "is asked more than it can answer"
 LATER = "passwords of mail users cannot be checked just now: try again in a minute"
 
 
@@ -51,6 +58,7 @@ class Asking:
         self._away = False
         self._answered = False
         self._rest_until = float("-inf")
+        self._unanswered: dict[str, tuple[int, float]] = {}
         self._stopped = False
         self._under_way: set[Deferred[bool]] = set()
 
@@ -94,6 +102,9 @@ class Asking:
             or len(self._turns.waiting) >= MOST_WAITING
         ):
             raise Denied(Reason.SLOW_DOWN, LATER)
+        address = origin(peer)
+        if self._clock.seconds() < self._unanswered.get(address, (0, 0.0))[1]:
+            raise Denied(Reason.SLOW_DOWN, LATER)
         login = name.rpartition("@")[0] if self._settings.login == "local" else name
         asked = Deferred.fromCoroutine(self._in_turn(login, password, peer))
         limit = self._clock.callLater(self._settings.seconds, asked.cancel)
@@ -107,6 +118,7 @@ class Asking:
             raise Denied(Reason.SLOW_DOWN, LATER) from None
         except CancelledError:
             self._note(f"has not answered within {self._settings.seconds:g} s")
+            self._leave_out(address)
             raise Denied(Reason.SLOW_DOWN, LATER) from None
         except Exception:
             self.log.failure("password source {source} is broken", source=self.name)
@@ -115,6 +127,7 @@ class Asking:
             if limit.active():
                 limit.cancel()
         self._answered = True
+        self._unanswered.pop(address, None)
         if self._away:
             self._away, self._trouble = False, ""
             self.log.info("password source {source} answers again", source=self.name)
@@ -122,13 +135,26 @@ class Asking:
 
     async def _in_turn(self, login: str, password: str, peer: str) -> bool:
         since = self._clock.seconds()
-        await self._turns.acquire()
+        try:
+            await self._turns.acquire()
+        except CancelledError:
+            raise Unknown(BUSY) from None
         try:
             if self._clock.seconds() - since > self._settings.seconds / 2:
-                raise Unknown("is asked more than it can answer")
+                raise Unknown(BUSY)
             return await self._ask(login, password, peer)
         finally:
             self._clock.callLater(0, self._turns.release)  # the next one may be done at once: no end of calls
+
+    def _leave_out(self, address: str) -> None:
+        """A server makes who guesses wait, and he waits in a place that others need: a few addresses would take them all."""
+        if not address or self._stopped:
+            return
+        times = self._unanswered.pop(address, (0, 0.0))[0]
+        while len(self._unanswered) >= MOST_ADDRESSES:
+            del self._unanswered[next(iter(self._unanswered))]
+        rest = min(self._settings.seconds * 2 ** min(times, 10), LONGEST_REST)
+        self._unanswered[address] = (times + 1, self._clock.seconds() + rest)
 
     def _note(self, why: str) -> None:
         """Not for each login, and not when it was us who gave up."""

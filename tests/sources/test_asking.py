@@ -128,6 +128,62 @@ class Trouble(AskingCase):
         self.assertEqual(self.verdict(again), "right")
         self.assertEqual(source.status, "answers")
 
+    def test_addresses_without_an_answer_are_left_out(self) -> None:
+        """Dovecot lets who guesses wait, longer each time: a few addresses would take the places of all."""
+        source = self.source(connections=1)
+
+        def ask(peer: str) -> str:
+            asked = source.check("ann@example.org", "x", peer)
+            self.clock.advance(0)
+            if not asked.called:
+                self.clock.advance(10)
+            self.clock.advance(0)
+            return self.verdict(asked)
+
+        for rest in (10, 20, 40, 60, 60):
+            self.assertEqual(ask("192.0.2.7"), "unknown")
+            questions = len(self.hand.asked)
+            self.clock.advance(rest - 1)
+            self.assertEqual(ask("192.0.2.7"), "unknown")
+            self.assertEqual(len(self.hand.asked), questions, "it was asked again")
+            self.clock.advance(1)
+        other = source.check("ann@example.org", "x", "192.0.2.8")  # nobody else waits for it
+        self.hand.waiting[-1].callback(True)
+        self.assertEqual(self.verdict(other), "right")
+        self.clock.advance(0)
+        again = source.check("ann@example.org", "x", "192.0.2.7")
+        self.hand.waiting[-1].callback(False)
+        self.assertEqual(self.verdict(again), "wrong")  # an answer, and all is as before
+        self.clock.advance(0)
+        self.assertEqual(ask("192.0.2.7"), "unknown")
+        self.clock.advance(10)
+        questions = len(self.hand.asked)
+        ask("192.0.2.7")
+        self.assertEqual(len(self.hand.asked), questions + 1)
+
+    def test_who_only_waited_for_his_turn_is_not_left_out(self) -> None:
+        source = self.source(connections=1)
+        source.check("eve@example.org", "x", "192.0.2.7").addErrback(lambda _: None)
+        waits = source.check("ann@example.org", "x", "192.0.2.8")
+        self.clock.advance(10)
+        self.assertEqual(self.verdict(waits), "unknown")
+        self.clock.advance(0)
+        again = source.check("ann@example.org", "x", "192.0.2.8")
+        self.hand.waiting[-1].callback(True)
+        self.assertEqual(self.verdict(again), "right")
+        self.assertEqual(self.hand.asked, ["eve@example.org", "ann@example.org"])
+
+    def test_addresses_are_remembered_within_bounds(self) -> None:
+        self.patch(asking, "MOST_ADDRESSES", 3)
+        source = self.source()
+        for n in range(6):
+            source.check("ann@example.org", "x", f"192.0.2.{n}").addErrback(lambda _: None)
+        self.clock.advance(10)
+        self.clock.advance(0)
+        for n in range(6):
+            source.check("ann@example.org", "x", f"192.0.2.{n}").addErrback(lambda _: None)
+        self.assertEqual(len(self.hand.asked), 9)
+
     def test_trouble_with_one_user_is_not_trouble_for_all(self) -> None:
         source = self.source()
         source.check("odd@example.org", "x").addErrback(lambda _: None)
