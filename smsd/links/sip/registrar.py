@@ -145,7 +145,7 @@ class Registrar:
         after = dict(before)
         for contact in contacts:
             key = _name(contact)
-            known = after.get(key)
+            known = before.get(key)
             if known is not None:
                 _in_order(known, request)
             expires = _seconds(contact.parameter("expires") or "")

@@ -213,6 +213,12 @@ class Phones(SynchronousTestCase):
         self.rig.hear(ok(asked), away)
         self.assertEqual(self.fate(), "sent")
 
+    def test_a_phone_that_names_itself_twice_in_one_request_is_one_phone(self) -> None:
+        answer = self.register(contact="<sip:ann@192.0.2.8:5070>, <sip:ann@192.0.2.8:5070;transport=tcp>")
+        self.assertEqual(
+            [contact.uri for contact in answer.contacts], ["sip:ann@192.0.2.8:5070;transport=tcp"]
+        )
+
     def test_a_phone_that_is_set_up_anew_is_one_phone(self) -> None:
         for instance in "123":
             answer = self.register(contact=f'<sip:ann@192.0.2.8:5070>;+sip.instance="<urn:uuid:{instance}>"')
