@@ -6,34 +6,28 @@ A flow is what an answer goes back on: a number, of a listening socket for datag
 from __future__ import annotations
 
 import itertools
-import re
 import socket
 from collections.abc import Callable
 from typing import Any
 
-from OpenSSL import crypto
-from twisted.internet.defer import Deferred, maybeDeferred
-from twisted.internet.endpoints import TCP4ClientEndpoint, TCP6ClientEndpoint, wrapClientTLS
+from twisted.internet.defer import maybeDeferred
 from twisted.internet.error import CannotListenError
 from twisted.internet.protocol import DatagramProtocol
-from twisted.internet.ssl import Certificate, optionsForClientTLS, trustRootFromCertificates
 from twisted.logger import Logger
 
 from smsd.codec.sip.errors import Malformed
 from smsd.codec.sip.transactions import Peer
 from smsd.codec.sip.values import Via
+from smsd.links.sip.calling import CONNECT, call
 from smsd.links.sip.listening import Listener, open_datagrams, open_streams
 from smsd.links.sip.strangers import Strangers
 from smsd.links.sip.streams import Stream, Streams
 
-CONNECT = 5.0
-"""Seconds for a connection of ours."""
 SMALLEST = 16
 """Octets: what is shorter is a keep-alive (CRLF, NULs), or nothing."""
 MOST_ADDRESSES = 1000
 TELL_AGAIN = 60.0
 """Seconds until it is said once more that there are too many connections."""
-_PEM = re.compile(rb"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.S)
 PORTS = {"UDP": 5060, "TCP": 5060, "TLS": 5061}
 
 
@@ -213,27 +207,20 @@ class Wires:
         if waiting is not None:
             waiting.append((octets, failed))
             return
-        if len(self._streams) + len(self._connecting) >= self._most:
+        if len(self._streams) - len(self._unnamed) + len(self._connecting) >= self._most:
             failed()
             return
         self._connecting[key] = [(octets, failed)]
-        kind, host, port = key
-        endpoint: Any = (TCP6ClientEndpoint if ":" in host else TCP4ClientEndpoint)(
-            self.clock, host, port, CONNECT
-        )
-        if kind == "TLS":
-            try:
-                trust = None if self._ca is None else authorities(self._ca)
-            except (OSError, ValueError) as error:
-                self.log.error("no connection to {host}: {e}", host=host, e=error)
-                self._connecting.pop(key)
-                failed()
-                return
-            endpoint = wrapClientTLS(
-                optionsForClientTLS(self.names.get(host, host), trustRoot=trust), endpoint
+        kind, host, _ = key
+        try:
+            connecting = call(
+                self.clock, key, Streams(self, kind, True), self.names.get(host, host), self._ca
             )
-        connecting = maybeDeferred(endpoint.connect, Streams(self, kind, True))
-        connecting.addCallback(_ready)
+        except (OSError, ValueError) as error:
+            self.log.error("no connection to {host}: {e}", host=host, e=error)
+            self._connecting.pop(key)
+            failed()
+            return
         connecting.addTimeout(2 * CONNECT, self.clock)
         connecting.addCallbacks(self._connected, self._not_connected, (key,), {}, (key,), {})
 
@@ -275,25 +262,6 @@ class Wires:
                 self._own.clear()
             known = self._own[host] = _seen_from(host)
         return known
-
-
-def authorities(path: str) -> Any:
-    """Those of a PEM file; ValueError when there are none."""
-    with open(path, "rb") as stream:
-        blocks = _PEM.findall(stream.read())
-    if not blocks:
-        raise ValueError(f"{path} has no certificate in PEM")
-    try:
-        return trustRootFromCertificates([Certificate.loadPEM(block) for block in blocks])
-    except crypto.Error as error:
-        raise ValueError(f"{path}: a certificate cannot be used ({error})") from None
-
-
-def _ready(stream: Any) -> Deferred[Stream]:
-    """Fires with the connection when it can be written to."""
-    done: Deferred[Stream] = Deferred(lambda _: stream.transport.abortConnection())
-    stream.ready.addCallbacks(lambda _: done.callback(stream), done.errback)
-    return done
 
 
 def _seen_from(host: str) -> str:

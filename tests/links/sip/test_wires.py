@@ -10,7 +10,7 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.error import CannotListenError
 from twisted.internet.task import Clock
-from twisted.internet.testing import StringTransport
+from twisted.internet.testing import MemoryReactorClock, StringTransport
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from smsd.codec.sip import Malformed, Peer, write
@@ -128,6 +128,17 @@ class Connections(SynchronousTestCase):
         found[1][0].connectionLost()
         self.assertFalse(self.stream()[1].aborted)
         self.assertEqual(self.wires.connections, 3)
+
+    def test_strangers_leave_room_for_connections_of_ours(self) -> None:
+        found = [self.stream() for _ in range(3)]
+        failed: list[int] = []
+        self.wires.clock = MemoryReactorClock()
+        self.wires.send(ASKED, Peer("TCP", "192.0.2.1", 5060), lambda: failed.append(1))
+        self.assertEqual((len(self.wires.clock.tcpClients), failed), (1, []))
+        for stream, _ in found:
+            self.wires.know(stream.peer)
+        self.wires.send(ASKED, Peer("TCP", "192.0.2.2", 5060), lambda: failed.append(2))
+        self.assertEqual((len(self.wires.clock.tcpClients), failed), (1, [2]))
 
     def test_that_there_is_no_room_is_said_once_in_a_while(self) -> None:
         told: list[object] = []
