@@ -1,8 +1,9 @@
 """SIP: texts of phones become SMS, and answers find the phone again (`type: sip`; features S8, R9, I8).
 
 `settings` is what the configuration says, `building` what it means (rules, listeners), `listening` opens sockets, `calling` makes
-connections, `streams` and `wires` carry octets (of `strangers` not too many), `stack` drives the transactions of `smsd.codec.sip`, `server` answers requests (`login`, `registrar`,
-`incoming` each do one of them), `outgoing` makes requests of pieces (`ways` says where to), `link` is the gateway.
+connections, `streams` and `wires` carry octets (of `strangers` not too many), `stack` drives the transactions of
+`smsd.codec.sip`, `server` answers requests (`login`, `registrar`, `incoming` each do one of them), `outgoing` makes requests of
+pieces (`ways` says where to), `link` is the gateway.
 """
 
 from __future__ import annotations
