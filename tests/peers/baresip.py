@@ -3,6 +3,7 @@ gets."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import shutil
@@ -39,6 +40,20 @@ cons_listen 127.0.0.1:{console}
 ACCOUNT = '<sip:{user}@{domain};transport={transport}>;auth_user={user};auth_pass={password};regint={every};outbound="{outbound}"\n'
 
 
+def sip_port() -> int:
+    """A port that nobody has now by UDP or TCP, nor the next one, which it takes for TLS."""
+    while True:
+        port = free_port()
+        with contextlib.ExitStack() as probes:
+            try:
+                for number in (port, port + 1):
+                    for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+                        probes.enter_context(socket.socket(socket.AF_INET, kind)).bind(("127.0.0.1", number))
+            except (OSError, OverflowError):
+                continue
+        return port
+
+
 class Phone:
     """Somebody's SIP phone; it registers by itself when it starts, and says that it is gone when it is stopped in order.
 
@@ -56,7 +71,8 @@ class Phone:
         every: int = 60,
     ) -> None:
         self.base = Path(tempfile.mkdtemp(prefix="smsd-baresip-"))
-        self.sip, self._control, self._console = (free_port() for _ in range(3))
+        self.sip = sip_port()
+        self._control, self._console = free_port(), free_port()
         self._contacts = list(contacts)
         self._current = 0
         self._process: Process | None = None

@@ -9,9 +9,9 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from smsd.core.digests import make_secret
-from tests.peers.baresip import Phone
+from tests.peers.baresip import Phone, sip_port
 from tests.rig.modems import Modems
-from tests.rig.processes import Folder, free_port, until
+from tests.rig.processes import Folder, until
 from tests.rig.server import Server
 
 DOMAIN = "sip.example.org"
@@ -32,7 +32,7 @@ class RealSip(SynchronousTestCase):
     def setUp(self) -> None:
         self.place = Folder()
         self.addCleanup(self.place.close)
-        self.port = free_port()
+        self.port = sip_port()
 
     def link(self, **more: Any) -> dict[str, Any]:
         """The gateway of type sip."""
@@ -112,6 +112,10 @@ class RealSip(SynchronousTestCase):
     def shows(self, phone: Phone, text: str) -> None:
         """Wait until it is on its screen."""
         until(lambda: text in phone.shown(), 60, f"{text!r} on the screen", self.server.process)
+
+    def gets(self, phone: Phone, text: str) -> None:
+        """Wait until it has come: what comes as soon as a phone has registered may be on its screen before anybody can look."""
+        until(lambda: text in phone.trace(), 60, f"{text!r} at the phone", self.server.process)
 
     def stored(self) -> int:
         """How many messages of people there are."""

@@ -58,7 +58,7 @@ class Phones(real.RealSip):
         self.waits()
         phone.start()
         phone.registered()
-        self.shows(phone, "first answer")
+        self.gets(phone, "first answer")
 
     def test_a_restart_keeps_registrations(self) -> None:
         modems = self.modems()

@@ -65,7 +65,7 @@ class Sipp(real.RealSip):
         self.check(ran, 200)
 
     def test_a_thousand_a_second(self) -> None:
-        """On a machine that is too slow for it sipp may give up some. Whatever was answered is there, and nothing twice."""
+        """Or as fast as the machine can: a hundred wait for their answer at any time, so nobody has to give up."""
         self.smsd(NULL, link=TRUSTING)
         count = 3000
         ran = sipp.run(
@@ -76,14 +76,10 @@ class Sipp(real.RealSip):
             domain=DOMAIN,
             user="ann",
             rate=1000,
-            within=90,
+            at_once=100,
+            within=300,
         )
-        self.assertEqual(ran.good + ran.bad, count)
-        self.assertGreater(ran.good, 0)
-        targets = "select count(*), count(distinct target) from delivery where target like 'sms:%'"
-        ((stored, different),) = self.server.rows(targets)
-        self.assertEqual(stored, different)
-        self.assertTrue(ran.good <= stored <= count, f"{ran.good} answered, {stored} stored: {ran.errors}")
+        self.check(ran, count)
 
     def test_killed_in_between(self) -> None:
         """kill -9 while texts come: what was not answered comes again, and is one message in the end."""

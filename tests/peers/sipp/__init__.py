@@ -44,6 +44,7 @@ def run(
     domain: str = "sms.example.org",
     transport: str = "u1",
     within: int = 60,
+    at_once: int = AT_ONCE,
     **keys: str,
 ) -> Ran:
     """One run against 127.0.0.1:`port`; `keys` are [words] of the scenario. RigError when sipp itself could not."""
@@ -62,7 +63,7 @@ def run(
     (folder / f"{scenario}.xml").write_text(text)
     command = [
         PROGRAM, f"127.0.0.1:{port}", "-sf", f"{scenario}.xml", "-inf", file.name, *words, "-au", user, "-ap", password,
-        "-m", str(len(numbers)), "-r", str(rate), "-l", str(AT_ONCE), "-t", transport, "-i", "127.0.0.1", "-p", str(free_port()),
+        "-m", str(len(numbers)), "-r", str(rate), "-l", str(at_once), "-t", transport, "-i", "127.0.0.1", "-p", str(free_port()),
         "-nostdin", "-nd", "-skip_rlimit", "-trace_err", "-error_file", f"{scenario}.err",
         "-timeout", str(within), "-timeout_error",
     ]  # fmt: skip
