@@ -30,7 +30,7 @@ NO_ECHO = 120.0
 """Seconds for a ping to come back while other things come."""
 STEADY = 60.0
 """Seconds after which a connection counts as a good one: the next trouble begins with the shortest wait."""
-FOREIGN = 3
+FOREIGN = 2
 """Pings of somebody else that are too many for one who has just gone."""
 LEAVE = 5.0
 """Seconds that the server has to close its side."""
