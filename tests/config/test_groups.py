@@ -9,8 +9,8 @@ from smsd.config.load import load_text
 from smsd.config.positions import ConfigError
 from smsd.config.settings import Configuration
 from smsd.frontends.smtp import DoorFactory
-from smsd.workshop import nameable
 from smsd.policy.route import Group
+from smsd.workshop import nameable
 from tests.docs.page import Example, Page
 from tests.docs.stage import Stage
 from tests.frontends import fakes
