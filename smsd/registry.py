@@ -1,8 +1,8 @@
 """Find plug-ins by the word in the configuration: `type: gsm` is the module `gsm`. A new protocol is a new module here:
 
-`smsd.frontends` (doors), `smsd.gateways` (out only), `smsd.links` (both ways) and `smsd.sources` (who knows passwords). A module is a
-plug-in when it has `Settings` (a pydantic model) and `make(settings, context)`; modules without them are helpers and no types. Nothing is
-imported before it is asked for, so an optional library that is missing disturbs only those who configure it.
+`smsd.frontends` (doors), `smsd.gateways` (out only), `smsd.links` (both ways) and `smsd.sources` (who knows passwords). A module
+is a plug-in when it has `Settings` (a pydantic model) and `make(settings, context)`; modules without them are helpers and no
+types. Nothing is imported before it is asked for, so an optional library that is missing disturbs only those who configure it.
 """
 
 from __future__ import annotations

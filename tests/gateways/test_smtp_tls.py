@@ -139,7 +139,10 @@ class TlsTests(RelayCase):
         empty = self.mktemp()
         with open(empty, "wb"):
             pass
-        for path, words in ((empty, "has no certificate in it"), (empty + ".missing", "cannot be read: No such file")):
+        for path, words in (
+            (empty, "has no certificate in it"),
+            (empty + ".missing", "cannot be read: No such file"),
+        ):
             error = self.assertRaises(ValueError, self.gateway, security="tls", ca=path)
             self.assertIn(words, str(error))
 

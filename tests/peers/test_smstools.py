@@ -50,7 +50,9 @@ class Scripts(SpoolCase):
         sendsms = smstools.script("sendsms", spool, self.folder)
         smstools.run(sendsms, "491721234567", "hello from a script")
         smstools.run(sendsms, "491721234567", "491721234568", "s1234", "für alle: Ж €")
-        until(lambda: len(list((spool / "sent").glob("send_*"))) == 4, 30, "the files in sent", server.process)
+        until(
+            lambda: len(list((spool / "sent").glob("send_*"))) == 4, 30, "the files in sent", server.process
+        )
         expected = [("sms:+491721234567", "hello from a script")]
         expected += [(f"sms:{n}", "für alle: Ж €") for n in ("+491721234567", "+491721234568", "1234")]
         self.assertEqual(sorted(self.texts(server)), sorted(expected))
