@@ -38,16 +38,18 @@ def respond(
     copied = []
     for pair in request.headers:
         if pair[0] in _COPIED:
-            if pair[0] == "To" and tag and status != 100 and not _has_tag(pair[1]):
+            if pair[0] == "To" and tag and status != 100 and not _has_tag(request, pair[1]):
                 pair = ("To", pair[1] + written((("tag", tag),)))
             copied.append(pair)
     words = readable(reason)[:_LONGEST_TEXT] or REASONS.get(status, "")
     return Response(status, words, (*copied, *headers), body)
 
 
-def _has_tag(to: str) -> bool:
+def _has_tag(request: Request, to: str) -> bool:
+    if request.facts is not None and request.facts.to.tag:
+        return True
     try:
-        return bool(read_party(to).tag)
+        return ";" in to and bool(read_party(to).tag)
     except Malformed:  # it is answered all the same, with 400
         return _TAG.search(to) is not None
 

@@ -45,12 +45,13 @@ _COMMON = (
     "Proxy-Authenticate", "Proxy-Authorization", "Proxy-Require", "Record-Route", "Require", "Retry-After", "Route", "Server",
     "Unsupported", "User-Agent", "Warning",
 )  # fmt: skip
-_KNOWN = {name: name for name in _COMMON}
+KNOWN = {name: name for name in _COMMON}
+"""Spellings that need no thought; `KNOWN.get(name) or long_name(name)` where every message comes along."""
 
 
 def long_name(name: str) -> str:
     """The usual long form of a header's name, whatever case or compact form it was written in; Malformed when it is no name."""
-    found = _KNOWN.get(name)
+    found = KNOWN.get(name)
     if found is not None:
         return found
     bare = name.rstrip(" \t")
@@ -62,6 +63,8 @@ def long_name(name: str) -> str:
 
 def readable(text: str) -> str:
     """`text` for logs, texts and stores: what was not UTF-8 shows as U+FFFD, control characters as blanks."""
+    if text.isprintable():  # nearly always, and it takes no time to see
+        return text
     if not text.isascii():
         text = _SURROGATE.sub("\ufffd", text)
     return _CONTROL.sub(" ", text)

@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass, field
 
 from smsd.codec.sip.errors import Malformed
-from smsd.codec.sip.grammar import is_token, listed, long_name
+from smsd.codec.sip.grammar import KNOWN, is_token, listed, long_name
 from smsd.codec.sip.grammar import readable as readable
 from smsd.codec.sip.uri import LONGEST, Pairs, Uri, read_uri
 from smsd.codec.sip.values import Party, Via, read_party, read_via
@@ -63,7 +63,7 @@ class _Message:
 
     def get(self, name: str, default: str = "") -> str:
         """The first value of a header, by its name (any case)."""
-        name = long_name(name)
+        name = KNOWN.get(name) or long_name(name)
         for key, value in self.headers:
             if key == name:
                 return value
@@ -71,7 +71,7 @@ class _Message:
 
     def all(self, name: str) -> tuple[str, ...]:
         """All values of a header, in order."""
-        name = long_name(name)
+        name = KNOWN.get(name) or long_name(name)
         return tuple([value for key, value in self.headers if key == name])
 
     def _facts(self) -> Facts:
@@ -171,7 +171,8 @@ def parse(octets: bytes, limits: Limits = USUAL) -> Request | Response:
     try:
         if start is None or firsts is None:
             raise Malformed("a header line is broken, or there are too many")
-        _refuse_doubles(pairs)
+        if len(firsts) < len(pairs):
+            _refuse_doubles(pairs)
         facts = _read_facts(firsts)
         body = _body(octets, end + 4, firsts.get("Content-Length"), limits)
         if "Content-Length" in firsts:
@@ -197,9 +198,9 @@ def _head(octets: bytes, limits: Limits) -> tuple[str | None, list[tuple[str, st
         try:
             if not colon:
                 raise Malformed("a header line has no colon")
-            name = long_name(name)
+            name = KNOWN.get(name) or long_name(name)
             value = value.strip(" \t")
-            if "\n" in value or "\r" in value:
+            if not whole and ("\n" in value or "\r" in value):
                 raise Malformed("a line ends with half a line end")
             if "," in value and name in _LISTS:
                 values = listed(value)
@@ -332,7 +333,7 @@ def write(message: Request | Response) -> bytes:
             raise Malformed("the status is not between 100 and 699")
         lines = [f"SIP/2.0 {message.status} {message.reason}"]
     for name, value in message.headers:
-        name = long_name(name)
+        name = KNOWN.get(name) or long_name(name)
         if name != "Content-Length":
             lines.append(f"{name}: {value}")
     lines.append(f"Content-Length: {len(message.body)}\r\n\r\n")

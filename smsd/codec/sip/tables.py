@@ -15,6 +15,8 @@ import enum
 class State(enum.Enum):
     """As the figures of section 17 call them."""
 
+    __hash__ = object.__hash__  # each is one object, and every step of a transaction looks it up
+
     TRYING = "trying"
     PROCEEDING = "proceeding"
     COMPLETED = "completed"
@@ -24,6 +26,8 @@ class State(enum.Enum):
 
 class Event(enum.Enum):
     """What can happen: to a client PROVISIONAL and FINAL arrive, from a server they go out."""
+
+    __hash__ = object.__hash__
 
     AGAIN = "the request arrived again"
     PROVISIONAL = "a provisional response"

@@ -7,7 +7,6 @@ that only goes forward. After every call ask `wake` when to call `tick`.
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 from typing import Union
 
@@ -194,9 +193,7 @@ class Transactions:
         named = "\0".join(
             (request.get("Call-ID"), request.get("From"), request.get("CSeq"), request.get("Via"))
         )
-        return hmac.new(self._secret, named.encode("utf-8", "surrogateescape"), hashlib.sha256).hexdigest()[
-            :16
-        ]
+        return hmac.digest(self._secret, named.encode("utf-8", "surrogateescape"), "sha256").hex()[:16]
 
     def __len__(self) -> int:
         """Live transactions."""
