@@ -185,19 +185,17 @@ class People:
                     f"{MOST_OF_ONE} chat addresses are linked to the account {account}: unlink one of them first",
                 )
             )
-        self.log.info(
-            "{gateway}: {jid} is linked to the account {account}",
-            gateway=self._link.name, jid=masked(jid.bare), account=account,
-        )  # fmt: skip
-        return self._keep(jid, Known(account, before.gateway, before.sender))
+        kept = self._keep(jid, Known(account, before.gateway, before.sender))
+        return kept.addCallback(lambda _: self._say(f"is linked to the account {account}", jid))
 
     def unlink(self, jid: Jid) -> Deferred[None]:
         """It writes for nobody any more, unless settings or policies say for whom; fires after the commit."""
-        self.log.info(
-            "{gateway}: {jid} is not linked to any account now",
-            gateway=self._link.name, jid=masked(jid.bare),
-        )  # fmt: skip
-        return self._keep(jid, Known())
+        return self._keep(jid, Known()).addCallback(
+            lambda _: self._say("is not linked to any account now", jid)
+        )
+
+    def _say(self, what: str, jid: Jid) -> None:
+        self.log.info("{gateway}: {jid} {what}", gateway=self._link.name, jid=masked(jid.bare), what=what)
 
     # -- what somebody prefers
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from twisted.internet.defer import fail
 from twisted.logger import capturedLogs, formatEvent
 
 from smsd.codec.jid import Jid
@@ -139,6 +140,10 @@ class Keeping(PeopleCase):
         with capturedLogs() as events:
             self.house.wait(self.people.link(BOB, "ann"))
             self.house.wait(self.people.unlink(BOB))
+            self.patch(self.context.memory, "remember", lambda key, value: fail(OSError("disk full")))
+            self.failureResultOf(
+                self.people.link(ANN, "ann"), OSError
+            )  # and of what is not kept it says nothing
         said = [formatEvent(event) for event in events if event.get("gateway") == "chat"]
         self.assertEqual(
             said,
