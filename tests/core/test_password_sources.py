@@ -132,6 +132,21 @@ class Logins(SynchronousTestCase):
             self.assertEqual(self.denied(self.login(name)).reason, Reason.BAD_CREDENTIALS)
         self.assertEqual(self.one.asked, [])
 
+    def test_a_policy_holds_from_the_moment_it_is_written(self) -> None:
+        """Whoever has tried before is asked for again, and is shut out again at once."""
+        self.accounts.replace([], policies=[PolicySettings(who="*", access=False)])
+        for _ in range(2):
+            self.assertEqual(self.denied(self.login()).reason, Reason.BAD_CREDENTIALS)
+        self.accounts.directory.put("policy", "ann@example.org", '{"access": true}')
+        login = self.login()
+        self.one.say(True)
+        self.assertEqual(self.let_in(login), "ann@example.org")
+        self.accounts.directory.put("policy", "ann@example.org", '{"access": false}')
+        self.assertEqual(self.denied(self.login()).reason, Reason.BAD_CREDENTIALS)
+        self.accounts.directory.put("policy", "ann@example.org", '{"access": true}')
+        self.assertEqual(self.let_in(self.login()), "ann@example.org")
+        self.assertEqual(len(self.one.asked), 1)
+
     def test_others_take_over_at_once(self) -> None:
         """What those before have said, or are about to say, counts no more."""
         login = self.login()

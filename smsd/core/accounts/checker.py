@@ -202,7 +202,7 @@ class Accounts:
         if entry is not None and not entry.password and peer in entry.networks:
             return self._admit(entry, peer)
         try:
-            mark = self._verifier.mark(name, password, "" if entry is None else entry.password)
+            mark = self._verifier.mark(name, password, _known_by(entry))
         except UnicodeEncodeError:
             raise _stranger() from None
         known = self._verifier.known(mark)
@@ -331,6 +331,13 @@ class Accounts:
         if wait > 0:
             _log.debug("login put off for {wait} s, from {peer}", wait=wait, peer=peer)
             raise Denied(Reason.SLOW_DOWN, f"too many wrong passwords: try again in {math.ceil(wait)} s")
+
+
+def _known_by(entry: Entry | None) -> str:
+    """Whose answer is remembered: what was no stranger's password may be right once a policy lets him send."""
+    if entry is None:
+        return ""
+    return "outside" if entry.user and not entry.password else entry.password
 
 
 def _same(entry: Entry, now: Entry | None) -> bool:
