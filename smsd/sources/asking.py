@@ -121,7 +121,8 @@ class Asking:
             self._leave_out(address)
             raise Denied(Reason.SLOW_DOWN, LATER) from None
         except Exception:
-            self.log.failure("password source {source} is broken", source=self.name)
+            if self._is_news("is broken"):
+                self.log.failure("password source {source} is broken", source=self.name)
             raise Denied(Reason.SLOW_DOWN, LATER) from None
         finally:
             if limit.active():
@@ -157,12 +158,17 @@ class Asking:
         self._unanswered[address] = (times + 1, self._clock.seconds() + rest)
 
     def _note(self, why: str) -> None:
-        """Not for each login, and not when it was us who gave up."""
+        if self._is_news(why):
+            self.log.warn("password source {source} {why}", source=self.name, why=why)
+
+    def _is_news(self, why: str) -> bool:
+        """Whether that trouble is to be logged: not for each login, and not when it was us who gave up."""
         if self._stopped:
-            return
+            return False
         now = self._clock.seconds()
         self._trouble = why
         self._noted = {said: at for said, at in self._noted.items() if now - at <= QUIET}
-        if why not in self._noted and len(self._noted) < MOST_TROUBLES:
-            self._noted[why] = now
-            self.log.warn("password source {source} {why}", source=self.name, why=why)
+        if why in self._noted or len(self._noted) >= MOST_TROUBLES:
+            return False
+        self._noted[why] = now
+        return True

@@ -216,7 +216,11 @@ class Trouble(AskingCase):
         def broken(login: str, password: str, peer: str) -> Deferred[bool]:
             raise RuntimeError("a mistake")
 
-        self.assertEqual(self.verdict(self.source(broken).check("ann@example.org", "x")), "unknown")
+        source = self.source(broken)
+        for _ in range(3):
+            self.assertEqual(self.verdict(source.check("ann@example.org", "x")), "unknown")
+            self.clock.advance(0)
+        self.assertEqual(source.status, "not asked yet; last trouble: is broken")
         self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
         self.clock.advance(0)
 
