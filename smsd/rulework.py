@@ -21,9 +21,10 @@ from smsd import registry
 from smsd.config.settings import Configuration
 from smsd.core.databases import Databases
 from smsd.core.inbound import Inbound, Replying, Rulebook
-from smsd.core.judging import Judge, trace_json
+from smsd.core.judging import Judge
 from smsd.core.lists import Lists
 from smsd.core.postoffice.members import folded, folded_domain
+from smsd.core.traces import trace_json
 from smsd.policy.route import pool
 from smsd.policy.rules import engine, xml
 from smsd.policy.rules.model import Program, Rules, Sql, Url

@@ -26,6 +26,6 @@ def fitted(content: Content, policy: str, national: frozenset[int]) -> tuple[Con
 
 
 def with_step(trace: str, step: str) -> str:
-    """A trace (`core.judging.trace_json`) with one more line."""
+    """A trace (`core.traces.trace_json`) with one more line."""
     version, decided, steps, stopped = json.loads(trace) if trace else (0, "", [], "")
     return json.dumps([version, decided, [*steps, step], stopped], ensure_ascii=False, separators=(",", ":"))

@@ -7,7 +7,6 @@ Messages to phones that rules send are judged in their turn, before anything is 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, tzinfo
@@ -36,11 +35,12 @@ from smsd.core.judgement import (
     with_trace,
 )
 from smsd.core.planning import Planner
+from smsd.core.traces import Traces
 from smsd.policy.answer import MOST_HOPS
 from smsd.policy.notice import Told, notice
 from smsd.policy.rules import engine, target
 from smsd.policy.rules.glance import Glance
-from smsd.policy.rules.letter import Ask, Effect, Facts, Letter, Question, Trace, Verdict
+from smsd.policy.rules.letter import Ask, Effect, Facts, Letter, Question, Verdict
 from smsd.values.address import Address, masked
 from smsd.values.delivery import State
 from smsd.values.errors import InvalidValue, Reason, Refused
@@ -53,8 +53,6 @@ LONGEST_REFUSAL = 500
 """Characters that whoever wrote hears of a rule that refuses."""
 TURN = 50
 """Milliseconds after which judging lets others have a turn."""
-_MOST_TRACES = 1000
-_LONGEST_TRACE = 2000
 _NOTHING: tuple[tuple[Ruled, ...], ...] = ((),)
 """What rules send besides, because of one recipient, where they send nothing."""
 
@@ -78,9 +76,8 @@ class Judge:
         self.most_hops = MOST_HOPS
         self.domains: frozenset[str] = frozenset()
         self.gateways: frozenset[str] = frozenset()
-        self._traces: dict[bytes, str] = {}
+        self._traces = Traces(0)
         self._glance: Glance | None = None
-        self._unmatched = ""
         self._known = Facts()
         self._minute: tuple[int, tuple[int, int, str, str]] = (-1, (0, 0, "", ""))
 
@@ -88,9 +85,8 @@ class Judge:
         """Judge by these rules from now on; `version` is what the store calls them."""
         self.ruleset = ruleset if ruleset is not None and ruleset.compiled else None
         self.version = version
-        self._traces.clear()
+        self._traces = Traces(version)
         self._glance = None if self.ruleset is None else self.ruleset.index.glance
-        self._unmatched = _written(Trace(), version)
 
     @property
     def at_work(self) -> bool:
@@ -103,7 +99,7 @@ class Judge:
         alone = submission.recipients[0] if len(submission.recipients) == 1 else None
         candidates = None if alone is None else self._glanced(submission, alone)
         if candidates is not None and not candidates:
-            return Ruled(submission, _NOTHING, self._unmatched)  # most
+            return Ruled(submission, _NOTHING, self._traces.unmatched)  # most
         facts = self._known
         if facts.lists is not (lists := self.lists()):
             facts = self._known = Facts(lists)
@@ -115,7 +111,7 @@ class Judge:
                 return Ruled(submission, _NOTHING)
             if isinstance(verdict, Verdict):
                 if verdict.fate == "accept" and not verdict.changed and not verdict.effects:
-                    return Ruled(submission, _NOTHING, self._trace(verdict))
+                    return Ruled(submission, _NOTHING, self._traces.of(verdict))
                 budget = Budget(submission.number)
                 made = self._made(verdict, submission, alone, facts, budget)
                 if not isinstance(made, Ask) and budget.text <= MOST_TEXT:
@@ -165,7 +161,7 @@ class Judge:
         """One recipient as the rules leave it, and what they send because of it."""
         candidates = self._glanced(submission, recipient)
         if candidates is not None and not candidates:
-            return with_trace(recipient, self._unmatched), ()
+            return with_trace(recipient, self._traces.unmatched), ()
         verdict = self._judged(submission, recipient, facts, candidates, budget.number)
         if verdict is None:
             return recipient, ()
@@ -279,7 +275,7 @@ class Judge:
     # -- a verdict applied
 
     def _applied(self, verdict: Verdict, recipient: Recipient, submission: Submission) -> Recipient:
-        trace = self._trace(verdict)
+        trace = self._traces.of(verdict)
         if verdict.fate == "reject":
             return replace(
                 recipient,
@@ -316,21 +312,6 @@ class Judge:
         return Recipient(
             address, r.typed, parameters, r.wants, r.original, content, headers, trace, r.refused, r.dropped, r.gather, named
         )  # fmt: skip
-
-    def _trace(self, verdict: Verdict) -> str:
-        """`trace_json`, remembered where no rule matched, which is most."""
-        trace = verdict.trace
-        if trace.steps:
-            return _written(trace, self.version)
-        known = self._traces.get(trace.decided)
-        if known is None:
-            known = _written(trace, self.version)
-            if len(known) > _LONGEST_TRACE:  # ten thousand rules that are all asked: a thousand take 60 MB
-                return known
-            if len(self._traces) > _MOST_TRACES:
-                self._traces.clear()
-            self._traces[trace.decided] = known
-        return known
 
     def _routed(self, letter: Letter, address: Address, parameters: Parameters) -> tuple[Address, Parameters]:
         """What a rewritten To says (feature R4). InvalidValue or Refused when it leads nowhere."""
@@ -376,20 +357,6 @@ class Judge:
                 children.append(report)
 
         return told
-
-
-def trace_json(verdict: Verdict, version: int) -> str:
-    """How the rules came to it, as it is kept with each delivery: version of the rules, what decided, lines for people, which
-    rule ended it."""
-    return _written(verdict.trace, version)
-
-
-def _written(trace: Trace, version: int) -> str:
-    steps = ",".join(map(_quoted, trace.steps))
-    return f'[{version},"{trace.decided.hex()}",[{steps}],{_quoted(trace.stopped)}]'
-
-
-_quoted = json.encoder.encode_basestring
 
 
 def _cut(text: str) -> str:

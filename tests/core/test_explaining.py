@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from smsd.core.arriving import Arrivals, Rulebook
 from smsd.core.explaining import Explainer
-from smsd.core.judging import trace_json
+from smsd.core.traces import trace_json
 from smsd.interfaces import PartIn
 from smsd.policy.rules import engine, xml
 from smsd.policy.rules.model import (

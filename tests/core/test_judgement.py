@@ -271,7 +271,7 @@ class BoundTests(JudgingCase):
         for rules, kept in ((asked[:3], 1), (asked, 0)):
             self.use(*rules)
             self.submit()
-            self.assertEqual(len(self.house.judge._traces), kept)
+            self.assertEqual(len(self.house.judge._traces._known), kept)
 
 
 class EmptyTests(JudgingCase):

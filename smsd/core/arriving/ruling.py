@@ -13,7 +13,7 @@ from twisted.logger import Logger
 from smsd.codec.mail import headers as mail_headers
 from smsd.core import effects
 from smsd.core.arriving.known import Known
-from smsd.core.judging import trace_json
+from smsd.core.traces import trace_json
 from smsd.policy.rules.letter import Ask, Effect, Facts, Letter, Trace, Verdict
 from smsd.policy.rules.model import Folder, Forward, Program, Url
 from smsd.values.address import Address, masked

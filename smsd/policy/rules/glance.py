@@ -15,6 +15,7 @@ from typing import Final
 import re2  # type: ignore[import-untyped]
 
 from smsd.policy.rules.compare import Key, chunks, finder, pieces
+from smsd.policy.rules.pattern import REACH
 
 Way = tuple[str, str, str, str, str]
 """Who sends a message and how: the texts of From, account, door, host and gateway."""
@@ -68,7 +69,9 @@ class Glance:
         return found if len(found) < 2 else sorted(set(found))
 
     def _says(self, body: str) -> bool:
-        """Whether a text has something that rules look for."""
+        """Whether a text has something that rules look for. Of a very long one conditions see a part, which may end like this."""
+        if len(body) > REACH:
+            return True
         if not body.isascii():
             return _any(self._bodies, body) or _any(self._bodies, body.casefold())
         folded = body.lower()

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from smsd.policy.rules.engine import compile
+from smsd.policy.rules.engine import compile, judge
 from smsd.policy.rules.glance import Glance
+from smsd.policy.rules.letter import Facts, Letter, Verdict
 from smsd.policy.rules.model import All, Condition, Field, How, Not, Or, Rule, SetHeader, Size, Stop, TextTest
+from smsd.policy.rules.pattern import REACH
 
 WAY = ("demo", "demo", "web", "", "")
 
@@ -61,6 +63,18 @@ class Glances(SynchronousTestCase):
     def test_capitals_that_are_not_ascii(self) -> None:
         self.assertIsNone(self.found(asks("body", How.CONTAINS, "strasse"), body="Hauptstra\u1e9ee 1"))
         self.assertIsNone(self.found(asks("body", How.CONTAINS, "straße"), body="HAUPTSTRASSE 1"))
+
+    def test_a_very_long_text_is_for_the_index(self) -> None:
+        ends = asks("body", How.REGEX, "x$")
+        long = "a" * (REACH - 1) + "x" + "a" * 10  # conditions see it up to the x
+        self.assertIsNone(self.found(ends, body=long))
+        judged = judge(
+            compile([Rule("r", ends, (Stop(),))]),
+            Letter(True, "demo", "+15551234567", long, "+15551234567"),
+            Facts(),
+        )
+        assert isinstance(judged, Verdict)
+        self.assertEqual(judged.trace.stopped, "r")
 
     def test_what_is_behind_the_number_counts(self) -> None:
         self.assertEqual(self.found(asks("to", How.ENDS, "@gw"), at="other"), ())
