@@ -12,7 +12,8 @@ from pathlib import Path
 
 from tests.links.xmpp import real
 from tests.links.xmpp.real import EMAIL, PHONE, SMS
-from tests.peers import prosody, terminal
+from tests.peers import ejabberd, prosody, terminal
+from tests.peers.ejabberd import Ejabberd
 from tests.peers.prosody import Prosody
 from tests.peers.terminal import Terminal
 from tests.rig.mailbox import Mailbox
@@ -20,12 +21,13 @@ from tests.rig.processes import ROOT, RigError, until
 from tests.rig.server import mail_gateway, modem_gateway
 
 PROGRAM = shutil.which("profanity")
+MISSING = terminal.missing() or (None if PROGRAM else "profanity is not installed")
 RECORD = ROOT / "docs" / "sessions" / "profanity.txt"
 CAROL = f"{PHONE}@{SMS}"
 HEAD = """\
-A session of profanity, a chat program of text mode, as it was recorded (tests/links/xmpp/test_real_profanity.py): Prosody is
-ann's server, smsd its component sms.example.org, and the phone a simulated one. > is what she types, [...] the window that is
-before her then; what has a receipt has a tick, which profanity shows by its colour.
+A session of profanity, a chat program of text mode, as it was recorded (tests/links/xmpp/test_real_profanity.py): Prosody or
+ejabberd is ann's server, smsd its component sms.example.org, and the phone a simulated one. > is what she types, [...] the
+window that is before her then; what has a receipt has a tick, which profanity shows by its colour.
 
 """
 _SEQUENCE = re.compile(r"\x1b\[[0-9;]*m")
@@ -114,10 +116,10 @@ def _new(before: list[str], lines: list[str]) -> list[str]:
     return [line for what, _, _, begin, end in changes if what != "equal" for line in lines[begin:end]]
 
 
-class ProfanitySession(real.RealChat):
-    skip = prosody.missing() or terminal.missing() or (None if PROGRAM else "profanity is not installed")
+class WithProsody(real.RealChat):
+    skip = MISSING or prosody.missing()
 
-    def chat_server(self) -> Prosody:
+    def chat_server(self) -> real.ChatServer:
         return Prosody(real.SECRETS)
 
     def test_a_session(self) -> None:
@@ -194,3 +196,12 @@ class ProfanitySession(real.RealChat):
             RECORD.parent.mkdir(exist_ok=True)
             RECORD.write_text(text)
         self.assertEqual(text, RECORD.read_text())
+
+
+class WithEjabberd(WithProsody):
+    """The same screen."""
+
+    skip = MISSING or ejabberd.missing()
+
+    def chat_server(self) -> real.ChatServer:
+        return Ejabberd(real.SECRETS)
