@@ -6,12 +6,13 @@ field that wants a number or a switch says so by its type. Unknown keys are erro
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from ipaddress import ip_network
 from typing import Annotated, Any, ClassVar, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 from smsd.policy.rules.model import Rules
 
@@ -112,6 +113,19 @@ class Place:
 
 Path = Annotated[str, Place()]
 """A file, folder or device. Relative ones start at `server.folder`, which itself starts at the configuration file."""
+
+LONGEST_SOCKET = 107
+"""Octets of `sun_path` in Linux, unix(7); Twisted waits for ever on a longer one."""
+
+
+def _opens(path: str) -> str:
+    if len(os.fsencode(path)) > LONGEST_SOCKET:
+        raise ValueError(f"no system opens a path of more than {LONGEST_SOCKET} octets; use a shorter one")
+    return path
+
+
+SocketPath = Annotated[Path, AfterValidator(_opens)]
+"""A socket of somebody else."""
 
 
 class ServerSettings(Section):

@@ -8,15 +8,15 @@ import base64
 import os
 from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field
 from twisted.internet.endpoints import UNIXClientEndpoint
 
-from smsd.config.settings import Path
+from smsd.config.settings import SocketPath
 from smsd.interfaces import SourceContext
 from smsd.sources.asking import Asking
 from smsd.sources.conversation import Conversation, Unknown
 from smsd.sources.server import Connecting
-from smsd.sources.settings import LONGEST_SOCKET, SourceSettings
+from smsd.sources.settings import SourceSettings
 
 _LATER = ("temp", "code=temp_fail")
 
@@ -25,18 +25,9 @@ class Settings(SourceSettings):
     """`type: dovecot`."""
 
     type: Literal["dovecot"] = "dovecot"
-    socket: Path = Field(
+    socket: SocketPath = Field(
         description="Dovecot's socket of service auth: /run/dovecot/auth-client, /var/spool/postfix/private/auth"
     )
-
-    @field_validator("socket")
-    @classmethod
-    def _short(cls, path: str) -> str:
-        if len(os.fsencode(path)) > LONGEST_SOCKET:
-            raise ValueError(
-                f"no system opens a path of more than {LONGEST_SOCKET} octets; use a shorter one"
-            )
-        return path
 
 
 async def talk(there: Conversation, login: str, password: str, peer: str) -> bool:

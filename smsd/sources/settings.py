@@ -10,9 +10,6 @@ from twisted.internet.abstract import isIPAddress, isIPv6Address
 from smsd.config.settings import ID, Path, Section
 from smsd.core import trust
 
-LONGEST_SOCKET = 107
-"""Octets of `sun_path` in Linux, unix(7)."""
-
 
 class SourceSettings(Section):
     """What every source has. It is asked for users whom a policy lets send and who have no password there."""

@@ -6,11 +6,8 @@ from typing import Any, Literal
 
 from pydantic import Field, SecretStr, model_validator
 
-from smsd.config.settings import GatewaySettings, Path
+from smsd.config.settings import GatewaySettings, Path, SocketPath
 from smsd.core import trust
-
-LONGEST_SOCKET = 107
-"""Octets of `sun_path` in Linux, unix(7); Twisted waits for ever on a longer one."""
 
 Security = Literal["none", "starttls", "starttls-required", "tls"]
 
@@ -27,7 +24,7 @@ class Settings(GatewaySettings):
     port: int | None = Field(
         default=None, ge=1, le=65535, description="25, 465 with security: tls, 24 with protocol: lmtp"
     )
-    socket: Path | None = Field(default=None, description="the LMTP server's socket, instead of host")
+    socket: SocketPath | None = Field(default=None, description="the LMTP server's socket, instead of host")
     security: Security = Field(
         default="starttls", description="none, starttls (if offered), starttls-required, tls"
     )
@@ -72,10 +69,6 @@ class Settings(GatewaySettings):
             raise ValueError("socket goes with protocol: lmtp")
         if self.socket and (self.port or self.security in ("tls", "starttls-required")):
             raise ValueError("socket goes without port and TLS: it is on this machine")
-        if self.socket and len(self.socket.encode()) > LONGEST_SOCKET:
-            raise ValueError(
-                f"socket: no system opens a path of more than {LONGEST_SOCKET} octets; use a shorter one"
-            )
         return self
 
     @model_validator(mode="after")
