@@ -95,7 +95,7 @@ class Queue:
         self._look()
 
     def remove(self, name: str) -> Deferred[None]:
-        """A gateway leaves: it gets nothing more; fires when nothing of its is on the wire."""
+        """A gateway leaves: it gets nothing more; fires when nothing of its is on the wire. Who cancels does not wait for that."""
         outlet = self._outlets.get(name)
         if outlet is None:
             return succeed(None)
@@ -106,12 +106,13 @@ class Queue:
         def idle() -> bool:
             return not outlet.on_wire and not outlet.reserved and not outlet.taking
 
-        def gone(_: None) -> None:
+        def gone(result: Any) -> Any:
             if self._outlets.get(name) is outlet:
                 del self._outlets[name]
             self.serving.changed()
+            return result
 
-        return self._when(idle).addCallback(gone)
+        return self._when(idle).addBoth(gone)
 
     def ways(self) -> list[routes.Way]:
         """All gateways, open or not; the same list until one comes or goes."""
@@ -262,7 +263,7 @@ class Queue:
 
     def unreserve(self, name: str, route: str, flow: str, target: str) -> None:
         """The commit did not happen: the slot is free again."""
-        outlet = self._outlets.get(name)
+        outlet = self._reserved(name)
         if outlet is not None:
             outlet.reserved -= 1
             if outlet.charged:
@@ -274,13 +275,13 @@ class Queue:
 
     def hand_over(self, piece: Piece) -> None:
         """Carry a piece whose slot was reserved; its commit is done."""
-        outlet = self._outlets.get(piece.gateway)
-        if outlet is None or outlet.gateway is None:
+        outlet = self._reserved(piece.gateway)
+        if outlet is None:
             self.give_back(piece)
             return
         outlet.reserved -= 1
         lane = self.lanes[piece.lane]
-        if self.stopping or not outlet.admits(self.now()):
+        if self.stopping or outlet.gateway is None or not outlet.admits(self.now()):
             outlet.refund(lane.route, lane.flow, str(piece.target))
             self.give_back(piece)
             return
@@ -290,6 +291,12 @@ class Queue:
             charge, _ = outlet.charged.pop((lane.route, lane.flow, str(piece.target)))
             outlet.meter.moved(charge, self.now(), piece.total - 1 if in_parts else 0)
         self.wire.carry(outlet, piece if in_parts else replace(piece, total=1))
+
+    def _reserved(self, name: str) -> Outlet | None:
+        """The outlet of which a slot was reserved. Where the commit took so long that a reload did not wait, that is none any more,
+        and another of this name knows nothing of it."""
+        outlet = self._outlets.get(name)
+        return outlet if outlet is not None and outlet.reserved else None
 
     def give_back(self, piece: Piece) -> None:
         """The gateway closed between the plan and the commit: back into the lane, untried."""

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from sqlite3 import OperationalError
+
+from twisted.internet.defer import CancelledError
 from twisted.trial.unittest import SynchronousTestCase
 
 from smsd.core.queue import BREATH
+from smsd.policy.limits import Limits
 from smsd.values.account import Account
 from smsd.values.delivery import Accepted, Failure, Kind, Scope
 from smsd.values.errors import Refused
@@ -139,6 +143,44 @@ class Leaving(RaceCase):
         self.assertEqual(self.texts(self.gsm), ["one"])
         self.gsm.release()
         self.house.wait(gone)
+
+    def test_nobody_waits_for_it_any_more_and_another_takes_its_name(self) -> None:
+        """A reload has patience, a disk that hangs has more: what was reserved with the old one leaves by the new one."""
+        self.assertEqual(self.replaced(), ["one"])
+
+    def test_nor_was_it_kept(self) -> None:
+        self.assertEqual(self.replaced(full=True), [])
+
+    def replaced(self, full: bool = False) -> list[str]:
+        """What leaves by a gateway that takes the place of another before a commit is over, which perhaps fails."""
+        self.start(gsm1=2)
+        if full:
+            self.house.store._group._commit = self.fail_once
+        first = self.house.dispatcher.submit(submission(ANN, "one"))
+        gone = self.house.queue.remove("gsm1")
+        gone.cancel()
+        self.failureResultOf(gone, CancelledError)
+        new = self.house.gateway("gsm1", MODEM, limits=Limits(per_hour=10))
+        self.house.outlet("gsm1").opened(2)
+        self.house.wait(first.addErrback(lambda failure: failure.trap(Refused) and None))
+        self.house.settle()
+        self.assertEqual((self.house.outlet("gsm1").reserved, self.house.queue.lanes.busy), (0, {}))
+        return self.texts(new) + self.texts(self.gsm)
+
+    def fail_once(self) -> None:
+        self.house.store._group._commit = self.house.store._writer.commit
+        raise OperationalError("database or disk is full")
+
+    def test_who_is_given_up_is_forgotten(self) -> None:
+        self.start(gsm1=1)
+        self.house.send(ANN, "one")
+        gone = self.house.queue.remove("gsm1")
+        gone.cancel()
+        self.failureResultOf(gone, CancelledError)
+        self.assertNotIn("gsm1", [outlet.name for outlet in self.house.queue.outlets()])
+        self.gsm.release()
+        self.house.settle()
+        self.assertEqual(self.house.rows()[0]["state"], "sent")
 
 
 class Late(RaceCase):
