@@ -166,7 +166,8 @@ class Asking:
         if self._stopped:
             return False
         now = self._clock.seconds()
-        self._trouble = why
+        if not (self._away and why == BUSY):  # which is but what comes of it
+            self._trouble = why
         self._noted = {said: at for said, at in self._noted.items() if now - at <= QUIET}
         if why in self._noted or len(self._noted) >= MOST_TROUBLES:
             return False

@@ -184,6 +184,16 @@ class Trouble(AskingCase):
             source.check("ann@example.org", "x", f"192.0.2.{n}").addErrback(lambda _: None)
         self.assertEqual(len(self.hand.asked), 9)
 
+    def test_the_cause_is_shown_and_not_what_comes_of_it(self) -> None:
+        source = self.source(connections=1)
+        for _ in range(2):
+            source.check("ann@example.org", "x").addErrback(lambda _: None)
+        self.clock.advance(6)
+        self.hand.waiting[0].errback(Away("is away"))
+        self.clock.advance(0)
+        self.assertEqual(source.status, "is away")
+        self.assertIn(asking.BUSY, self.logged())
+
     def test_trouble_with_one_user_is_not_trouble_for_all(self) -> None:
         source = self.source()
         source.check("odd@example.org", "x").addErrback(lambda _: None)
