@@ -27,7 +27,8 @@ CAROL = f"{PHONE}@{SMS}"
 HEAD = """\
 A session of profanity, a chat program of text mode, as it was recorded (tests/links/xmpp/test_real_profanity.py): Prosody or
 ejabberd is ann's server, smsd its component sms.example.org, and the phone a simulated one. > is what she types, [...] the
-window that is before her then; what has a receipt has a tick, which profanity shows by its colour.
+window that is before her then. A tick is what profanity shows by its colour: no receipt is missing. It asks for none from who is
+[offline] to it.
 
 """
 _SEQUENCE = re.compile(r"\x1b\[[0-9;]*m")
