@@ -85,8 +85,8 @@ class Uri:
 
 @lru_cache(maxsize=256)
 def read_uri(text: str) -> Uri:
-    """The URI; Malformed 400 when it is none, 416 for a scheme that is not taken. The last ones are remembered: one message is asked
-    for its addresses again and again."""
+    """The URI; Malformed 400 when it is none, 416 for a scheme that is not taken. The last ones are remembered: a message is
+    asked for its addresses again and again."""
     scheme, colon, rest = text.partition(":")
     if len(text) > LONGEST or not colon or _SCHEME.fullmatch(scheme) is None or _FORBIDDEN.search(text):
         raise Malformed("an address is not a URI")

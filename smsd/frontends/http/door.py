@@ -22,8 +22,8 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from smsd.config.settings import FrontendSettings
+from smsd.core.calls import CallLog
 from smsd.core.networks import Networks, read_network
-from smsd.frontends.calls import CallLog
 from smsd.frontends.http import answer, api
 from smsd.frontends.http.deliver import Deliver
 from smsd.frontends.http.events import Events

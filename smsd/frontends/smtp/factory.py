@@ -27,8 +27,8 @@ from zope.interface import implementer
 
 from smsd.codec import mail as mails
 from smsd.codec import smsuri
+from smsd.core.calls import CallLog
 from smsd.core.networks import Networks
-from smsd.frontends.calls import CallLog
 from smsd.frontends.smtp.addresses import Realm
 from smsd.frontends.smtp.commands import Mail
 from smsd.frontends.smtp.dialects import DIALECTS

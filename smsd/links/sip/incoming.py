@@ -5,6 +5,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import NoReturn
+
+from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
 
 from smsd.codec.sip import Content, Peer, Request, Response, Uri, read_body, readable, respond, warning
 from smsd.codec.smsuri import LONGEST_EXPIRY
@@ -58,8 +62,10 @@ class Incoming:
         """What the rules say of any request for this address."""
         return judge(self._rules, readable(number_of(target)), request.method)
 
-    async def message(self, request: Request, target: Uri, caller: Caller, source: Peer, tag: str) -> Done:
-        """Take it. Raises Refused, Rejected or Malformed."""
+    def message(
+        self, request: Request, target: Uri, caller: Caller, source: Peer, tag: str
+    ) -> Done | Deferred[Done]:
+        """Take it. Raises, or fails with, Refused, Rejected or Malformed."""
         verdict = self.verdict(request, target)
         if verdict.sms is None:
             return self._without_sms(request, verdict, tag)
@@ -67,12 +73,14 @@ class Incoming:
         if content.composing or content.notification is not None:
             return Done(respond(request, 200, tag=tag), "no text: for nobody here")
         try:
-            receipt = await self._door.dispatcher.submit(
+            submitted = self._door.dispatcher.submit(
                 self._submission(request, number_of(target), caller, source, verdict, content)
             )
         except InvalidValue as error:
             raise Refused(Reason.BAD_REQUEST, str(error)) from None
-        return self._accepted(request, verdict, receipt, tag)
+        return submitted.addCallbacks(
+            lambda receipt: self._accepted(request, verdict, receipt, tag), _invalid
+        )
 
     def _without_sms(self, request: Request, verdict: Verdict, tag: str) -> Done:
         if verdict.response is not None:
@@ -148,6 +156,12 @@ class Incoming:
         headers = (warning(self._host, "; ".join(fate.notes)),) if fate.notes else ()
         told = f"message {receipt.message}" + (" (once more)" if receipt.replayed else "")
         return Done(respond(request, code, phrase, tag=tag, headers=headers), told, receipt.message)
+
+
+def _invalid(failure: Failure) -> NoReturn:
+    if failure.check(InvalidValue):
+        raise Refused(Reason.BAD_REQUEST, str(failure.value))
+    failure.raiseException()
 
 
 def _as_asked(request: Request, parameters: Parameters) -> Parameters:

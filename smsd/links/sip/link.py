@@ -153,6 +153,7 @@ class SipLink(Service):
     async def _stop(self) -> None:
         await self.server.idle().addTimeout(PATIENCE, self._clock, lambda result, _: None)
         self.stack.close()
+        self.server.calls.flush()
         await self.wires.close()
 
     def send(self, piece: Piece) -> Deferred[Accepted]:

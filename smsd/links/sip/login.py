@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from twisted.cred.error import UnauthorizedLogin
+from twisted.python.failure import Failure
 
 from smsd.codec.sip import Challenger, Malformed, Outcome, Peer, Request, Uri, read_party, readable
 from smsd.core.accounts import Vouched
@@ -53,10 +54,10 @@ class Logins:
         """Whether this peer answers for its users."""
         return peer.host in self._trusted
 
-    async def caller(self, request: Request, peer: Peer, now: float) -> Caller:
+    def caller(self, request: Request, peer: Peer, now: float) -> Caller:
         """Rejected (401 with a challenge, 403) or Refused for who may not."""
         if self.trusts(peer):
-            return await self._vouched(request, peer)
+            return self._vouched(request, peer)
         secrets = {}
         claimed = self._challenger.claimed(request)
         if claimed:
@@ -83,16 +84,16 @@ class Logins:
         account = self._door.digests.admitted(readable(claimed), peer.host, outcome is Outcome.RIGHT)
         return Caller(account, request.sender.target, False)
 
-    async def _vouched(self, request: Request, peer: Peer) -> Caller:
+    def _vouched(self, request: Request, peer: Peer) -> Caller:
         identity = _asserted(request)
         if self._settings.account is not None:
-            return Caller(await self._login(self._settings.account, peer), identity, True)
+            return Caller(self._login(self._settings.account, peer), identity, True)
         names = [identity.address] if identity.host else []
         if identity.host in self._settings.domains or not names:
             names.append(identity.user)
         for name in names:
             try:
-                return Caller(await self._login(name, peer), identity, True)
+                return Caller(self._login(name, peer), identity, True)
             except Refused as error:
                 if error.reason is not Reason.BAD_CREDENTIALS:
                     raise
@@ -100,14 +101,17 @@ class Logins:
             raise Refused(Reason.NOT_ALLOWED, f"no account and no policy lets {names[0]} send")
         return Caller(None, identity, True)
 
-    async def _login(self, name: str, peer: Peer) -> Any:
-        try:
-            _, account, _ = await self._door.portal.login(Vouched(readable(name), peer.host), None, IAccount)
-        except UnauthorizedLogin as error:
-            if isinstance(error, Refused):
-                raise
-            raise Refused(Reason.BAD_CREDENTIALS, "there is no such account") from None
-        return account
+    def _login(self, name: str, peer: Peer) -> Any:
+        """Names alone are looked up, so the answer is there at once."""
+        answers: list[Any] = []
+        asked = self._door.portal.login(Vouched(readable(name), peer.host), None, IAccount)
+        asked.addBoth(answers.append)
+        (answer,) = answers
+        if not isinstance(answer, Failure):
+            return answer[1]
+        if answer.check(UnauthorizedLogin) and not answer.check(Refused):
+            raise Refused(Reason.BAD_CREDENTIALS, "there is no such account")
+        answer.raiseException()
 
 
 def _asserted(request: Request) -> Uri:

@@ -12,6 +12,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from smsd.codec.sip import (
     ACCEPT,
@@ -27,6 +28,7 @@ from smsd.codec.sip import (
     respond,
     unsupported,
 )
+from smsd.core.calls import CallLog
 from smsd.links.sip.incoming import Done, Incoming, number_of
 from smsd.links.sip.login import Caller, Logins
 from smsd.links.sip.packed import ENCODINGS
@@ -67,7 +69,11 @@ class Server:
         self._host = host
         self._known = known
         self._back = back
-        self._methods = {"MESSAGE": self._message, "OPTIONS": self._options}
+        self.calls = CallLog(self.log, clock, settings.id)
+        self._methods: dict[str, Callable[[Request, Uri, Peer, str], Done | Deferred[Done]]] = {
+            "MESSAGE": self._message,
+            "OPTIONS": self._options,
+        }
         if settings.registrar:
             self._methods["REGISTER"] = self._register
         self._allow = ("Allow", ", ".join(self._methods))
@@ -87,18 +93,46 @@ class Server:
             )
             return
         self.working += 1
-        working = Deferred.fromCoroutine(self._work(asked))
-        working.addErrback(
-            lambda failure: self.log.failure("{link}: unexpected", failure, link=self._settings.id)
-        )
-        working.addBoth(self._worked)
+        request = asked.request
+        tag = self._stack.transactions.tag(request)
+        done: Done | Deferred[Done]
+        try:
+            done = self._done(request, asked.source, tag)
+        except Exception as error:
+            done = self._refused(error, request, tag)
+        if isinstance(done, Deferred):
+            done.addErrback(self._failed, request, tag).addCallback(self._worked, asked)
+        else:
+            self._worked(done, asked)
 
-    def _worked(self, _: object) -> None:
+    def _failed(self, failure: Failure, request: Request, tag: str) -> Done:
+        return self._refused(failure.value or Exception(), request, tag)
+
+    def _refused(self, error: BaseException, request: Request, tag: str) -> Done:
+        if isinstance(error, (Refused, Rejected, Malformed)):
+            why = rejected(error)
+            return Done(refuse(request, tag, self._host, why), why.text or "asked for a login")
+        self.log.failure(
+            "{link}: {method} failed unexpectedly",
+            Failure(error),
+            link=self._settings.id,
+            method=request.method,
+        )
+        why = rejected(RuntimeError())
+        return Done(refuse(request, tag, self._host, why), why.text)
+
+    def _worked(self, done: Done, asked: Asked) -> None:
+        try:
+            self._answer(asked, done.response)
+            if asked.request.method != "OPTIONS":
+                self._tell(asked.request, asked.source, done)
+        except Exception:
+            self.log.failure("{link}: unexpected", link=self._settings.id)
         self.working -= 1
         if not self.working:
             idle, self._idle = self._idle, []
-            for done in idle:
-                done.callback(None)
+            for waiting in idle:
+                waiting.callback(None)
 
     def idle(self) -> Deferred[None]:
         """Fires when everybody is answered."""
@@ -108,24 +142,6 @@ class Server:
         else:
             done.callback(None)
         return done
-
-    async def _work(self, asked: Asked) -> None:
-        request, source = asked.request, asked.source
-        tag = self._stack.transactions.tag(request)
-        try:
-            done = await self._done(request, source, tag)
-        except (Refused, Rejected, Malformed) as error:
-            why = rejected(error)
-            done = Done(refuse(request, tag, self._host, why), why.text or "asked for a login")
-        except Exception:
-            self.log.failure(
-                "{link}: {method} failed unexpectedly", link=self._settings.id, method=request.method
-            )
-            why = rejected(RuntimeError())
-            done = Done(refuse(request, tag, self._host, why), why.text)
-        self._answer(asked, done.response)
-        if request.method != "OPTIONS":
-            self._tell(request, source, done)
 
     def _answer(self, asked: Asked, response: Response) -> None:
         try:
@@ -138,21 +154,20 @@ class Server:
 
     def _tell(self, request: Request, source: Peer, done: Done) -> None:
         status = done.response.status
-        emit = self.log.debug if status in (401, 407) or request.method == "REGISTER" else self.log.info
-        emit(
-            "{link}: {method} for {to} from {who} at {host}: {status} {told}",
-            link=self._settings.id,
-            method=readable(request.method)[:20],
-            to=masked(readable(_user(request))),
-            who=masked(readable(request.sender.uri.partition(":")[2])[:100]),
-            host=source.host,
-            status=status,
-            told=readable(done.told),
+        to = masked(readable(_user(request)))
+        who = masked(readable(request.sender.uri.partition(":")[2])[:100])
+        line = (
+            f"{self._settings.id}: {readable(request.method)[:20]} for {to} from {who} at {source.host}: {status} "
+            f"{readable(done.told)}"
         )
+        if status in (401, 407) or request.method == "REGISTER":
+            self.log.debug("{line}", line=line)
+        else:
+            self.calls.add(line)
 
     # -- in the order of RFC 3261 section 8.2
 
-    async def _done(self, request: Request, source: Peer, tag: str) -> Done:
+    def _done(self, request: Request, source: Peer, tag: str) -> Done | Deferred[Done]:
         work = self._methods.get(request.method)
         target = request.target
         if request.method != "MESSAGE":
@@ -170,7 +185,7 @@ class Server:
             raise Rejected(420, "not known here", tuple(("Unsupported", name) for name in lacking[:10]))
         if request.to.tag:
             raise Rejected(481, "there is no dialog with this server")
-        return await work(request, target, source, tag)
+        return work(request, target, source, tag)
 
     def _ruled(self, request: Request, target: Uri, tag: str) -> Done | None:
         """What rules say of a request that can become no SMS: they may refuse it, but not say yes to what is not done."""
@@ -186,7 +201,7 @@ class Server:
             raise Rejected(403, "this server does not take such requests for this address")
         return None
 
-    async def _options(self, request: Request, target: Uri, source: Peer, tag: str) -> Done:
+    def _options(self, request: Request, target: Uri, source: Peer, tag: str) -> Done:
         headers: Pairs = (
             self._allow,
             ("Accept", ACCEPT),
@@ -195,20 +210,23 @@ class Server:
         )
         return Done(respond(request, 200, tag=tag, headers=headers), "")
 
-    async def _message(self, request: Request, target: Uri, source: Peer, tag: str) -> Done:
-        caller = await self._caller(request, source)
-        return await self._incoming.message(request, target, caller, source, tag)
+    def _message(self, request: Request, target: Uri, source: Peer, tag: str) -> Done | Deferred[Done]:
+        caller = self._caller(request, source)
+        return self._incoming.message(request, target, caller, source, tag)
 
-    async def _caller(self, request: Request, source: Peer) -> Caller:
-        caller = await self._logins.caller(request, source, self._clock.seconds())
+    def _caller(self, request: Request, source: Peer) -> Caller:
+        caller = self._logins.caller(request, source, self._clock.seconds())
         self._known(source)
         return caller
 
-    async def _register(self, request: Request, target: Uri, source: Peer, tag: str) -> Done:
+    def _register(self, request: Request, target: Uri, source: Peer, tag: str) -> Deferred[Done]:
+        return Deferred.fromCoroutine(self._registered(request, target, source, tag))
+
+    async def _registered(self, request: Request, target: Uri, source: Peer, tag: str) -> Done:
         to = request.to.target
         if not self._ours(target.host) or not self._ours(to.host) or not to.user:
             raise Rejected(404, f"phones of {', '.join(self._settings.domains)} register here")
-        caller = await self._caller(request, source)
+        caller = self._caller(request, source)
         if caller.account is not None and caller.account.closed(self._clock.seconds()):
             raise Rejected(403, str(caller.account.closed(self._clock.seconds())))
         if not caller.may_be(to):
