@@ -21,6 +21,7 @@ import sqlite3
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
+from math import inf
 from queue import SimpleQueue
 from time import perf_counter
 from typing import Any, NamedTuple
@@ -33,6 +34,8 @@ from smsd.store.audit import NOTE
 Handler = Callable[[sqlite3.Cursor, Sequence[Any]], Sequence[Any]]
 
 MOST = 100
+STALL, REST, LONGEST_REST = 50, 100, 600.0
+"""See `Pace`; the last one in seconds."""
 
 
 class StoreClosed(Exception):
@@ -54,20 +57,28 @@ class Call(NamedTuple):
 class Pace:
     """How long commits take lately, the last ones counting most. A thread costs each commit two wake-ups, 0.15 ms and more: what
     takes less than `quick` seconds is done sooner without one, and with less work. The price is that the reactor waits once for a
-    disk that is slow all of a sudden; the commits after that run in the thread until it is quick again. 0: all do."""
+    disk that is slow all of a sudden; the commits after that run in the thread until it is quick again. 0: all do.
 
-    def __init__(self, quick: float) -> None:
+    A disk that is quick mostly and hangs now and then would stop the reactor each time. So after a commit of `STALL` times `quick`
+    or more all run in the thread for `REST` times as long as it took: no more than a hundredth of the time is lost like that."""
+
+    def __init__(self, quick: float, now: Callable[[], float] = perf_counter) -> None:
         self._quick = quick
+        self._now = now
         self._lately = 2 * quick  # not known yet
+        self._rests_until = -inf
 
     @property
     def quick(self) -> bool:
         """Whether the next one is likely to be over at once."""
-        return self._lately < self._quick
+        return self._lately < self._quick and self._now() >= self._rests_until
 
     def took(self, seconds: float) -> None:
         """One more."""
         self._lately += (seconds - self._lately) / 8
+        if seconds >= STALL * self._quick:
+            rests_until = self._now() + min(REST * seconds, LONGEST_REST)
+            self._rests_until = max(self._rests_until, rests_until)
 
 
 class GroupCommit:

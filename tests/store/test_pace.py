@@ -11,7 +11,7 @@ from typing import Any
 from twisted.internet.defer import gatherResults
 from twisted.trial.unittest import SynchronousTestCase
 
-from smsd.store.group import MOST, GroupCommit, Pace
+from smsd.store.group import LONGEST_REST, MOST, GroupCommit, Pace
 from tests.house import ThreadedClock
 
 
@@ -32,6 +32,35 @@ class PaceTests(SynchronousTestCase):
         pace.took(0.02)
         self.assertFalse(pace.quick)
         for _ in range(20):
+            pace.took(0.0002)
+        self.assertTrue(pace.quick)
+
+    def test_a_disk_that_hangs_now_and_then_stops_the_reactor_for_a_hundredth_of_the_time(self) -> None:
+        now = stopped = 0.0
+        pace = Pace(0.001, lambda: now)
+        for n in range(400_000):
+            seconds = 2.0 if n % 10_000 == 5000 else 0.0002
+            stopped += seconds if pace.quick and seconds == 2.0 else 0.0
+            now += seconds + 0.001
+            pace.took(seconds)
+        self.assertLessEqual(stopped, 0.01 * now + 2.0)
+        self.assertGreater(stopped, 0.0)
+
+    def test_it_is_quick_again_after_a_rest_however_long_it_hung(self) -> None:
+        now = [0.0]
+        pace = Pace(0.001, lambda: now[0])
+        pace.took(3600.0)
+        pace.took(0.06)  # which alone means a short rest
+        for seconds, quick in ((1.0, False), (LONGEST_REST - 1, False), (LONGEST_REST, True)):
+            now[0] = seconds
+            for _ in range(200):
+                pace.took(0.0002)
+            self.assertEqual(pace.quick, quick, seconds)
+
+    def test_what_moves_the_log_to_the_file_is_no_stall(self) -> None:
+        pace = Pace(0.001, lambda: 0.0)
+        pace.took(0.03)
+        for _ in range(40):
             pace.took(0.0002)
         self.assertTrue(pace.quick)
 
