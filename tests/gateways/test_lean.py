@@ -7,7 +7,7 @@ from unittest import mock
 
 from hypothesis import given
 from hypothesis import strategies as st
-from twisted.internet.defer import CancelledError
+from twisted.internet.defer import CancelledError, gatherResults
 from twisted.internet.error import ConnectionDone
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
@@ -66,6 +66,33 @@ class Bounded(Setting, TestCase):
         for one in [self.fetch() for _ in range(12)]:
             await self.none(one, "it ended the connection", True)
         self.assertEqual((len(self.server.talks), len(self.server.asked)), (12, 12))
+
+    async def test_a_server_that_ends_connections_without_a_word(self) -> None:
+        """What is asked over one that has just answered may have arrived: that is done once, not with every second message."""
+
+        def answer(talk: Talk) -> None:
+            talk.transport.write(OK)
+            talk.transport.loseConnection()
+
+        self.server.script = answer
+        first = await gatherResults([self.fetch().addErrback(lambda failure: None) for _ in range(30)])
+        self.assertLessEqual(first.count(None), 4)  # one for each connection
+        later = await gatherResults([self.fetch() for _ in range(30)])
+        self.assertEqual({answer.body for answer in later}, {b"ok"})
+
+    async def test_a_server_that_is_restarted_keeps_connections_all_the_same(self) -> None:
+        for _ in range(2):
+            await self.fetch()
+        self.server.script = lambda talk: talk.transport.loseConnection()
+        await self.none(self.fetch(), "it ended the connection", True)
+        self.server.says(OK)
+        await self.fetch()
+        self.server.script = lambda talk: talk.transport.loseConnection()
+        await self.none(self.fetch(), "it ended the connection", True)
+        self.server.says(OK)
+        for _ in range(3):
+            await self.fetch()
+        self.assertEqual(len(self.server.talks), 3)
 
     async def test_one_more_than_the_server_takes(self) -> None:
         """A connection that does not come about costs no request where others stand."""

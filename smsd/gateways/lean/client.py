@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from twisted.internet.defer import Deferred, fail
+from twisted.logger import Logger
 from zope.interface import implementer
 
 from smsd.codec.weburl import Target
@@ -16,16 +17,22 @@ from smsd.gateways.lean.connection import Exchange
 from smsd.gateways.lean.origin import Origin
 from smsd.values.errors import InvalidValue
 
+MOST_HABITS = 100
+"""Servers of which is remembered whether they keep connections."""
+
 
 @implementer(IClient)
 class LeanClient:
     """At most `connections` to each server; `policy` decides whose certificates are good, `guard` who may be reached."""
+
+    log = Logger()
 
     def __init__(self, reactor: Any, policy: Any, connections: int, guard: Guard | None = None) -> None:
         self.reactor = reactor if guard is None else guard.over(reactor)
         self.policy = policy
         self.connections = connections
         self.origins: dict[tuple[Any, ...], Origin] = {}
+        self._keeps: dict[tuple[Any, ...], bool] = {}
         self._seconds = reactor.seconds
         self._timer: Any = None
         self._rings = math.inf
@@ -56,6 +63,20 @@ class LeanClient:
         exchange = Exchange(octets, method == "HEAD", limit, until)
         origin.put(exchange)
         return exchange.done
+
+    def keeps(self, key: tuple[Any, ...]) -> bool:
+        """Whether a server's connections are used again."""
+        return self._keeps.get(key, True)
+
+    def learn(self, key: tuple[Any, ...], keeps: bool) -> None:
+        """It has, or has not, answered twice over one connection. What was learned first counts: others are restarted, too."""
+        if key not in self._keeps and len(self._keeps) < MOST_HABITS:
+            self._keeps[key] = keeps
+            if not keeps:
+                self.log.warn(
+                    "{host} ends connections after an answer without having said so: each request gets one of its own",
+                    host=key[1],
+                )
 
     def close(self) -> Deferred[None]:
         """See `IClient`."""

@@ -59,6 +59,7 @@ class Connection(Protocol):
         self._ending = False
         self._late: Failure | None = None
         self._proof: Untouched | None = None
+        self._answers = 0
         parser = HttpResponseParser(self)
         # What old servers do and nobody can misread: lines that end with LF alone or go on in the next, padded chunk sizes.
         parser.set_dangerous_leniencies(
@@ -214,11 +215,18 @@ class Connection(Protocol):
             pass
         elif not whole or self._extra:
             self.abort()
-        elif self._keep:
+        elif self._keep and self._lasts():
             self._origin.free(self, self._seconds())
         else:
             self._end()
         exchange.done.callback(answer)
+
+    def _lasts(self) -> bool:
+        """Whether this server keeps connections, as it says."""
+        self._answers += 1
+        if self._answers == 2:
+            self._origin.learn(True)
+        return self._origin.keeps
 
     def _unanswered(self, reason: str, sent: bool) -> None:
         exchange, self._exchange = self._exchange, None
@@ -285,6 +293,8 @@ class Connection(Protocol):
         elif self._headed:
             self._answered(reason.check(ConnectionDone) is not None and self._until_end())
         else:
+            if self._answers == 1 and not self._heard:
+                self._origin.learn(False)
             self._unanswered(words(reason.value), True)
         self._origin.lost(self, self._late or reason)
 

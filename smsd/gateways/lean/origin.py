@@ -57,6 +57,16 @@ class Origin:
         self._idle.append(connection)
         self.client.watch(connection.until)
 
+    @property
+    def keeps(self) -> bool:
+        """Whether its connections are used again. A server that ends them after an answer without having said so gets one for each
+        request: the next request over the same may have arrived, and nobody would know."""
+        return self.client.keeps(self._key)
+
+    def learn(self, keeps: bool) -> None:
+        """See `LeanClient.learn`."""
+        self.client.learn(self._key, keeps)
+
     def _connect(self) -> None:
         """One more connection, where there is need and room."""
         opening = len(self._connecting) + len(self._raw)
