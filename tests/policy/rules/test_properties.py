@@ -30,6 +30,8 @@ from smsd.policy.rules.model import (
     Rule,
     SetHeader,
     SetPriority,
+    Size,
+    SqlCondition,
     Stop,
     TextTest,
 )
@@ -263,13 +265,24 @@ _glance_fields = st.builds(
     ),
     _glance_tests,
 )
+# What only the index and the conditions themselves know of: it stands beside what a glance sees.
+_unseen: st.SearchStrategy[Condition] = st.one_of(
+    st.builds(
+        Field,
+        st.sampled_from(("body", "number")),
+        st.sampled_from((TextTest(How.IN, file="/a"), TextTest(How.ITEM, items=("x",), file="/a"))),
+    ),
+    st.builds(Size, above=st.integers(0, 9)),
+    st.just(SqlCondition("db", "select", ("%from%",))),
+    _glance_fields.map(Not),
+)
 _glance_rules = st.lists(
     st.builds(
         Rule,
         st.just("r"),
         st.one_of(
             _glance_fields, st.builds(lambda one, two: Or((one, two)), _glance_fields, _glance_fields),
-            st.builds(lambda one, two: And((one, two)), _glance_fields, _glance_fields),
+            st.builds(lambda one, two: And((one, two)), _glance_fields, _glance_fields | _unseen),
         ),
         st.sampled_from(
             ((SetHeader("To", "%number%@gw"),), (SetHeader("To", "$1@gw", r"^(\+1)"),), (Frame("x ", ""),), (Stop(),))
@@ -300,9 +313,13 @@ class Glanced(SynchronousTestCase):
             found = ruleset.index.glance.candidates((sender, account, "web", "h", at), number, at, body)
         if found is not None:
             self.assertEqual(list(found), sorted(set(found)))
-        verdict = naive.comparable(judge(ruleset, letter, Facts(), found))
-        self.assertEqual(verdict, naive.run(rules, letter, Facts()))
-        self.assertEqual(verdict, naive.comparable(judge(ruleset, letter, Facts())))
+        for lines in (("stop", "+15551234567"), ("x",)):  # a file that changes
+            facts = Facts({"/a": lines})
+            verdict = answered(lambda known: judge(ruleset, letter, known, found), oracle, facts)
+            expected = answered(lambda known: naive.run(rules, letter, known), oracle, facts)
+            self.assertEqual(naive.comparable(verdict), naive.comparable(expected))
+            indexed = answered(lambda known: judge(ruleset, letter, known), oracle, facts)
+            self.assertEqual(naive.comparable(verdict), naive.comparable(indexed))
 
 
 class Filed(SynchronousTestCase):
