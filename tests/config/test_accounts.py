@@ -12,7 +12,7 @@ from smsd.config.positions import ConfigError
 from smsd.config.settings import Configuration
 from smsd.core.accounts import Directory, hash_password
 from smsd.core.arriving.deciding import DOOR as ANSWERS
-from smsd.core.planning import LATER
+from smsd.core.drafting import LATER
 from smsd.core.protecting import DOOR as PROTECTION
 
 ROOT = Path(__file__).resolve().parents[2]
