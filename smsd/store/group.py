@@ -67,18 +67,21 @@ class Pace:
         self._now = now
         self._lately = 2 * quick  # not known yet
         self._rests_until = -inf
+        self._rests = False
 
     @property
     def quick(self) -> bool:
-        """Whether the next one is likely to be over at once."""
-        return self._lately < self._quick and self._now() >= self._rests_until
+        """Whether the next one is likely to be over at once. The same until there was one: who begins a group ahead of answers must
+        not find that it is over before them."""
+        return self._lately < self._quick and not self._rests
 
     def took(self, seconds: float) -> None:
         """One more."""
         self._lately += (seconds - self._lately) / 8
+        now = self._now()
         if seconds >= STALL * self._quick:
-            rests_until = self._now() + min(REST * seconds, LONGEST_REST)
-            self._rests_until = max(self._rests_until, rests_until)
+            self._rests_until = max(self._rests_until, now + min(REST * seconds, LONGEST_REST))
+        self._rests = now < self._rests_until
 
 
 class GroupCommit:

@@ -57,6 +57,17 @@ class PaceTests(SynchronousTestCase):
                 pace.took(0.0002)
             self.assertEqual(pace.quick, quick, seconds)
 
+    def test_between_two_commits_it_says_the_same(self) -> None:
+        now = [0.0]
+        pace = Pace(0.001, lambda: now[0])
+        pace.took(0.05)
+        for _ in range(200):
+            pace.took(0.0002)
+        now[0] = 1000.0
+        self.assertFalse(pace.quick)
+        pace.took(0.0002)
+        self.assertTrue(pace.quick)
+
     def test_what_moves_the_log_to_the_file_is_no_stall(self) -> None:
         pace = Pace(0.001, lambda: 0.0)
         pace.took(0.03)
