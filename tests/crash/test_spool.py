@@ -45,9 +45,9 @@ class KilledSpoolCase(SynchronousTestCase):
                     server.ready()
         server.ready()
         until(lambda: len(os.listdir(spool / "sent")) == FILES, 60, "every file in sent", server.process)
+        server.stop()  # when the last file, which is in `sent` first, has left `checked`
         for name in ("outgoing", "checked", "failed"):
             self.assertEqual([one for one in os.listdir(spool / name) if one[0] != "."], [])
-        server.stop()
         targets = [
             target for (target,) in server.rows("select target from delivery where target like 'sms:%'")
         ]
