@@ -77,9 +77,10 @@ def fields(value: str) -> dict[str, str] | None:
     position = 0
     while position < len(rest):
         pair = _PAIR.match(rest, position)
-        if pair is None or len(found) > MOST_VALUES or pair[1].lower() in found:
+        name = "" if pair is None else pair[1].lower()
+        if pair is None or len(found) > MOST_VALUES or name in found:
             raise Malformed("the fields of a digest cannot be read, or one is there twice")
-        found[pair[1].lower()] = unquoted(pair[2])
+        found[name] = unquoted(pair[2])
         position = pair.end()
     return found
 

@@ -42,6 +42,7 @@ _ODD = ("Call-ID", "CSeq", "MIME-Version", "WWW-Authenticate", "RAck", "RSeq", "
 _NAMES = {**_LONG, **{name.lower(): name for name in _ODD}}
 _COMMON = (
     *_LONG.values(), *_ODD, "Accept", "Allow", "Authorization", "Date", "Expires", "Max-Forwards", "Min-Expires",
+    "P-Asserted-Identity", "Priority",
     "Proxy-Authenticate", "Proxy-Authorization", "Proxy-Require", "Record-Route", "Require", "Retry-After", "Route", "Server",
     "Unsupported", "User-Agent", "Warning",
 )  # fmt: skip
@@ -72,7 +73,9 @@ def readable(text: str) -> str:
 
 def unquoted(text: str) -> str:
     """The inside of a quoted string; what is not quoted as it is."""
-    return _ESCAPED.sub(r"\1", text[1:-1]) if text[:1] == '"' else text
+    if text[:1] != '"':
+        return text
+    return _ESCAPED.sub(r"\1", text[1:-1]) if "\\" in text else text[1:-1]
 
 
 def quoted(text: str) -> str:

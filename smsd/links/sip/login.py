@@ -107,11 +107,11 @@ class Logins:
         asked = self._door.portal.login(Vouched(readable(name), peer.host), None, IAccount)
         asked.addBoth(answers.append)
         (answer,) = answers
-        if not isinstance(answer, Failure):
-            return answer[1]
-        if answer.check(UnauthorizedLogin) and not answer.check(Refused):
-            raise Refused(Reason.BAD_CREDENTIALS, "there is no such account")
-        answer.raiseException()
+        if isinstance(answer, Failure):
+            if answer.check(UnauthorizedLogin) and not answer.check(Refused):
+                raise Refused(Reason.BAD_CREDENTIALS, "there is no such account")
+            answer.raiseException()
+        return answer[1]
 
 
 def _asserted(request: Request) -> Uri:

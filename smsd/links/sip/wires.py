@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.defer import maybeDeferred
-from twisted.internet.error import CannotListenError
+from twisted.internet.error import CannotListenError, MessageLengthError
 from twisted.internet.protocol import DatagramProtocol
 from twisted.logger import Logger
 
@@ -195,7 +195,7 @@ class Wires:
             return
         try:
             socket_.transport.write(octets, (to.host, to.port))
-        except (OSError, ValueError, TypeError) as error:
+        except (OSError, ValueError, TypeError, OverflowError, MessageLengthError) as error:
             self.log.info("nothing can be sent to {host}: {e}", host=to.host, e=error)
             failed()
 

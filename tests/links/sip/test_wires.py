@@ -268,6 +268,21 @@ class Sockets(TestCase):
     async def test_udp(self) -> None:
         await self.there_and_back("udp", "UDP")
 
+    async def test_a_datagram_that_cannot_be_sent_fails(self) -> None:
+        """Too long for one, to no port, to no address."""
+        wires, _, _ = await self.two("udp")
+        failed: list[int] = []
+        for number, (octets, peer) in enumerate(
+            (
+                (b"x" * 70_000, Peer("UDP", "127.0.0.1", 5060)),
+                (ASKED, Peer("UDP", "127.0.0.1", 70_000)),
+                (ASKED, Peer("UDP", "no address", 5060)),
+                (ASKED, Peer("UDP", "127.0.0.1", 5060, 99)),
+            )
+        ):
+            wires.send(octets, peer, lambda number=number: failed.append(number))  # type: ignore[misc]
+        self.assertEqual(failed, [0, 1, 2, 3])
+
     async def test_udp_of_ipv6(self) -> None:
         await self.there_and_back("udp6", "UDP")
 
