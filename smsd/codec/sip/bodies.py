@@ -5,7 +5,9 @@ from __future__ import annotations
 import binascii
 import codecs
 import re
+from collections.abc import Mapping
 from dataclasses import replace
+from functools import lru_cache
 
 from smsd.codec.mail.html import text_of
 from smsd.codec.sip import cpim, imdn
@@ -69,9 +71,7 @@ def text_body(text: str) -> tuple[Pairs, bytes]:
 
 
 def _read(content_type: str, octets: bytes, depth: int) -> Content:
-    kind, _, rest = content_type.partition(";")
-    kind = kind.strip().lower() or "text/plain"
-    fields = dict(reversed(parameters(f";{rest.strip()}" if rest.strip() else "")))
+    kind, fields = _kind(content_type)
     if depth > _DEEPEST:
         raise Malformed("the body is nested too deeply")
     if kind in ("text/plain", "text/html"):
@@ -88,6 +88,14 @@ def _read(content_type: str, octets: bytes, depth: int) -> Content:
     if kind.startswith("multipart/"):
         return _multipart(octets, fields.get("boundary", ""), depth + 1)
     raise _refusal(f"a body of this type ({kind[:100]}) is not taken, send text/plain")
+
+
+@lru_cache(maxsize=64)
+def _kind(content_type: str) -> tuple[str, Mapping[str, str]]:
+    """The type and its parameters. Nearly all messages have one of very few."""
+    kind, _, rest = content_type.partition(";")
+    rest = rest.strip()
+    return kind.strip().lower() or "text/plain", dict(reversed(parameters(f";{rest}" if rest else "")))
 
 
 def _refusal(text: str) -> Malformed:
@@ -147,12 +155,7 @@ def _plain(markup: str) -> str:
 def _decoded(octets: bytes, charset: str) -> str:
     """The text, lines ended by LF, none at its very end; Malformed: 415 for an unknown charset, 400 when it is in another."""
     name = charset.strip().lower() or "utf-8"
-    if _CHARSET.fullmatch(name) is None:
-        raise _refusal("the charset of the text is not known, send UTF-8")
-    try:
-        codec = codecs.lookup(_ALIASES.get(name, name))
-    except LookupError:
-        raise _refusal("the charset of the text is not known, send UTF-8") from None
+    codec = _codec(name)
     try:
         text = storable(codec.decode(octets, "strict")[0])
     except InvalidValue as error:
@@ -160,3 +163,13 @@ def _decoded(octets: bytes, charset: str) -> str:
     except UnicodeError:
         raise Malformed(f"the text is not in {name}, as it says: send UTF-8") from None
     return text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n").rstrip("\n")
+
+
+@lru_cache(maxsize=64)
+def _codec(name: str) -> codecs.CodecInfo:
+    if _CHARSET.fullmatch(name) is None:
+        raise _refusal("the charset of the text is not known, send UTF-8")
+    try:
+        return codecs.lookup(_ALIASES.get(name, name))
+    except LookupError:
+        raise _refusal("the charset of the text is not known, send UTF-8") from None

@@ -60,6 +60,7 @@ class Stack:
         self._outputs: deque[Output] = deque()
         self._working = False
         self._timer: Any = None
+        self._due = 0.0
         self._closed = False
         wires.heard = self.heard
         wires.broken = self.broken
@@ -146,12 +147,12 @@ class Stack:
         due = self.transactions.wake()
         if due is None:
             return
-        wait = max(due - self._time.seconds(), 0.0)
-        if self._timer is not None and self._timer.active():
-            if self._timer.getTime() <= self._clock.seconds() + wait:
+        if self._timer is not None:
+            if self._due <= due:
                 return
             self._timer.cancel()
-        self._timer = self._clock.callLater(wait, self._tick)
+        self._due = due
+        self._timer = self._clock.callLater(max(due - self._time.seconds(), 0.0), self._tick)
 
     def _tick(self) -> None:
         self._timer = None
