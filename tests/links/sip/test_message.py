@@ -6,6 +6,7 @@ import gzip
 import zlib
 from dataclasses import replace
 
+from twisted.logger import LogEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
 from smsd.codec.sip import Peer, Request, Response, again, parse, write, write_cpim
@@ -29,6 +30,26 @@ class Taken(SynchronousTestCase):
         self.assertEqual(self.rig.written(), [Text("Ciao, è SIP")])
         (row,) = self.rig.house.rows()
         self.assertEqual((row["target"], row["account"]), (f"sms:{NUMBER}", "ann"))
+
+    def test_the_log_has_a_line_for_each_soon_and_at_the_end(self) -> None:
+        """Who, to whom (numbers are masked), and what came of it."""
+        lines: list[str] = []
+
+        def told(event: LogEvent) -> None:
+            lines.extend(one["line"] for one in event.get("batch", ()) if event["door"] == "sip1")
+
+        globalLogPublisher.addObserver(told)
+        self.addCleanup(globalLogPublisher.removeObserver, told)
+        self.rig.asked(self.rig.logged_in(request()))
+        self.rig.house.advance(1)
+        (line,) = lines
+        self.assertRegex(
+            line, r"^sip1: MESSAGE for \+3933…67 from a…@sip\.example\.org at 192\.0\.2\.7: 202 message \d+$"
+        )
+        self.assertNotIn(NUMBER, line)
+        self.rig.asked(self.rig.logged_in(request()))
+        self.rig.house.wait(self.rig.link.stopService())
+        self.assertEqual(len(lines), 2)
 
     def test_nothing_is_answered_before_the_commit(self) -> None:
         signed = self.rig.logged_in(request())
