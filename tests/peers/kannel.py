@@ -8,7 +8,9 @@ from __future__ import annotations
 import shutil
 import tempfile
 import threading
+import urllib.error
 import urllib.parse
+import urllib.request
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -93,6 +95,16 @@ class Kannel:
             process = Process(name, [program, str(self._file)], self.base / f"{name}.out", cwd=self.base)
             self._processes.append(process)
             until(lambda port=port: listening(port), 30, name, process)  # type: ignore[misc]
+        # It listens before it has read who may send.
+        until(self._knows_users, 30, "the users of smsbox", self._processes[-1])
+
+    def _knows_users(self) -> bool:
+        url = f"http://127.0.0.1:{self.send}/cgi-bin/sendsms?username=tester&password=foobar"
+        try:
+            with urllib.request.urlopen(url, timeout=10):
+                return True
+        except urllib.error.HTTPError as error:
+            return error.code != 403  # without a number it is a bad request
 
     def stop(self) -> None:
         """Ends the processes and removes the folder."""
