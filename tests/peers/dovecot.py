@@ -83,6 +83,22 @@ plugin {{
 """
 
 
+def started(main: Path, port: int, greeting: bytes) -> Popen[bytes]:
+    """A Dovecot with this configuration, when it greets at its port; else AssertionError with its `log`."""
+    assert PROGRAM is not None
+    process = Popen([PROGRAM, "-F", "-c", str(main)], stdin=DEVNULL, stdout=DEVNULL, stderr=DEVNULL)
+    end = time.monotonic() + 20
+    while process.poll() is None and time.monotonic() < end:
+        try:
+            with socket.create_connection(("127.0.0.1", port), timeout=10) as probe:
+                if probe.recv(1000).startswith(greeting):
+                    return process
+        except ConnectionRefusedError:
+            time.sleep(0.02)
+    log = main.parent / "log"
+    raise AssertionError(f"dovecot did not start: {log.read_text() if log.exists() else 'no log'}")
+
+
 class Dovecot:
     """Start, use `socket` or `port` and `text`, stop. `separator` stands between folders; `sieve` is a script for all mail."""
 
@@ -115,20 +131,7 @@ class Dovecot:
 
     def start(self) -> None:
         """Returns when it answers; what went wrong is in the folder's `log`."""
-        assert PROGRAM is not None
-        self._process = Popen(
-            [PROGRAM, "-F", "-c", str(self._main)], stdin=DEVNULL, stdout=DEVNULL, stderr=DEVNULL
-        )
-        end = time.monotonic() + 20
-        while self._process.poll() is None and time.monotonic() < end:
-            try:
-                with socket.create_connection(("127.0.0.1", self.port), timeout=10) as probe:
-                    if probe.recv(100).startswith(b"220"):
-                        return
-            except ConnectionRefusedError:
-                time.sleep(0.02)
-        log = self.base / "log"
-        raise AssertionError(f"dovecot did not start: {log.read_text() if log.exists() else 'no log'}")
+        self._process = started(self._main, self.port, b"220")
 
     def stop(self) -> None:
         """Ends the processes and removes the folder."""

@@ -14,13 +14,11 @@ import pwd
 import shutil
 import socket
 import tempfile
-import time
 from pathlib import Path
-from subprocess import DEVNULL, Popen
 
 from tests.frontends.smtp import certificate
+from tests.peers.dovecot import PROGRAM, started
 
-PROGRAM = shutil.which("dovecot", path="/usr/sbin:/usr/bin")
 PARTS = Path("/usr/lib/dovecot")
 MAIN = """\
 base_dir = {base}/run
@@ -129,19 +127,7 @@ class LoginServer:
 
     def start(self) -> None:
         """Returns when it answers; what went wrong is in the folder's `log`."""
-        assert PROGRAM is not None
-        self._process = Popen(
-            [PROGRAM, "-F", "-c", str(self._main)], stdin=DEVNULL, stdout=DEVNULL, stderr=DEVNULL
-        )
-        end = time.monotonic() + 20
-        while self._process.poll() is None and time.monotonic() < end:
-            try:
-                with socket.create_connection(("127.0.0.1", self.imap), timeout=10) as probe:
-                    if probe.recv(1000).startswith(b"* OK"):
-                        return
-            except ConnectionRefusedError:
-                time.sleep(0.02)
-        raise AssertionError(f"dovecot did not start: {self.log()}")
+        self._process = started(self._main, self.imap, b"* OK")
 
     def log(self) -> str:
         """What it has written."""
