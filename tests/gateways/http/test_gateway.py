@@ -351,8 +351,11 @@ class BadAnswerTests(Case):
         self.assertLess(len(outcome.reason), 301)  # type: ignore[union-attr]
 
     async def test_what_the_server_says_back(self) -> None:
-        """Of the request nothing is shown, however the server writes it, and wherever it would be cut."""
-        secret = 'geheim-"&<+/4711'
+        """Of the request nothing is shown, however the server writes it, and wherever it would be cut.
+
+        The number in the secret is longer than any port's, for the reason names the server and its port.
+        """
+        secret = 'geheim-"&<+/471147'
         spelt = (quote(secret), quote_plus(secret), escape(secret), json.dumps(secret)[1:-1], secret)
         login = b64encode(f"ann:{secret}".encode()).decode()
         for said in (*spelt, f"Authorization: Basic {login}"):
@@ -366,7 +369,7 @@ class BadAnswerTests(Case):
                 )  # fmt: skip
                 outcome = await self.outcome(made)
                 assert isinstance(outcome, Failure)
-                for part in ("geh", "4711", login[:6]):
+                for part in ("geh", "471147", login[:6]):
                     self.assertNotIn(part, outcome.reason)
 
         def echo(transport: Any) -> None:
@@ -377,7 +380,7 @@ class BadAnswerTests(Case):
         outcome = await self.outcome(self.make(f"http://127.0.0.1:{port}/send?to=%number%&text=%data%"))
         assert isinstance(outcome, Failure)
         self.assertIn("it answered 404 No: GET ***", outcome.reason)
-        self.assertNotIn("1555", outcome.reason)
+        self.assertNotIn("1555", outcome.reason.replace(f":{port}", ""))
 
     async def test_wrong_charset(self) -> None:
         body = "účet nemá kredit".encode("cp1250")
