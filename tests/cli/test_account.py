@@ -9,7 +9,7 @@ import sys
 import time
 from typing import Any
 
-from smsd.cli import account as module
+from smsd.cli.account import changing as module
 from smsd.core.digests import read_secret
 from smsd.core.passwords import matches
 from tests.cli.test_cli import Command

@@ -17,7 +17,8 @@ from smsd.config.settings import (
     StoreSettings,
 )
 from smsd.core.accounts import AccountGroupSettings, AccountSettings, Directory, PolicySettings, hash_password
-from smsd.core.accounts.book import Book, Wish
+from smsd.core.accounts.book import Book
+from smsd.core.accounts.wishes import Wish
 from smsd.core.control import Control
 from smsd.core.digests import make_secret
 from smsd.core.overrides import Overrides

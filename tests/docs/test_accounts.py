@@ -15,13 +15,15 @@ from unittest import mock
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from smsd.cli import account
+from smsd.cli import client
+from smsd.cli.account import changing
 from smsd.cli.client import Refusal
 from smsd.cli.main import main
 from smsd.config.load import load_text
 from smsd.config.settings import Configuration
 from smsd.core.accounts import AccountSettings, Directory
-from smsd.core.accounts.book import FIELDS, Book
+from smsd.core.accounts.book import Book
+from smsd.core.accounts.wishes import FIELDS
 from smsd.core.control import Control
 from smsd.values.errors import InvalidValue, Refused
 from tests.docs.page import PAGES, Block, blocks, commands
@@ -49,7 +51,7 @@ class PageTests(SynchronousTestCase):
             store=self.house.store, dispatcher=None, queue=None, overrides=None, explainer=None,  # type: ignore[arg-type]
             status=dict, reload=None, accounts=self.book,  # type: ignore[arg-type]
         )  # fmt: skip
-        self.patch(account, "call", self.call)
+        self.patch(client, "call", self.call)
 
     def call(self, options: Any, verb: str, **arguments: Any) -> Any:
         try:
@@ -109,4 +111,4 @@ class PageTests(SynchronousTestCase):
         for kind, fields in FIELDS.items():
             for name in fields:
                 if name not in ("password", "sip_secret"):  # asked for (account password), never NAME=VALUE
-                    self.assertRegex(account.SETTINGS, rf"\b{name}\b", kind)
+                    self.assertRegex(changing.SETTINGS, rf"\b{name}\b", kind)

@@ -289,7 +289,7 @@ class Accounts:
         return self._decided(right, name, entry, peer)
 
     def digest_secret(self, user: str, realm: str, peer: str) -> Secret | None:
-        """See `smsd.core.digests.Digests`."""
+        """See `smsd.core.accounts.digests.Digests`."""
         name, entry = self._look_up(user)
         self._slow_down(name, peer, self._reactor.seconds())
         if entry is None or not entry.sip_secret:
@@ -298,7 +298,7 @@ class Accounts:
         return secret if secret.realm.lower() == realm.lower() else None
 
     def digest_shown(self, user: str, peer: str, right: bool) -> Account:
-        """See `smsd.core.digests.Digests`."""
+        """See `smsd.core.accounts.digests.Digests`."""
         name, entry = self._look_up(user)
         account = self.directory.find(self._found(right, name, entry, peer))
         assert account is not None, "a name that has just been checked"

@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from smsd.core.accounts.book import Book, Wish, before, counter_of
+from smsd.core.accounts.book import Book
 from smsd.core.accounts.directory import MODELS
+from smsd.core.accounts.showing import before, counter_of
+from smsd.core.accounts.wishes import Wish
 from smsd.store.accounts import Tally
 from smsd.values.errors import InvalidValue, storable
 
