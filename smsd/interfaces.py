@@ -325,7 +325,7 @@ class FrontendContext:
     callbacks: Any = None  # ICallbacks
     clerk: Any = None  # smsd.core.clerk.Clerk
     tokens: Any = None  # smsd.core.tokens.Tokens
-    digests: Any = None  # smsd.core.digests.Digests
+    digests: Any = None  # smsd.core.accounts.digests.Digests
     credit: Any = None  # ICredit
     jobs: Any = None  # smsd.core.jobs.Jobs
     auditor: Any = None  # smsd.core.auditing.Auditor

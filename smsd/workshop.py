@@ -13,7 +13,7 @@ from smsd import registry
 from smsd.config.endpoints import files
 from smsd.config.places import find_data
 from smsd.config.settings import Configuration, LinkSettings
-from smsd.core.digests import Digests
+from smsd.core.accounts.digests import Digests
 from smsd.core.memory import Memory
 from smsd.core.provided import provided
 from smsd.hookwork import hooks

@@ -1,7 +1,7 @@
 """Digest secrets (RFC 7616, RFC 8760): what a server needs to check a phone that never shows its password.
 
 A hash of argon2 cannot do that, so such a secret is stored apart, as the two halves that digest knows as HA1: who reads them can
-log in at this realm, and learns no password. Logins by digest are counted, slowed down and admitted like all others.
+log in at this realm, and learns no password. Who logs in with one, `smsd.core.accounts` decides.
 """
 
 from __future__ import annotations
@@ -9,13 +9,8 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from smsd.core.passwords import LONGEST
-from smsd.values.account import Account
-
-if TYPE_CHECKING:
-    from smsd.core.accounts.checker import Accounts
 
 REALM = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
 _SECRET = re.compile(r"\$digest\$([^$]{1,253})\$([^\s:\x00-\x1f\x7f]{1,320})\$([0-9a-f]{32})\$([0-9a-f]{64})")
@@ -54,18 +49,3 @@ def read_secret(text: str) -> Secret:
             "this is no digest secret: put in what `smsd password --sip USER --realm REALM` prints"
         )
     return Secret(found[1], found[2], found[3], found[4])
-
-
-class Digests:
-    """Logins by digest, for doors: `secret`, then, with what came of it, `admitted`."""
-
-    def __init__(self, accounts: Accounts) -> None:
-        self._accounts = accounts
-
-    def secret(self, user: str, realm: str, peer: str) -> Secret | None:
-        """The secret of this user in this realm, None when there is none; Denied (SLOW_DOWN) for who guesses too fast."""
-        return self._accounts.digest_secret(user, realm, peer)
-
-    def admitted(self, user: str, peer: str, right: bool) -> Account:
-        """The account of a user who has (`right`) shown that he knows his password; Denied when he has not, or may not log in."""
-        return self._accounts.digest_shown(user, peer, right)

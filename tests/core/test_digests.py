@@ -8,7 +8,8 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from smsd.core.accounts import Accounts, AccountSettings, Denied, PolicySettings
-from smsd.core.digests import Digests, make_secret, read_secret
+from smsd.core.accounts.digests import Digests
+from smsd.core.digests import make_secret, read_secret
 from smsd.values.errors import Reason
 
 REALM = "sip.example.org"

@@ -25,7 +25,8 @@ from smsd.codec.sip import (
     write,
 )
 from smsd.core.accounts import Accounts, AccountSettings, PolicySettings
-from smsd.core.digests import Digests, make_secret
+from smsd.core.accounts.digests import Digests
+from smsd.core.digests import make_secret
 from smsd.core.memory import Memory
 from smsd.interfaces import FrontendContext, GatewayContext
 from smsd.links.sip.building import build

@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from smsd.codec.sip import Malformed, Peer, parse, write
 from smsd.core.accounts import Accounts
-from smsd.core.digests import Digests
+from smsd.core.accounts.digests import Digests
 from smsd.interfaces import FrontendContext, GatewayContext
 from smsd.links.sip.building import build
 from smsd.links.sip.link import SipLink
