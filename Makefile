@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
+# Tests that run at the same time, each worker with its own folder and ports; their servers want a processor each.
+JOBS ?= 2
 
 .PHONY: help run test check format bench crash fuzz clean
 
@@ -12,7 +14,7 @@ run: $(VENV)/installed ## start smsd with etc/smsd.yaml on this machine, with a 
 	$(BIN)/twistd -n smsd -c etc/smsd.yaml
 
 test: $(VENV)/tested check ## ruff, mypy, then all tests
-	$(BIN)/python -m twisted.trial --reporter=text tests </dev/null
+	$(BIN)/python -m twisted.trial -j$(JOBS) --reporter=text tests </dev/null
 
 check: $(VENV)/tested ## ruff and mypy
 	$(BIN)/ruff check smsd tests twisted
