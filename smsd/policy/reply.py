@@ -137,6 +137,12 @@ class Conflict:
     origins: tuple[str, ...]
 
 
+def spellings(peer: str) -> tuple[str, ...]:
+    """How a phone that writes may have been written to: where no country is configured, `1555…` and `+1555…` stay two numbers,
+    and networks put a plus before the first."""
+    return (peer, peer[1:]) if peer.startswith("+") else (peer,)
+
+
 def origin(submission: Submission) -> Address | None:
     """Who gets the answers to a message; None when nobody can. A mailbox is written in lower case, so that one person is one."""
     address = submission.origin if submission.ticket is None else submission.ticket.address
@@ -178,6 +184,13 @@ def choose(
     if digest and all(one.sent.digest == digest for one in found):
         return Shared(found)
     return Conflict(tuple(link.origin for link, _ in wanted))
+
+
+def joined(one: Link, other: Link) -> Link:
+    """Two links of one person, who wrote in two ways."""
+    sent = {each.delivery: each for each in (*one.sent, *other.sent)}
+    newest = tuple(sent[delivery] for delivery in sorted(sent, reverse=True))
+    return Link(one.origin, newest, one.more or other.more)
 
 
 def message_of(address: str, links: Sequence[Link], gateway: str, own: str) -> Sent | None:

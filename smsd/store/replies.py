@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from smsd.policy.gather import DOOR as DIGEST
-from smsd.policy.reply import Link, Sent, origin
+from smsd.policy.reply import Link, Sent, origin, spellings
 from smsd.store.ids import first_at
 from smsd.store.rows import headers_of, parameters_of
 from smsd.values.address import Address
@@ -58,29 +58,36 @@ class Replies:
             cursor.executemany(_LINK, rows)
 
     def links(self, cursor: sqlite3.Cursor, peer: str, now: int) -> list[Link]:
-        """The live links to a phone, with what is known of their messages."""
+        """The live links to a phone, however its number was written to, with what is known of their messages."""
         if not self.keep:
             return []
+        numbers = spellings(peer)
         rows = cursor.execute(
-            "select origin, deliveries from link where peer=? and expires>? order by expires desc limit ?",
-            (peer, now, MOST_LINKS),
+            f"select origin, deliveries from link where peer in ({','.join('?' * len(numbers))}) and expires>?"
+            " order by expires desc limit ?",
+            (*numbers, now, MOST_LINKS),
         ).fetchall()
         # Of a link that was renewed for weeks only the messages within its time are awaited an answer to.
         since = first_at(now - self.keep)
+        written: dict[str, list[int]] = {}
+        for row in rows:
+            written.setdefault(row[0], []).extend(_ids(row[1]))
         ids = {
-            row[0]: [
-                one for at, one in enumerate(_ids(row[1])) if at == 0 or one >= since
+            who: [
+                one
+                for at, one in enumerate(sorted(known, reverse=True)[:REMEMBERED])
+                if at == 0 or one >= since
             ]  # the newest in any case: the time may have been made shorter since
-            for row in rows
+            for who, known in written.items()
         }
         known = _sent(cursor, [one for each in ids.values() for one in each])
         return [
             Link(
-                origin=row[0],
-                sent=tuple(known.get(one) or Sent(one) for one in ids[row[0]]),
-                more=len(ids[row[0]]) == REMEMBERED,
+                origin=who,
+                sent=tuple(known.get(one) or Sent(one) for one in each),
+                more=len(each) == REMEMBERED,
             )
-            for row in rows
+            for who, each in ids.items()
         ]
 
     def hush(self, cursor: sqlite3.Cursor, peer: str, what: str, now: int, most: int = 1) -> bool:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from twisted.internet.defer import Deferred
+
 from smsd.core.arriving import Arrivals
 from smsd.interfaces import MessageIn
 from smsd.policy.reply import CONFLICT
@@ -16,6 +18,7 @@ from smsd.values.address import Address
 from smsd.values.delivery import Failure, Kind
 from smsd.values.message import Parameters, Text, Ticket
 from tests.core.arriving import HOUR, MINUTES, OTHER, PHONE, REPLYING, ArrivingCase, rule
+from tests.house import House
 
 
 class OneSender(ArrivingCase):
@@ -86,6 +89,20 @@ class OneSender(ArrivingCase):
         self.mail("Bob")
         self.sms("yes")
         self.assertEqual(self.mails(), [("Bob@example.org", "yes")])
+
+    def test_who_typed_no_plus_is_found_by_the_number_that_the_network_tells(self) -> None:
+        self.mail("bob", PHONE[1:])
+        self.sms("yes")
+        self.assertEqual(self.mails(), [("bob@example.org", "yes")])
+
+    def test_one_person_with_two_spellings_of_the_number_is_no_conflict(self) -> None:
+        self.mail("bob", PHONE, subject="one")
+        self.house.advance(1)
+        self.mail("bob", PHONE[1:], subject="two")
+        self.sms("yes")
+        (piece,) = self.house.mail.pieces
+        about = dict(piece.headers)
+        self.assertEqual((about["subject"], about["typed"]), ("Re: two", PHONE[1:]))
 
     def test_over_a_restart(self) -> None:
         self.mail("bob", message_id="<m1@example.org>")
@@ -166,6 +183,18 @@ class SeveralSenders(ArrivingCase):
         self.assertEqual(state, "held")
         self.assertIn("mailto:carl@example.org, mailto:bob@example.org", reason)
         self.assertIn("the phone was asked", reason)
+
+    def test_who_typed_the_number_otherwise_may_be_meant_too(self) -> None:
+        for older, newer in ((PHONE, PHONE[1:]), (PHONE[1:], PHONE)):
+            self.begin(House())
+            self.mail("bob", older)
+            self.house.advance(1)
+            self.mail("carl", newer)
+            self.sms("yes")
+            self.assertEqual((self.mails(), self.texts()[-1]), ([], (PHONE, CONFLICT)))
+            self.assertIn("mailto:carl@example.org, mailto:bob@example.org", self.record()[0][1])
+            trial = self.house.wait(Deferred.fromCoroutine(self.house.inbound.trial("gsm1", PHONE, "yes")))
+            self.assertEqual(trial["fate"], "held")
 
     def test_once_an_hour(self) -> None:
         for _ in range(3):

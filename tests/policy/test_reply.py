@@ -8,7 +8,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from smsd.policy.reply import Conflict, Found, Link, Replying, Sent, Shared, answered, choose, origin, tag
+from smsd.policy.reply import (
+    Conflict,
+    Found,
+    Link,
+    Replying,
+    Sent,
+    Shared,
+    answered,
+    choose,
+    joined,
+    origin,
+    tag,
+)
 from smsd.values.address import Address
 from smsd.values.message import Recipient, Submission, Text, Ticket
 
@@ -109,6 +121,16 @@ def submission(where: str, ticket: str | None = None, account: str | None = None
         account=account,
         ticket=Ticket(Address.parse(ticket)) if ticket else None,
     )
+
+
+class InTwoWays(SynchronousTestCase):
+    def test_one_who_wrote_in_two_ways_answers_for_both(self) -> None:
+        by_http = Link("xmpp:ann@example.org", (Sent(3, True, "gsm2"), Sent(1, True, "gsm2")))
+        in_a_chat = Link("xmpp:ann@example.org", (Sent(2, True, "gsm1"),), more=True)
+        whole = joined(by_http, in_a_chat)
+        self.assertEqual(([sent.delivery for sent in whole.sent], whole.more), ([3, 2, 1], True))
+        bob = Link("mailto:bob@example.org", (Sent(4, True, "gsm1"),))
+        self.assertIsInstance(choose([joined(by_http, in_a_chat), bob], "gsm1", ""), Conflict)
 
 
 class Origins(SynchronousTestCase):

@@ -59,12 +59,7 @@ class Arriving:
         if known.blank:  # told to nobody
             return Decided(self._on_record(known, State.CANCELLED, "a message with no body"), trash=True)
         taken = bool(known.text) and desk.answers_alert(known.peer, known.text, arrival.now)
-        links = desk.links(known.peer, arrival.now)
-        if not links and known.peer.startswith(
-            "+"
-        ):  # it was written to without its plus; its network adds one
-            links = desk.links(known.peer[1:], arrival.now)
-        links = self._in_chats(links)
+        links = self._in_chats(desk.links(known.peer, arrival.now))
         if known.address:
             known = replace(known, answers=reply.message_of(known.address, links, arrival.gateway, known.own))
         else:
@@ -95,7 +90,8 @@ class Arriving:
             scheme, _, account = link.origin.partition(":")
             chat = self.chat_of(account) if scheme == "account" else None
             link = link if chat is None else replace(link, origin=str(chat))
-            found.setdefault(link.origin, link)
+            before = found.get(link.origin)
+            found[link.origin] = link if before is None else reply.joined(before, link)
         return list(found.values())
 
     def _answer(self, known: Known, found: reply.Found, of: int = 1) -> Acceptance:
