@@ -85,11 +85,11 @@ class Verbs(Generic[Result]):
 
     # -- lists from a file
 
-    def check_job(self, file: bytes | str, **options: Any) -> Result:
+    def check_job(self, file: bytes | str, *, key: str = "", **options: Any) -> Result:
         """Check a file with numbers and texts, as octets or text (CSV); `options` are name, text, to_column, duplicates, gateway …
         → id, total, checked. Nothing is sent before `start_job`."""
         octets = file.encode("utf-8") if isinstance(file, str) else file
-        return self._call("POST", "/jobs", options, octets, kind="text/csv", safe=False)
+        return self._call("POST", "/jobs", options, octets, key or secrets.token_hex(16), kind="text/csv")
 
     def jobs(self, **page: Any) -> Result:
         """Files, newest first: limit → jobs."""

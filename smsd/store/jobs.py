@@ -12,9 +12,12 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Any, Union
 
+from smsd.store import requests
 from smsd.store.accepting import Accepting, Committed
 from smsd.values.delivery import State
+from smsd.values.errors import Refused
 from smsd.values.frozen import frozen
+from smsd.values.message import IdempotencyKey
 from smsd.values.plan import Acceptance
 
 CHUNK = 100
@@ -22,6 +25,8 @@ CHUNK = 100
 MOST_REFUSED = 1000
 """Refused rows of a job that are kept with the reason."""
 _SHIFT = 24
+LARGEST = 1 << 31
+"""Above every number of a job, and below those of messages."""
 _LANES = "lane < 0 and lane in (select id from lane where flow=?)"
 
 
@@ -88,12 +93,23 @@ class Change:
 
 @frozen
 class Begun:
-    """A job that is going to be checked: whose, what it is called, what holds for its messages (JSON)."""
+    """A job that is going to be checked: whose, what it is called, what holds for its messages (JSON). `key` is that of the request
+    that brought its file, and `key_expires` its end."""
 
     account: str | None
     name: str
     settings: str
     now: int
+    key: IdempotencyKey | None = None
+    key_expires: int = 0
+
+
+@frozen
+class Opened:
+    """The job; `again`: an earlier request with this key has made it."""
+
+    job: int
+    again: bool = False
 
 
 @frozen
@@ -114,16 +130,22 @@ class Jobs:
     def __init__(self, accepting: Accepting) -> None:
         self._accepting = accepting
 
-    def begin(self, cursor: sqlite3.Cursor, items: Sequence[Begun]) -> list[int]:
-        """Handler: the ids of new jobs."""
-        made = []
-        for item in items:
-            cursor.execute(
-                "insert into job(account, name, state, made, settings) values(?,?,?,?,?)",
-                (item.account, item.name, int(JobState.CHECKING), item.now, item.settings),
-            )
-            made.append(int(cursor.lastrowid or 0))
-        return made
+    def begin(self, cursor: sqlite3.Cursor, items: Sequence[Begun]) -> list[Opened | Refused]:
+        """Handler: new jobs; Refused when the key stands for another request."""
+        return [self._begin(cursor, item) for item in items]
+
+    def _begin(self, cursor: sqlite3.Cursor, item: Begun) -> Opened | Refused:
+        before = None if item.key is None else keyed(cursor, item.key, item.now)
+        if before is not None:
+            return before if isinstance(before, Refused) else Opened(before, again=True)
+        cursor.execute(
+            "insert into job(account, name, state, made, settings) values(?,?,?,?,?)",
+            (item.account, item.name, int(JobState.CHECKING), item.now, item.settings),
+        )
+        made = int(cursor.lastrowid or 0)
+        if item.key is not None:
+            requests.keep(cursor, item.key, made, item.key_expires)
+        return Opened(made)
 
     def read(self, cursor: sqlite3.Cursor, items: Sequence[Read]) -> list[bool]:
         """Handler: keep rows; False when the job is not being checked any more."""
@@ -220,7 +242,7 @@ class Jobs:
         return [None] * len(items)
 
 
-def _state(cursor: sqlite3.Cursor, job: int) -> JobState | None:
+def _state(cursor: Union[sqlite3.Cursor, sqlite3.Connection], job: int) -> JobState | None:
     row = cursor.execute("select state from job where id=?", (job,)).fetchone()
     return None if row is None else JobState(row["state"])
 
@@ -263,6 +285,17 @@ def job(connection: sqlite3.Connection, number: int) -> dict[str, Any] | None:
     """One job."""
     row = connection.execute("select * from job where id=?", (number,)).fetchone()
     return None if row is None else _shown(row)
+
+
+def keyed(
+    source: Union[sqlite3.Cursor, sqlite3.Connection], key: IdempotencyKey, now: int
+) -> int | Refused | None:
+    """The job of an earlier request with this key; None when there was none, or nothing came of it (a file that was broken, a crash
+    while it was read); Refused when the key stands for another request."""
+    before = requests.known(source, key, now)
+    if before is None or (0 < before.made < LARGEST and _state(source, before.made) is None):
+        return None
+    return before.made if before.same else requests.conflict()
 
 
 def _shown(row: sqlite3.Row) -> dict[str, Any]:

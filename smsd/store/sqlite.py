@@ -30,7 +30,7 @@ from smsd.store.digests import Digests
 from smsd.store.gathering import Gathering
 from smsd.store.group import GroupCommit, Handler
 from smsd.store.ids import Ids
-from smsd.store.jobs import Begun, Change, Expanded, Expansion, Jobs, Read
+from smsd.store.jobs import Begun, Change, Expanded, Expansion, Jobs, Opened, Read
 from smsd.store.lanes import Lanes
 from smsd.store.ledger import Reported
 from smsd.store.limiting import Limiting
@@ -232,8 +232,8 @@ class SqliteStore:
         """Keep (or, with None, forget) a small fact."""
         return self._group.call(operating.remember, (scope, key, value, self.now()))
 
-    def begin_job(self, begun: Begun) -> Deferred[int]:
-        """A new job; fires with its id."""
+    def begin_job(self, begun: Begun) -> Deferred[Opened]:
+        """A new job, or that of the same request before; fails with Refused (conflicting key)."""
         return self._group.call(self._jobs.begin, begun)
 
     def read_job(self, read: Read) -> Deferred[bool]:

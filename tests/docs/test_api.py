@@ -81,7 +81,7 @@ class Done(SynchronousTestCase):
             command,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=120,
             cwd=self.folder,
             env=self.environ,
             check=False,
@@ -107,7 +107,7 @@ class Done(SynchronousTestCase):
                     self.assertTrue(
                         same(promised, printed), f"$ {command}\n{printed}\ninstead of\n{promised}"
                     )
-        self.assertEqual(typed, 12)
+        self.assertEqual(typed, 15)
         plain, twisted = blocks("python")
         printed = self.run_(sys.executable, "-c", self.here(plain))
         self.assertRegex(printed, r"^\+15551234567 sen(t|ding)\n422 bad-number a name cannot receive an SMS")

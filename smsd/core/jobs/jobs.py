@@ -15,12 +15,13 @@ from smsd.core.jobs import settings as jobsettings
 from smsd.core.jobs.checking import Checking, Gone
 from smsd.core.jobs.running import Runner
 from smsd.core.jobs.settings import JobSettings
+from smsd.core.planning import KEY_LIFE
 from smsd.store import jobs
 from smsd.store.jobs import Begun, Change, JobState
 from smsd.values.address import Address
 from smsd.values.delivery import State
 from smsd.values.errors import InvalidValue, Reason, Refused
-from smsd.values.message import Recipient, Text
+from smsd.values.message import IdempotencyKey, Recipient, Text
 
 HOUR = 3_600_000
 PATIENCE = HOUR // 6
@@ -92,10 +93,20 @@ class Jobs:
     # -- check
 
     async def check(
-        self, account: str | None, settings: JobSettings, octets: bytes | Iterable[bytes]
+        self,
+        account: str | None,
+        settings: JobSettings,
+        octets: bytes | Iterable[bytes],
+        key: IdempotencyKey | None = None,
     ) -> dict[str, Any]:
-        """Read a whole file: a job that is ready, and what would become of each line. InvalidValue or Refused."""
-        job = await self.open(account, settings)
+        """Read a whole file: a job that is ready, and what would become of each line. InvalidValue or Refused. Under a key that an
+        earlier request had it is the job of that one, as it is now, and `replayed`."""
+        before = None if key is None else await self._store.ask(jobs.keyed, key, self._store.now())
+        if isinstance(before, Refused):
+            raise before
+        if before is not None:
+            return await self._again(before)
+        job = await self.open(account, settings, key)
         bites = (
             (octets[at : at + BITE] for at in range(0, len(octets), BITE)) if isinstance(octets, bytes) else octets
         )  # fmt: skip
@@ -103,7 +114,15 @@ class Jobs:
             await self.feed(job, bite)
         return await self.close(job)
 
-    async def open(self, account: str | None, settings: JobSettings) -> int:
+    async def _again(self, job: int) -> dict[str, Any]:
+        state = await self.state(job)
+        if state["state"] == _name(JobState.CHECKING):
+            raise _not_yet(job)
+        return {**state, "replayed": True}
+
+    async def open(
+        self, account: str | None, settings: JobSettings, key: IdempotencyKey | None = None
+    ) -> int:
         """A new job, which is fed with a file next."""
         if account is not None:
             found = self._find_account(account)
@@ -125,7 +144,11 @@ class Jobs:
         except Refused as refusal:
             if refusal.reason is not Reason.BAD_NUMBER:
                 raise
-        job: int = await self._store.begin_job(Begun(account, settings.name, "{}", self._store.now()))
+        now = self._store.now()
+        opened = await self._store.begin_job(Begun(account, settings.name, "{}", now, key, now + KEY_LIFE))
+        job: int = opened.job
+        if opened.again:  # of the same moment
+            raise _not_yet(job)
         self._checks[job] = Checking(
             job, account, settings, self._store, self._planner, self._reactor, self._cost
         )
@@ -301,6 +324,13 @@ def _job(given: Mapping[str, Any]) -> int:
 
 def _name(state: JobState) -> str:
     return state.name.lower()
+
+
+def _not_yet(job: int) -> Refused:
+    return Refused(
+        Reason.UNAVAILABLE,
+        f"the file of this request is still being checked (job {job}): ask again in a moment",
+    )
 
 
 def _unknown(job: int) -> NoSuchJob:

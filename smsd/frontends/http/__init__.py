@@ -2,7 +2,7 @@
 servers.
 
 One file per thing: `wire` (bounded requests on their connections), `fields` (queries and bodies to name and
-value), `caller` (who is asking), `answer` (what is said back), `sms`, `deliver`, `providers` and `front` (one page each),
+value), `caller` (who is asking), `keys` (Idempotency-Key), `answer` (what is said back), `sms`, `deliver`, `providers` and `front` (one page each),
 `door` (the service). It holds no policy and is built for speed: no session, no access log, nothing of a
 request is parsed twice.
 """

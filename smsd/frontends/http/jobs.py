@@ -13,7 +13,7 @@ from twisted.internet.defer import Deferred
 
 from smsd.codec.smsuri import Wishes
 from smsd.core.jobs import settings as jobsettings
-from smsd.frontends.http import answer, callback, uploads
+from smsd.frontends.http import answer, callback, keys, uploads
 from smsd.frontends.http.answer import JSON, Answer
 from smsd.frontends.http.caller import identify
 from smsd.frontends.http.fields import Pairs, read_body, read_query
@@ -49,7 +49,10 @@ class JobsPage:
             caller = identify(request, wishes, self._door.context.portal, trusted=False, required=True)
             found = await caller if isinstance(caller, Deferred) else caller
             account = str(found.name)
-            said, fate = await self._answer(account, given, asked, file, name, request.method == b"POST")
+            said, fate = await self._answer(account, given, asked, file, name, request)
+        except keys.WrongKey as error:
+            refusal = Refused(Reason.BAD_REQUEST, f"Idempotency-Key: {error}")
+            said, fate = answer.refused(refusal, as_json=True), refusal.reason.name
         except (InvalidValue, Refused) as error:
             refusal = error if isinstance(error, Refused) else Refused(Reason.BAD_REQUEST, str(error))
             said, fate = answer.refused(refusal, as_json=True), refusal.reason.name
@@ -57,11 +60,12 @@ class JobsPage:
         request.answer(said)
 
     async def _answer(
-        self, account: str, given: dict[str, str], asked: callback.Asked, file: bytes | None, name: str, post: bool
+        self, account: str, given: dict[str, str], asked: callback.Asked, file: bytes | None, name: str, request: DoorRequest
     ) -> tuple[Answer, str]:  # fmt: skip
+        post = request.method == b"POST"
         jobs = uploads.jobs(self._door)
         if file is not None:
-            return await self._check(account, given, asked, file, name)
+            return await self._check(account, given, asked, file, name, request)
         if "id" not in given:
             if post:
                 raise InvalidValue(
@@ -83,15 +87,18 @@ class JobsPage:
         return _json(200, state), f"job {job}: {deed}"
 
     async def _check(
-        self, account: str, given: dict[str, str], asked: callback.Asked, file: bytes, name: str
-    ) -> tuple[Answer, str]:
+        self, account: str, given: dict[str, str], asked: callback.Asked, file: bytes, name: str, request: DoorRequest
+    ) -> tuple[Answer, str]:  # fmt: skip
         for word in ("id", "do"):
             if word in given:
                 raise InvalidValue(f"a file is checked first: send {word}= in a request of its own")
-        state = await uploads.check(self._door, account, {"name": name or None, **given}, asked, file)
-        where = b"Location: /sms/jobs?id=%d" % state["id"]
+        given = {"name": name, **given}
+        state = await uploads.check(request, self._door, account, given, asked, file)
+        headers = [b"Location: /sms/jobs?id=%d" % state["id"]]
+        if state.get("replayed"):
+            headers.append(keys.REPLAYED)
         return _json(
-            201, state, where
+            201, state, *headers
         ), f"job {state['id']}, {state['total']} of {state['checked']['rows']} lines"
 
 

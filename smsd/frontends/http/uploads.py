@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from smsd.core.jobs import settings as jobsettings
-from smsd.frontends.http import callback
+from smsd.frontends.http import callback, keys
 from smsd.frontends.http.fields import Pairs, check_file_charset, read_upload
 from smsd.frontends.http.wire import DoorRequest
 from smsd.values.errors import Reason, Refused
@@ -49,17 +49,19 @@ def jobs(door: HttpDoor) -> Any:
 
 
 async def check(
-    door: HttpDoor, account: str, given: Mapping[str, Any], asked: callback.Asked, octets: bytes
-) -> dict[str, Any]:
-    """A new job of the account, which is ready to be started: its state, and what would become of each line."""
+    request: DoorRequest, door: HttpDoor, account: str, given: Mapping[str, Any], asked: callback.Asked, octets: bytes
+) -> dict[str, Any]:  # fmt: skip
+    """A new job of the account, which is ready to be started: its state, and what would become of each line. With the key of an
+    earlier request: the job of that one, and `replayed`."""
     settings = jobsettings.read(given)
+    key = keys.of_file(request, account, octets, settings, asked)
     way = callback.way_back(door.context.callbacks, account, asked)
     if way is not None:
         settings = replace(settings, ticket=Ticket(way[0]), wants=way[1])
     parameters = settings.parameters
     if parameters.max_parts is None and door.settings.max_parts is not None:
         settings = replace(settings, parameters=replace(parameters, max_parts=door.settings.max_parts))
-    state: dict[str, Any] = await jobs(door).check(account, settings, octets)
+    state: dict[str, Any] = await jobs(door).check(account, settings, octets, key)
     return state
 
 

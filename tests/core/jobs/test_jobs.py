@@ -15,6 +15,7 @@ from smsd.store import jobs as rows
 from smsd.values.account import Account
 from smsd.values.delivery import Failure, Kind
 from smsd.values.errors import InvalidValue, Refused
+from smsd.values.message import IdempotencyKey
 from tests.house import House
 
 LIST = b"number;name\n" + b"".join(b"+1555000%04d;N%d\n" % (n, n) for n in range(250))
@@ -270,6 +271,19 @@ class JobsCase(SynchronousTestCase):
         self.begin(self.house.crash())
         self.house.open()
         self.assertEqual(self.do(self.jobs.listed()), [])
+
+    def test_its_key_is_free_after_a_crash_and_kept_of_one_that_was_checked(self) -> None:
+        key, settings = IdempotencyKey("account:", "k", b"x"), jobsettings.read({"text": "x"})
+        self.do(self.jobs.feed(self.do(self.jobs.open(None, settings, key)), LIST))
+        told = []
+        for _ in range(2):
+            self.do(self.jobs.stop())
+            self.begin(self.house.crash())
+            told.append(self.do(self.jobs.check(None, settings, LIST, key)))
+        self.assertEqual(
+            [(one["total"], one.get("replayed", False)) for one in told], [(250, False), (250, True)]
+        )
+        self.assertEqual([one["id"] for one in self.do(self.jobs.listed())], [told[0]["id"]])
 
     def test_old_jobs_are_forgotten(self) -> None:
         job = self.check()["id"]

@@ -104,6 +104,20 @@ class Uploads(SynchronousTestCase):
             (reply.status, reply.json()["name"], reply.json()["account"]), (201, "x.csv", "john")
         )
 
+    def test_the_same_file_again_under_its_key(self) -> None:
+        path = f"/sms/jobs?{LOGIN}&text=Dear+%7Bname%7D"
+
+        def sent(file: bytes, key: str) -> Reply:
+            return self.call("POST", path, file, {"Content-Type": "text/csv", "Idempotency-Key": key})
+
+        first, again = sent(FILE, "k"), sent(FILE, "k")
+        self.assertEqual([(one.status, one.json()["id"]) for one in (first, again)], [(201, 1)] * 2)
+        self.assertEqual(again.headers["idempotent-replayed"], "true")
+        self.assertNotIn("idempotent-replayed", first.headers)
+        other, wrong = sent(FILE + b"+15551230009;Zoe\n", "k"), sent(FILE, "x" * 256)
+        self.assertEqual((other.status, other.json()["error"]["reason"]), (409, "CONFLICT"))
+        self.assertEqual((wrong.status, "Idempotency-Key" in wrong.text), (400, True))
+
     def test_refusals(self) -> None:
         csv = {"Content-Type": "text/csv"}
         for method, path, body, headers, status, said in (

@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field
 
 from smsd.codec.webhooks import moment
 from smsd.core.jobs import NoSuchJob
-from smsd.frontends.http import uploads
+from smsd.frontends.http import keys, uploads
 from smsd.frontends.http.answer import JSON, Answer
 from smsd.frontends.http.api import problems
 from smsd.frontends.http.api.answers import Told
@@ -20,6 +20,7 @@ from smsd.values import money
 if TYPE_CHECKING:
     from smsd.frontends.http.api.caller import Caller
     from smsd.frontends.http.door import HttpDoor
+    from smsd.frontends.http.wire import DoorRequest
 
 Column = Annotated[str, Field(min_length=1, max_length=200, pattern=_LINE)]
 MOST_JOBS = 500
@@ -163,6 +164,7 @@ class Job(Told):
     messages: dict[str, int] = Field(description="how many are in which state")
     checked: Checked | None = Field(default=None, description="not in lists")
     refused_lines: list[RefusedLine] | None = None
+    replayed: bool = Field(default=False, description="true: checked before under the same key")
 
 
 class JobList(Told):
@@ -175,6 +177,7 @@ class JobVerbs:
     """What the operations do; a part of `Verbs`."""
 
     _door: HttpDoor
+    _request: DoorRequest
     _caller: Caller
 
     async def check_job(self, query: FileRequest, file: bytes, name: str) -> tuple[Answer, str]:
@@ -182,9 +185,11 @@ class JobVerbs:
         given = query.model_dump(exclude={"callback", "callback_events"})
         given["name"] = query.name or name or None
         asked = Asked(query.callback, tuple(query.callback_events) or None)
-        state = await uploads.check(self._door, self._caller.own(), given, asked, file)
-        where = b"Location: /api/v1/jobs/%d" % state["id"]
-        return _said(_job(state), 201, where), f"job {state['id']}, {state['total']} messages"
+        state = await uploads.check(self._request, self._door, self._caller.own(), given, asked, file)
+        headers = [b"Location: /api/v1/jobs/%d" % state["id"]]
+        if state.get("replayed"):
+            headers.append(keys.REPLAYED)
+        return _said(_job(state), 201, *headers), f"job {state['id']}, {state['total']} messages"
 
     async def jobs(self, query: JobPage) -> tuple[Answer, str]:
         """GET /jobs"""
@@ -242,6 +247,7 @@ def _job(state: Mapping[str, Any]) -> Job:
     return Job(
         id=str(state["id"]), reason=state["reason"] or None, **given, **times,
         checked=_checked(state["checked"]) if state.get("checked") else None,
+        replayed=bool(state.get("replayed")),
         refused_lines=None if lines is None else [RefusedLine(line=n, to=to, why=why) for n, to, why in lines],
     )  # fmt: skip
 

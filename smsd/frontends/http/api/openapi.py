@@ -46,8 +46,8 @@ _KEY = {
     "in": "header",
     "required": False,
     "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
-    "description": "a word of your own, another one for each request: repeats are answered with the first answer and "
-    "`Idempotent-Replayed: true`, for a day; the same word with another body is refused (409)",
+    "description": "a word of your own, another one for each request: repeats are answered with the first answer "
+    "(a file with its job) and `Idempotent-Replayed: true`, for a day; the same word with another body is refused (409)",
 }
 _LINKS = {
     name: {"operationId": name, "parameters": {"id": "$response.body#/id"}}
@@ -117,7 +117,9 @@ def _operation(one: Operation) -> dict[str, Any]:
 def _upload(one: Operation) -> dict[str, Any]:
     """A form with a file, or the file itself."""
     fields = {
-        said["name"]: {**said["schema"], "description": said["description"]} for said in _parameters(one)
+        said["name"]: {**said["schema"], "description": said["description"]}
+        for said in _parameters(one)
+        if said["in"] == "query"
     }
     file = {"type": "string", "format": "binary", "minLength": 1, "description": "numbers and texts, as CSV"}
     form = {

@@ -65,7 +65,7 @@ OPERATIONS = (
     ),
     Operation(
         "check_job", "POST", "/jobs", "Check a file with numbers and texts", ("send",), {201: (jobs.Job,)}, query=jobs.FileRequest,
-        upload=True, refusals=(404, 409, 413, 415),
+        upload=True, keyed=True, refusals=(404, 409, 413, 415),
         notes="Answered with what would become of each line; nothing is sent before the job is started. In a form the parameters "
         "may be fields of it, which win over those of the query.",
     ),

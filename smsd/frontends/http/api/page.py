@@ -10,7 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 from twisted.internet.defer import Deferred
 
 from smsd.core.auditing import WHO
-from smsd.frontends.http import uploads
+from smsd.frontends.http import keys, uploads
 from smsd.frontends.http.answer import JSON, Answer
 from smsd.frontends.http.api import caller as callers
 from smsd.frontends.http.api import openapi, operations, problems
@@ -72,6 +72,9 @@ class Api:
             if operation.body is not None:
                 given["body"] = self._body(request, operation)
             said, fate = await getattr(verbs, operation.name)(**given)
+        except keys.WrongKey as error:
+            mistake = Mistake(header="Idempotency-Key", detail=str(error))
+            said, fate = problems.refused(problems.Wrong([mistake])), "BAD_REQUEST"
         except InvalidValue as error:
             said, fate = problems.refused(Refused(Reason.BAD_REQUEST, str(error))), "BAD_REQUEST"
         except Refused as refusal:

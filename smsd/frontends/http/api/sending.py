@@ -12,7 +12,7 @@ from twisted.python.failure import Failure
 
 from smsd.codec import hops
 from smsd.codec.smsuri import read_parameters
-from smsd.frontends.http import callback
+from smsd.frontends.http import callback, keys
 from smsd.frontends.http.answer import JSON, Answer
 from smsd.frontends.http.api import problems
 from smsd.frontends.http.api.answers import Accepted, Fate, Many, Mistake, OneOfMany
@@ -76,28 +76,18 @@ class Sending:
         self._caller = caller
         self._now = int(door.context.reactor.seconds() * 1000)
 
-    def _key(self) -> str | None:
-        key = self._request.header(b"idempotency-key")
-        if key is None:
-            return None
-        if not 0 < len(key) <= 255 or not key.isprintable():
-            raise problems.Wrong(
-                [Mistake(header="Idempotency-Key", detail="1 to 255 printable characters are expected")]
-            )
-        return key
-
     # -- one
 
     async def one(self, message: MessageRequest) -> tuple[Answer, str]:
         """The answer, and what became of it in words."""
-        key = self._key()
+        key = keys.said(self._request)
         scope = f"account:{self._caller.own()}"
         made = None if key is None else IdempotencyKey(scope, key, _fingerprint(message))
         receipt = await self._submit(message, made)
         return self._answered(message, receipt)
 
     def _answered(self, message: MessageRequest, receipt: Receipt) -> tuple[Answer, str]:
-        headers = [b"Idempotent-Replayed: true"] if receipt.replayed else []
+        headers = [keys.REPLAYED] if receipt.replayed else []
         refusal = _all_refused(receipt)
         to = shown(tuple(numbers(message)))
         if refusal is not None:
@@ -120,22 +110,22 @@ class Sending:
             raise Refused(
                 Reason.TOO_MANY_RECIPIENTS, f"{total} numbers in one request: send at most {most}, in several"
             )
-        key, scope = self._key(), f"account:{self._caller.own()}"
-        keys: list[IdempotencyKey | None] = [None] * len(messages)
+        key, scope = keys.said(self._request), f"account:{self._caller.own()}"
+        marked: list[IdempotencyKey | None] = [None] * len(messages)
         if key is not None:
             prints = [_fingerprint(message) for message in messages]
             whole = IdempotencyKey(scope, key, hashlib.sha256(b"list" + b"".join(prints)).digest())
             await self._door.context.clerk.begin(whole)
-            keys = [IdempotencyKey(f"{scope}|list", f"{n}|{key}", mark) for n, mark in enumerate(prints)]
+            marked = [IdempotencyKey(f"{scope}|list", f"{n}|{key}", mark) for n, mark in enumerate(prints)]
         done = [
             Deferred.fromCoroutine(self._submit(message, one)).addErrback(_kept)
-            for message, one in zip(messages, keys, strict=True)
+            for message, one in zip(messages, marked, strict=True)
         ]
         results = await gatherResults(done)
         told = [self._fate(message, result) for message, result in zip(messages, results, strict=True)]
         taken = sum(one.message is not None for one in told)
         replayed = [one for one in told if one.message is not None and one.message.replayed]
-        headers = (b"Idempotent-Replayed: true",) if replayed and len(replayed) == taken else ()
+        headers = (keys.REPLAYED,) if replayed and len(replayed) == taken else ()
         words = f"{taken} of {len(told)} messages accepted"
         return Answer(200, _octets(Many(messages=told)), JSON, headers), words
 

@@ -9,7 +9,11 @@ from twisted.internet.defer import Deferred
 
 from smsd.core.auditing import Auditor
 from smsd.core.jobs import Jobs
+from smsd.core.jobs import jobs as jobs_module
+from smsd.core.jobs import settings as jobsettings
 from smsd.store import audit
+from smsd.values.errors import Reason, Refused
+from smsd.values.message import IdempotencyKey
 from tests.frontends.http.api.case import ApiCase
 from tests.frontends.http.client import Connection, Reply
 from tests.frontends.http.test_jobs import FILE, form
@@ -114,6 +118,107 @@ class Life(JobCase):
         self.assertIn("20 messages a month", told["reason"])
         self.assertEqual(told["refused_lines"], [])
         self.assertIsNone(self.get(f"/jobs/{job}")["refused_lines"])
+
+
+class Keys(JobCase):
+    """Idempotency-Key: the same file again is the same job, whatever has become of it."""
+
+    def keyed(self, file: bytes = FILE, key: str = "k1", **more: Any) -> Reply:
+        more.setdefault("text", "Dear {name}")
+        return self.upload(file, **more, headers={**CSV, "Idempotency-Key": key})
+
+    def test_the_same_again_is_the_same_job(self) -> None:
+        first = self.keyed()
+        self.assertEqual(first.status, 201, first.text)
+        self.assertNotIn("idempotent-replayed", first.headers)
+        again = self.keyed()
+        self.assertEqual((again.status, again.headers["idempotent-replayed"]), (201, "true"))
+        self.assertEqual(again.headers["location"], first.headers["location"])
+        self.assertEqual(again.json(), {**first.json(), "replayed": True})
+        self.assertEqual(len(self.get("/jobs")["jobs"]), 1)
+        self.assertEqual(self.keyed(key="k2").json()["id"], "2")
+        self.assertEqual(self.upload(text="Dear {name}").json()["id"], "3")
+
+    def test_a_form_again_is_known_whatever_its_boundary(self) -> None:
+        body, _ = form(FILE, text="Dear {name}")
+        ids = []
+        for boundary in ("XX", "YY"):
+            kind = {"Content-Type": f"multipart/form-data; boundary={boundary}", "Idempotency-Key": "k"}
+            reply = self.ask("POST", "/jobs", body.replace(b"--XX", b"--" + boundary.encode()), headers=kind)
+            ids.append(reply.json()["id"])
+        self.assertEqual(ids, ["1", "1"])
+
+    def test_it_is_told_what_has_become_of_it_since(self) -> None:
+        job = self.keyed().json()["id"]
+        self.ask("POST", f"/jobs/{job}/start")
+        self.house.advance(1)
+        self.house.advance(1)
+        again = self.keyed().json()
+        self.assertEqual((again["id"], again["state"], again["messages"]), (job, "done", {"sent": 2}))
+        self.assertEqual(len(self.house.gsm.pieces), 2)
+
+    def test_another_request_is_refused(self) -> None:
+        self.keyed()
+        for more in (
+            {"file": FILE + b"+15551230009;Zoe\n"},
+            {"text": "Hi {name}"},
+            {"max_parts": "2"},
+            {"name": "other"},
+            {"callback": "https://example.org/x"},
+        ):
+            self.problem(self.keyed(**more), 409, "conflict")
+        self.assertEqual(len(self.get("/jobs")["jobs"]), 1)
+
+    def test_a_key_is_one_for_messages_and_files(self) -> None:
+        message = {"to": "+15551234567", "text": "x"}
+        self.keyed()
+        self.problem(
+            self.ask("POST", "/messages", message, headers={"Idempotency-Key": "k1"}), 409, "conflict"
+        )
+        self.assertEqual(
+            self.ask("POST", "/messages", message, headers={"Idempotency-Key": "k2"}).status, 201
+        )
+        self.problem(self.keyed(key="k2"), 409, "conflict")
+
+    def test_others_have_keys_of_their_own(self) -> None:
+        self.assertEqual(self.keyed().json()["id"], "1")
+        self.assertEqual(self.keyed(user="shop").json()["id"], "2")
+
+    def test_what_came_to_nothing_is_done_again(self) -> None:
+        for _ in range(2):
+            self.problem(self.keyed(b"nothing\n"), 422, "bad-request")
+        self.assertEqual(self.keyed().status, 201, "the key was of no request that was done")
+
+    def test_for_a_day(self) -> None:
+        self.assertEqual(self.keyed().json()["id"], "1")
+        self.house.clock.advance(86_400 + 1)
+        self.assertEqual(self.keyed().json()["id"], "2")
+
+    def test_even_when_no_more_files_may_wait(self) -> None:
+        self.patch(jobs_module, "MOST_READY", 1)
+        self.keyed()
+        self.problem(self.keyed(key="k2"), 409, "conflict")
+        self.assertEqual(self.keyed().json()["id"], "1")
+
+    def test_while_it_is_still_being_checked(self) -> None:
+        key = IdempotencyKey("account:john", "k", b"x")
+        settings = jobsettings.read({"text": "Dear {name}"})
+
+        def again() -> Any:
+            return self.house.wait(Deferred.fromCoroutine(self.jobs.check("john", settings, FILE, key)))
+
+        job = self.house.wait(Deferred.fromCoroutine(self.jobs.open("john", settings, key)))
+        with self.assertRaises(Refused) as caught:
+            again()
+        self.assertEqual(caught.exception.reason, Reason.UNAVAILABLE)
+        self.house.wait(Deferred.fromCoroutine(self.jobs.feed(job, FILE)))
+        self.house.wait(Deferred.fromCoroutine(self.jobs.close(job)))
+        self.assertEqual(again()["id"], job)
+
+    def test_keys_that_are_none(self) -> None:
+        for key in ("", "x" * 256, "a\tb"):
+            said = self.problem(self.keyed(key=key), 400, "bad-request")
+            self.assertEqual([one["header"] for one in said["errors"]], ["Idempotency-Key"])
 
 
 class Whose(JobCase):
