@@ -54,7 +54,7 @@ class ThreadedClock(Clock):
         done.addBoth(results.append)
         self.advance(0)
         while not results:
-            f, args, options = self._calls.get(timeout=10)
+            f, args, options = self._calls.get(timeout=120)
             f(*args, **options)
             self.advance(0)
         if isinstance(results[0], Failure_):

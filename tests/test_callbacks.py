@@ -92,7 +92,7 @@ class EndToEnd(SynchronousTestCase):
 
     def curl(self, path: str, *more: str) -> str:
         command = ["curl", "-s", "--max-time", "70", *more, f"http://127.0.0.1:{self.server.http}{path}"]
-        return subprocess.run(command, capture_output=True, text=True, timeout=80, check=True).stdout
+        return subprocess.run(command, capture_output=True, text=True, timeout=300, check=True).stdout
 
     def send(self, user: str, *more: str) -> str:
         """Hand a message in by curl; its delivery."""
@@ -195,7 +195,7 @@ class EndToEnd(SynchronousTestCase):
     def run_smsd(self, *arguments: str, common: tuple[str, ...] = ()) -> str:
         done = subprocess.run(
             [sys.executable, "-m", "smsd", *common, "-c", str(self.server.file), "callbacks", *arguments],
-            capture_output=True, text=True, timeout=60, env=environment(), check=True,
+            capture_output=True, text=True, timeout=120, env=environment(), check=True,
         )  # fmt: skip
         return done.stdout
 
@@ -227,6 +227,6 @@ class EndToEnd(SynchronousTestCase):
                 ["curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "--max-time", "20",
                  "-H", "webhook-id: 1", "-H", f"webhook-timestamp: {int(now.timestamp())}",
                  "-H", f"webhook-signature: v1,AAAA {signature}", "-d", body, f"http://127.0.0.1:{self.port}/"],
-                capture_output=True, text=True, timeout=30, check=True,
+                capture_output=True, text=True, timeout=120, check=True,
             )  # fmt: skip
             self.assertEqual(said.stdout, status, receiver.tail())

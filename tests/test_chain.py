@@ -114,7 +114,7 @@ class Chain(SynchronousTestCase):
         mail = EmailMessage()
         mail["From"], mail["To"], mail["Subject"] = "ann@example.net", f"{PHONE}@sms.example.org", ""
         mail.set_content(text)
-        with smtplib.SMTP("127.0.0.1", self.near.smtp, timeout=60) as client:
+        with smtplib.SMTP("127.0.0.1", self.near.smtp, timeout=120) as client:
             client.login(USER, PASSWORD)
             client.sendmail("ann@example.net", mail["To"], mail.as_bytes(), rcpt_options=notify)
 
@@ -133,7 +133,7 @@ class Chain(SynchronousTestCase):
 
     def get(self, server: Server, **fields: str) -> str:
         query = urllib.parse.urlencode({"user": USER, "pass": PASSWORD, "number": PHONE, **fields})
-        with urllib.request.urlopen(f"http://127.0.0.1:{server.http}/sms/?{query}", timeout=60) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{server.http}/sms/?{query}", timeout=120) as answer:
             said: str = answer.read().decode()
             return said
 
@@ -268,7 +268,7 @@ class Chain(SynchronousTestCase):
         self.start((self.far, "near"), (self.near, "far"))
         fields = {"id": "far", "pass": PIN, "number": PHONE, "data": "round and round"}
         url = f"http://127.0.0.1:{self.near.http}/sms/deliver.html?{urllib.parse.urlencode(fields)}"
-        with urllib.request.urlopen(url, timeout=30) as answer:
+        with urllib.request.urlopen(url, timeout=120) as answer:
             self.assertEqual(answer.read(), b"True\n")
 
         def held() -> list[str]:

@@ -79,7 +79,7 @@ class Sample(SynchronousTestCase):
 class Running(TestCase):
     """The sample on free ports and in a folder of its own."""
 
-    timeout = 60
+    timeout = 300
 
     def setUp(self) -> Any:
         folder = tempfile.TemporaryDirectory(prefix="smsd-")

@@ -95,7 +95,7 @@ class Mailer:
 
 def send(server: Server, user: str = "demo", number: str = "%2B15551234567") -> str:
     url = f"http://127.0.0.1:{server.http}/sms/?user={user}&pass=demo&number={number}&data=hi"
-    with urllib.request.urlopen(url, timeout=20) as answer:
+    with urllib.request.urlopen(url, timeout=120) as answer:
         text: str = answer.read().decode()
     return text
 
@@ -230,7 +230,7 @@ class Daemon(System):
         command = [sys.executable, *RUN, "smsd", "-c", str(server.file)]
         # The daemon must not keep this pipe open: a shell that starts it would wait for ever.
         done = subprocess.run(
-            command, cwd=server.folder, env=environment(), capture_output=True, timeout=60, check=False
+            command, cwd=server.folder, env=environment(), capture_output=True, timeout=120, check=False
         )
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         pid_file = server.folder / "var" / "smsd.pid"
@@ -251,7 +251,7 @@ class Daemon(System):
             taken.listen()
             done = subprocess.run(
                 [sys.executable, *RUN, "smsd", "-c", str(server.file)],
-                cwd=server.folder, env=environment(), capture_output=True, text=True, timeout=60, check=False,
+                cwd=server.folder, env=environment(), capture_output=True, text=True, timeout=120, check=False,
             )  # fmt: skip
         self.assertEqual(done.returncode, 1, done.stdout + done.stderr)
         self.assertIn(f"Couldn't listen on 127.0.0.1:{server.http}", done.stderr)
@@ -291,7 +291,7 @@ class Systemd(System):
         supervisor = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.addCleanup(supervisor.close)
         supervisor.bind(address.replace("@", "\0", 1) if address.startswith("@") else address)
-        supervisor.settimeout(30)
+        supervisor.settimeout(120)
         server = self.server()
         server.start(prefix=["env", f"NOTIFY_SOCKET={address}"])
         self.assertIn("READY=1", supervisor.recv(4096).decode())
@@ -314,7 +314,7 @@ class Systemd(System):
         supervisor = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.addCleanup(supervisor.close)
         supervisor.bind(address)
-        supervisor.settimeout(30)
+        supervisor.settimeout(120)
         self.server().start(prefix=["env", f"NOTIFY_SOCKET={address}", "WATCHDOG_USEC=200000"])
         heard = [supervisor.recv(4096) for _ in range(4)]
         self.assertGreaterEqual(heard.count(b"WATCHDOG=1"), 2)
@@ -365,7 +365,7 @@ class Systemd(System):
             changed = re.sub(r"/opt/smsd/bin/twistd", shutil.which("true") or "/bin/true", text)
             (self.place.path / name).write_text(changed)
             command = [tool, "verify", "--man=no", str(self.place.path / name)]
-            done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+            done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
             self.assertEqual((done.returncode, done.stderr), (0, ""), name)
 
 
@@ -382,7 +382,7 @@ def make_certificate(path: Path) -> None:
         "-nodes",
     ]
     command += ["-days", "2", "-subj", "/CN=localhost", "-keyout", "-", "-out", "-"]
-    done = subprocess.run(command, capture_output=True, timeout=60, check=True)
+    done = subprocess.run(command, capture_output=True, timeout=120, check=True)
     path.write_bytes(done.stdout)
 
 
@@ -403,7 +403,7 @@ def interpreter_for(user: str) -> list[str]:
             "import smsd.tap, importlib.readers",
         ]
         done = subprocess.run(
-            command, cwd="/", env=environment(), capture_output=True, timeout=60, check=False
+            command, cwd="/", env=environment(), capture_output=True, timeout=120, check=False
         )
         if done.returncode == 0:
             return prefix

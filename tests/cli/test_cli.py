@@ -26,7 +26,7 @@ class Script:
         self._socket = socket.socket(socket.AF_UNIX)
         self._socket.bind(path)
         self._socket.listen()
-        self._socket.settimeout(20)
+        self._socket.settimeout(120)
         self._thread = threading.Thread(target=self._serve)
         self._thread.start()
 

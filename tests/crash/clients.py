@@ -74,7 +74,7 @@ class HttpClient(Client):
     def hand_in(self, offer: Offer) -> bool:
         """See Client."""
         if self._connection is None:
-            self._connection = http.client.HTTPConnection("127.0.0.1", self.server.http, timeout=20)
+            self._connection = http.client.HTTPConnection("127.0.0.1", self.server.http, timeout=120)
         fields = [
             ("user", USER),
             ("pass", PASSWORD),
@@ -117,7 +117,7 @@ class MailClient(Client):
     def hand_in(self, offer: Offer) -> bool:
         """See Client."""
         if self._session is None:
-            self._session = smtplib.SMTP("127.0.0.1", self.server.smtp, timeout=20)
+            self._session = smtplib.SMTP("127.0.0.1", self.server.smtp, timeout=120)
             self._session.login(USER, PASSWORD)
         mail = (
             f"From: load@example.org\r\nTo: someone@example.org\r\nMessage-ID: <{offer.id}@load.example.org>\r\n"

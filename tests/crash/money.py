@@ -29,7 +29,7 @@ def fund(server: Server) -> None:
 
 def wrong(server: Server) -> list[str]:
     """Where the books of the store do not add up, as the last process has left it."""
-    connection = sqlite3.connect(f"file:{server.database}?mode=ro", uri=True, timeout=20)
+    connection = sqlite3.connect(f"file:{server.database}?mode=ro", uri=True, timeout=120)
     try:
         return [f"books: {what}" for what in credit.wrong(connection)]
     finally:

@@ -69,7 +69,7 @@ class Fsync(SynchronousTestCase):
         )
 
     def by_http(self, server: Server, client: int) -> list[str]:
-        connection = http.client.HTTPConnection("127.0.0.1", server.http, timeout=60)
+        connection = http.client.HTTPConnection("127.0.0.1", server.http, timeout=120)
         names = [f"http{client}{n:03}" for n in range(EACH)]
         for n, name in enumerate(names):
             number = quote(f"+15550001{client}{n:02}")
@@ -81,7 +81,7 @@ class Fsync(SynchronousTestCase):
 
     def by_smtp(self, server: Server, client: int) -> list[str]:
         names = [f"smtp{client}{n:03}" for n in range(EACH)]
-        with smtplib.SMTP("127.0.0.1", server.smtp, timeout=60) as session:
+        with smtplib.SMTP("127.0.0.1", server.smtp, timeout=120) as session:
             session.login(USER, PASSWORD)
             for n, name in enumerate(names):
                 mail = f"From: a@example.org\r\nSubject: test\r\n\r\n{name}\r\n"

@@ -108,7 +108,7 @@ class Sessions(SynchronousTestCase):
 class Commands(TestCase):
     """What the pages tell to type into a shell."""
 
-    timeout = 60
+    timeout = 300
 
     async def play(self, name: str, program: str) -> list[str]:
         """Run the page's commands with this program; the texts that came in."""

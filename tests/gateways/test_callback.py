@@ -77,7 +77,7 @@ def status(code: int, **headers: str) -> Callable[[Any], bytes]:
 
 
 class Case(TestCase):
-    timeout = 30
+    timeout = 300
 
     def setUp(self) -> None:
         self.book = Book()

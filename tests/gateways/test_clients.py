@@ -101,7 +101,7 @@ async def turns(count: int = 3) -> None:
 class Setting:
     """A server that does what a test says, and a client."""
 
-    timeout = 30
+    timeout = 300
 
     def make(self, reactor: Any, policy: Any, connections: int, guard: Guard | None = None) -> Any:
         raise NotImplementedError

@@ -54,7 +54,7 @@ class Mixed:
 
 
 class Programs(TestCase):
-    timeout = 30
+    timeout = 300
 
     def setUp(self) -> None:
         self.folder = os.path.abspath(self.mktemp())

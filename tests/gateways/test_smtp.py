@@ -23,7 +23,7 @@ from tests.gateways.relays import CLOSE, SILENT, Relay, challenge
 class RelayCase(TestCase):
     """Starts a scripted relay and a gateway for it; stops both and waits for their sockets."""
 
-    timeout = 20
+    timeout = 300
 
     def relay(self, tls: Any = None, **script: list[str]) -> Relay:
         self.server = Relay(tls, **script)

@@ -3,7 +3,6 @@ gets."""
 
 from __future__ import annotations
 
-import contextlib
 import json
 import re
 import shutil
@@ -40,20 +39,6 @@ cons_listen 127.0.0.1:{console}
 ACCOUNT = '<sip:{user}@{domain};transport={transport}>;auth_user={user};auth_pass={password};regint={every};outbound="{outbound}"\n'
 
 
-def sip_port() -> int:
-    """A port that nobody has now by UDP or TCP, nor the next one, which it takes for TLS."""
-    while True:
-        port = free_port()
-        with contextlib.ExitStack() as probes:
-            try:
-                for number in (port, port + 1):
-                    for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
-                        probes.enter_context(socket.socket(socket.AF_INET, kind)).bind(("127.0.0.1", number))
-            except (OSError, OverflowError):
-                continue
-        return port
-
-
 class Phone:
     """Somebody's SIP phone; it registers by itself when it starts, and says that it is gone when it is stopped in order.
 
@@ -71,7 +56,7 @@ class Phone:
         every: int = 60,
     ) -> None:
         self.base = Path(tempfile.mkdtemp(prefix="smsd-baresip-"))
-        self.sip = sip_port()
+        self.sip = free_port(2)  # it takes the next one for TLS
         self._control, self._console = free_port(), free_port()
         self._contacts = list(contacts)
         self._current = 0
@@ -95,7 +80,7 @@ class Phone:
         self._from = self._log().count("\n")
         process = self._process = Process("baresip", command, self.base / "out", cwd=self.base, env=env)
         until(lambda: listening(self._control) and listening(self._console), 30, "baresip", process)
-        self._screen = socket.create_connection(("127.0.0.1", self._console), 10)
+        self._screen = socket.create_connection(("127.0.0.1", self._console), 120)
         self._screen.settimeout(None)
         self._reader = threading.Thread(target=self._watch, daemon=True)
         self._reader.start()
@@ -122,7 +107,7 @@ class Phone:
 
     def _order(self, command: str, params: str = "") -> dict[str, Any]:
         order = json.dumps({"command": command, "params": params, "token": "x"}).encode()
-        with socket.create_connection(("127.0.0.1", self._control), 10) as control:
+        with socket.create_connection(("127.0.0.1", self._control), 120) as control:
             control.sendall(b"%d:%b," % (len(order), order))
             heard = b""
             while True:

@@ -111,11 +111,11 @@ class Chatting(ClientXMPP):  # type: ignore[misc]
         """Any question; the answer's stanza."""
         iq = self.make_iq(ito=to, itype=kind)
         iq.append(_element(payload))
-        return str(await iq.send(timeout=20))
+        return str(await iq.send(timeout=120))
 
     async def do_info(self, to: str) -> dict[str, Any]:
         """What somebody is and can do."""
-        found = (await self.plugin["xep_0030"].get_info(jid=to, cached=False, timeout=20))["disco_info"]
+        found = (await self.plugin["xep_0030"].get_info(jid=to, cached=False, timeout=120))["disco_info"]
         return {
             "identities": sorted([one[0], one[1], one[3]] for one in found["identities"]),
             "features": sorted(found["features"]),
@@ -123,11 +123,11 @@ class Chatting(ClientXMPP):  # type: ignore[misc]
 
     async def do_ping(self, to: str) -> None:
         """Is somebody there?"""
-        await self.plugin["xep_0199"].send_ping(to, timeout=20)
+        await self.plugin["xep_0199"].send_ping(to, timeout=120)
 
     async def do_form(self, to: str) -> dict[str, Any]:
         """What a gateway asks of those who register."""
-        found = (await self.plugin["xep_0077"].get_registration(jid=to, timeout=20))["register"]
+        found = (await self.plugin["xep_0077"].get_registration(jid=to, timeout=120))["register"]
         return {
             "registered": bool(found["registered"]),
             "fields": sorted(found["fields"]),
@@ -140,17 +140,17 @@ class Chatting(ClientXMPP):  # type: ignore[misc]
         iq = self.make_iq_set(ito=to)
         for name, value in fields.items():
             iq["register"][name] = value
-        await iq.send(timeout=20)
+        await iq.send(timeout=120)
 
     async def do_unregister(self, to: str) -> None:
         """Be forgotten."""
         iq = self.make_iq_set(ito=to)
         iq["register"]["remove"] = True
-        await iq.send(timeout=20)
+        await iq.send(timeout=120)
 
     async def do_commands(self, to: str) -> list[list[str]]:
         """[node, name] of each."""
-        found = await self.plugin["xep_0050"].get_commands(to, timeout=20)
+        found = await self.plugin["xep_0050"].get_commands(to, timeout=120)
         return [[node, name] for _, node, name in found["disco_items"]["items"]]
 
     async def do_command(
@@ -172,7 +172,7 @@ class Chatting(ClientXMPP):  # type: ignore[misc]
             for name, value in fields.items():
                 form.add_field(var=name, value=value)
             command.append(form)
-        said = (await iq.send(timeout=20))["command"]
+        said = (await iq.send(timeout=120))["command"]
         form = said["form"]
         return {
             "status": said["status"],
@@ -184,7 +184,7 @@ class Chatting(ClientXMPP):  # type: ignore[misc]
 
     async def do_vcard(self, to: str) -> str:
         """A business card."""
-        return str((await self.plugin["xep_0054"].get_vcard(jid=to, cached=False, timeout=20))["vcard_temp"])
+        return str((await self.plugin["xep_0054"].get_vcard(jid=to, cached=False, timeout=120))["vcard_temp"])
 
 
 def _element(xml: str) -> Any:

@@ -10,11 +10,11 @@ import json
 import os
 import pwd
 import shutil
-import socket
 import tempfile
-import time
 from pathlib import Path
 from subprocess import DEVNULL, Popen, run
+
+from tests.rig.processes import free_port, greets, until
 
 PROGRAM = shutil.which("dovecot", path="/usr/sbin:/usr/bin")
 DOVEADM = shutil.which("doveadm", path="/usr/sbin:/usr/bin")
@@ -87,14 +87,9 @@ def started(main: Path, port: int, greeting: bytes) -> Popen[bytes]:
     """A Dovecot with this configuration, when it greets at its port; else AssertionError with its `log`."""
     assert PROGRAM is not None
     process = Popen([PROGRAM, "-F", "-c", str(main)], stdin=DEVNULL, stdout=DEVNULL, stderr=DEVNULL)
-    end = time.monotonic() + 20
-    while process.poll() is None and time.monotonic() < end:
-        try:
-            with socket.create_connection(("127.0.0.1", port), timeout=10) as probe:
-                if probe.recv(1000).startswith(greeting):
-                    return process
-        except ConnectionRefusedError:
-            time.sleep(0.02)
+    until(lambda: process.poll() is not None or greets(port, greeting), 60, "dovecot")
+    if process.poll() is None:
+        return process
     log = main.parent / "log"
     raise AssertionError(f"dovecot did not start: {log.read_text() if log.exists() else 'no log'}")
 
@@ -107,9 +102,7 @@ class Dovecot:
         self.base.chmod(0o755)
         self.socket = str(self.base / "lmtp")
         self.mail = self.base / "mail"
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = int(free.getsockname()[1])
+        self.port = free_port()
         nobody = pwd.getpwnam("nobody")
         for name in ("mail", "sieve"):
             (self.base / name).mkdir(mode=0o755)
@@ -136,7 +129,7 @@ class Dovecot:
     def stop(self) -> None:
         """Ends the processes and removes the folder."""
         self._process.terminate()
-        self._process.wait(timeout=20)
+        self._process.wait(timeout=120)
         shutil.rmtree(self.base, ignore_errors=True)
 
     def own(self) -> None:
@@ -148,7 +141,7 @@ class Dovecot:
     def _doveadm(self, *words: str) -> str:
         assert DOVEADM is not None
         command = [DOVEADM, "-c", str(self._main), *words]
-        return run(command, stdin=DEVNULL, capture_output=True, check=True, timeout=20).stdout.decode()
+        return run(command, stdin=DEVNULL, capture_output=True, check=True, timeout=120).stdout.decode()
 
     def folders(self) -> list[str]:
         """The folders of ann@example.org."""

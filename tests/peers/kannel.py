@@ -101,7 +101,7 @@ class Kannel:
     def _knows_users(self) -> bool:
         url = f"http://127.0.0.1:{self.send}/cgi-bin/sendsms?username=tester&password=foobar"
         try:
-            with urllib.request.urlopen(url, timeout=10):
+            with urllib.request.urlopen(url, timeout=120):
                 return True
         except urllib.error.HTTPError as error:
             return error.code != 403  # without a number it is a bad request

@@ -7,17 +7,16 @@ Needs root and Debian's dovecot-imapd; nothing of the system's own Dovecot is to
 from __future__ import annotations
 
 import base64
-import contextlib
 import grp
 import os
 import pwd
 import shutil
-import socket
 import tempfile
 from pathlib import Path
 
 from tests.frontends.smtp import certificate
 from tests.peers.dovecot import PROGRAM, started
+from tests.rig.processes import free_port
 
 PARTS = Path("/usr/lib/dovecot")
 MAIN = """\
@@ -97,11 +96,7 @@ class LoginServer:
         self.base.chmod(0o755)
         self.socket = str(self.base / "auth-client")
         self.ca, self.key = certificate.write(self.base / "tls")
-        with contextlib.ExitStack() as stack:
-            free = [stack.enter_context(socket.socket()) for _ in range(2)]
-            for one in free:
-                one.bind(("127.0.0.1", 0))
-            self.imap, self.imaps = (int(one.getsockname()[1]) for one in free)
+        self.imap, self.imaps = free_port(), free_port()
         nobody = pwd.getpwnam("nobody")
         (self.base / "mail").mkdir(mode=0o755)
         os.chown(self.base / "mail", nobody.pw_uid, nobody.pw_gid)
@@ -137,7 +132,7 @@ class LoginServer:
     def end(self) -> None:
         """Ends the processes; what they knew stays."""
         self._process.terminate()
-        self._process.wait(timeout=20)
+        self._process.wait(timeout=120)
 
     def stop(self) -> None:
         """Ends the processes and removes the folder."""

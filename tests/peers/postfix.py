@@ -8,10 +8,11 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
-import socket
 import tempfile
 from pathlib import Path
 from subprocess import DEVNULL, run
+
+from tests.rig.processes import free_port, greets, until
 
 PROGRAM = shutil.which("postfix", path="/usr/sbin:/usr/bin:/sbin")
 PARTS = Path("/usr/lib/postfix/sbin")
@@ -81,9 +82,7 @@ class Postfix:
         self.base = Path(tempfile.mkdtemp(prefix="smsd-postfix-"))
         self.base.chmod(0o755)
         self.mailbox = self.base / "mail" / "mbox"
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = int(free.getsockname()[1])
+        self.port = free_port()
         nobody, postfix = pwd.getpwnam("nobody"), pwd.getpwnam("postfix")
         for name in ("conf", "spool", "data", "mail", "log"):
             (self.base / name).mkdir(mode=0o755)
@@ -108,8 +107,7 @@ class Postfix:
     def start(self) -> None:
         """Returns when the port answers."""
         self._postfix("start")
-        with socket.create_connection(("127.0.0.1", self.port), timeout=10) as probe:
-            probe.recv(100)
+        until(lambda: greets(self.port), 60, "postfix")
 
     def stop(self) -> None:
         """Ends the processes and removes the folder."""

@@ -55,7 +55,7 @@ def missing_program() -> str | None:
     """Why its program cannot run here, or None."""
     if not PROGRAM.is_file():
         return "the package smstools is not there"
-    done = subprocess.run([PROGRAM, "-V"], env=ENVIRONMENT, capture_output=True, timeout=30)
+    done = subprocess.run([PROGRAM, "-V"], env=ENVIRONMENT, capture_output=True, timeout=120)
     return None if b"Version" in done.stdout + done.stderr else "its program does not run here"
 
 
@@ -74,7 +74,7 @@ def run(program: Path, *words: str) -> str:
         env=ENVIRONMENT,
         stdin=subprocess.DEVNULL,
         capture_output=True,
-        timeout=60,
+        timeout=120,
         check=True,
     )
     return done.stdout.decode("utf-8", "replace")

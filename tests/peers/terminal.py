@@ -38,7 +38,7 @@ class Terminal:
         assert PROGRAM is not None
         done = subprocess.run(
             [PROGRAM, "-S", str(self._socket), "-f", "/dev/null", *words],
-            capture_output=True, timeout=30, check=False, env={**os.environ, "LANG": "C.UTF-8"},
+            capture_output=True, timeout=120, check=False, env={**os.environ, "LANG": "C.UTF-8"},
         )  # fmt: skip
         if done.returncode:
             raise RigError(f"tmux {words[0]}: {done.stderr.decode('utf-8', 'replace').strip()}")

@@ -41,7 +41,7 @@ def filed(delivery: int, name: str, target: str = "ann@example.org") -> Piece:
 
 
 class DovecotCase(TestCase):
-    timeout = 60
+    timeout = 300
 
     def dovecot(self, **settings: str) -> Dovecot:
         server = Dovecot(**settings)

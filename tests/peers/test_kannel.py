@@ -20,7 +20,7 @@ class KannelTest(SynchronousTestCase):
     """One Kannel, one smsd, one modem."""
 
     skip = missing()
-    timeout = 120
+    timeout = 300
 
     def setUp(self) -> None:
         self.place = Folder()
@@ -71,7 +71,7 @@ class KannelTest(SynchronousTestCase):
             {"username": "tester", "password": "foobar", "dlr-mask": "31", "dlr-url": dlr, **fields}
         )
         url = f"http://127.0.0.1:{self.kannel.send}/cgi-bin/sendsms?{query}"
-        with urllib.request.urlopen(url, timeout=30) as answer:
+        with urllib.request.urlopen(url, timeout=120) as answer:
             return str(answer.read().decode())
 
     def wait(self, done: Any, what: str) -> None:

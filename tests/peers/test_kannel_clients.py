@@ -17,7 +17,7 @@ from tests.rig.server import Server, modem_gateway
 class ClientCase(SynchronousTestCase):
     """A program, smsd, and a modem."""
 
-    timeout = 120
+    timeout = 300
     service: ClassVar[dict[str, Any]]
 
     def setUp(self) -> None:
@@ -51,7 +51,7 @@ class ClientCase(SynchronousTestCase):
     def ask(self, query: str) -> tuple[int, str]:
         """A request of the program: status and answer."""
         url = f"http://127.0.0.1:{self.port}/cgi-bin/sendsms?{query}"
-        with urllib.request.urlopen(url, timeout=30) as answer:
+        with urllib.request.urlopen(url, timeout=120) as answer:
             return int(answer.status), str(answer.read().decode())
 
     def heard(self, path: str, count: int) -> list[dict[str, str]]:

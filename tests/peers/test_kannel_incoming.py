@@ -34,7 +34,7 @@ class Upstream:
                 self.wfile.flush()
                 if asked.get("dlr-url"):
                     told = asked["dlr-url"][0].replace("%d", "1")
-                    threading.Timer(0.3, lambda: urllib.request.urlopen(told, timeout=20).close()).start()
+                    threading.Timer(0.3, lambda: urllib.request.urlopen(told, timeout=120).close()).start()
 
             def log_message(self, *args: Any) -> None:
                 """Nothing."""
@@ -63,7 +63,7 @@ class KannelTest(SynchronousTestCase):
     """One Kannel, one smsd; both think that the other is their provider."""
 
     skip = missing()
-    timeout = 120
+    timeout = 300
 
     def setUp(self) -> None:
         self.place = Folder()
@@ -105,7 +105,7 @@ class KannelTest(SynchronousTestCase):
             {"username": "demo", "password": "demo", "from": "+447700900001", "to": "4477", **fields}
         )
         before = len(self.messages())
-        urllib.request.urlopen(f"http://127.0.0.1:{self.kannel.smsc}/?{query}", timeout=20).close()
+        urllib.request.urlopen(f"http://127.0.0.1:{self.kannel.smsc}/?{query}", timeout=120).close()
         until(lambda: len(self.messages()) > before, 30, "the message", self.server.process)
         return self.messages()[before:]
 
@@ -140,7 +140,7 @@ class KannelTest(SynchronousTestCase):
                 "reply": "bob@example.org",
             }
         )
-        urllib.request.urlopen(f"http://127.0.0.1:{self.server.http}/sms/?{form}", timeout=20).close()
+        urllib.request.urlopen(f"http://127.0.0.1:{self.server.http}/sms/?{form}", timeout=120).close()
 
         def delivered() -> bool:
             return self.server.rows("select state from delivery where gateway='kannel'") == [(10,)]

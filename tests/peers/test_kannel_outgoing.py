@@ -53,7 +53,7 @@ class Smsc:
 
 class OutgoingTests(TestCase):
     skip = missing()
-    timeout = 120
+    timeout = 300
 
     def setUp(self) -> None:
         self.smsc = Smsc()

@@ -30,7 +30,7 @@ from tests.rig.server import Server
 
 
 class SourcesCase(TestCase):
-    timeout = 60
+    timeout = 300
     skip = missing()
 
     def serve(self, trusted: str = "") -> LoginServer:
@@ -150,7 +150,7 @@ class DoorTests(SynchronousTestCase):
     def status(self) -> str:
         """What `smsd status` says of the source."""
         command = [sys.executable, "-m", "smsd", "-c", str(self.server.file), "status"]
-        done = subprocess.run(command, capture_output=True, timeout=60, env=environment(), check=True)
+        done = subprocess.run(command, capture_output=True, timeout=120, env=environment(), check=True)
         return (
             done.stdout.decode()
             .partition("\nPASSWORDS")[2]
@@ -174,7 +174,7 @@ class DoorTests(SynchronousTestCase):
 
     def _status(self, request: Any) -> int:
         try:
-            with urllib.request.urlopen(request, timeout=30) as answer:
+            with urllib.request.urlopen(request, timeout=120) as answer:
                 return int(answer.status)
         except urllib.error.HTTPError as error:
             error.close()
@@ -189,7 +189,7 @@ class DoorTests(SynchronousTestCase):
             "--auth-password", password, "--from", user, "--to", "0015551234567@sms.example.org", "--body", "x",
         ]  # fmt: skip
         said = subprocess.run(
-            command, capture_output=True, timeout=60, stdin=subprocess.DEVNULL
+            command, capture_output=True, timeout=120, stdin=subprocess.DEVNULL
         ).stdout.decode()
         lines = said.splitlines()
         at = next(n for n, line in enumerate(lines) if line.startswith(" -> AUTH"))
@@ -259,7 +259,7 @@ class ReloadTests(SynchronousTestCase):
             }
             try:
                 with urllib.request.urlopen(
-                    f"http://127.0.0.1:{server.http}/sms/?{urlencode(query)}", timeout=30
+                    f"http://127.0.0.1:{server.http}/sms/?{urlencode(query)}", timeout=120
                 ) as answer:
                     return int(answer.status)
             except urllib.error.HTTPError as error:

@@ -24,7 +24,7 @@ class PostfixTests(TestCase):
     """Each test has a Postfix of its own."""
 
     skip = missing()
-    timeout = 60
+    timeout = 300
 
     def started(self, more: str = "", **settings: Any) -> MailRelay:
         self.postfix = Postfix(more)

@@ -72,7 +72,7 @@ class PostOffice(SynchronousTestCase):
         if login:
             command += ["--auth", "PLAIN", "--auth-user", USER, "--auth-password", PASSWORD]
         done = subprocess.run(
-            command, capture_output=True, text=True, timeout=120, env=environment(), check=False
+            command, capture_output=True, text=True, timeout=300, env=environment(), check=False
         )
         return done.returncode, done.stdout
 

@@ -43,7 +43,7 @@ class ByMail(SynchronousTestCase):
         self.server.in_service("modem1")
 
     def send(self, number: str, notify: str, text: str, gateway: str = "modem1") -> None:
-        with contextlib.closing(smtplib.SMTP("127.0.0.1", self.server.smtp, timeout=20)) as session:
+        with contextlib.closing(smtplib.SMTP("127.0.0.1", self.server.smtp, timeout=120)) as session:
             session.ehlo()
             session.login(USER, PASSWORD)
             session.mail("ann@example.org", ["RET=FULL", "ENVID=QQ+3D314159"])
@@ -119,7 +119,7 @@ class ByMail(SynchronousTestCase):
             keys = f"<jump>{at}<enter><pipe-message>cat > {folder}/{at}.txt<enter>q"
             subprocess.run(
                 ["script", "-qc", f"mutt -F {folder}/muttrc -R -f {self.mailbox()} -e 'push \"{keys}\"'", "/dev/null"],
-                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, timeout=30, check=False,
+                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, timeout=120, check=False,
                 env={"TERM": "xterm", "HOME": str(folder), "PATH": "/usr/bin:/bin"},
             )  # fmt: skip
             shown += (folder / f"{at}.txt").read_text("utf-8")

@@ -53,7 +53,7 @@ class SpoolCase(SynchronousTestCase):
         subprocess.run(
             ["sh", "-c", SENDSMS, "sendsms", spool / "outgoing", "491721234567", "grüße €"],
             check=True,
-            timeout=30,
+            timeout=120,
         )
         until(lambda: any((spool / "sent").iterdir()), 30, "the file in sent", server.process)
         self.assertEqual(self.texts(server), [("sms:+491721234567", "grüße €")])
@@ -77,7 +77,7 @@ class SpoolCase(SynchronousTestCase):
             ["-len", "400", "-report", "-text", long],
         ):
             subprocess.run(
-                ["gammu-smsd-inject", "-c", rc, "TEXT", "+15551234567", *words], check=True, timeout=30,
+                ["gammu-smsd-inject", "-c", rc, "TEXT", "+15551234567", *words], check=True, timeout=120,
                 env={"LC_ALL": "C.UTF-8", "PATH": "/usr/bin:/bin"}, capture_output=True,
             )  # fmt: skip
         until(lambda: len(list((spool / "sent").iterdir())) == 3, 30, "the files in sent", server.process)

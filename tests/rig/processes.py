@@ -18,6 +18,10 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 CLOCK = time.CLOCK_MONOTONIC  # the same for all processes of one machine
+SLACK = 4.0  # how much slower than a quiet machine a busy one may be
+FIRST_PORT, PORTS = 12_000, 100  # where blocks of ports begin, and how many one has
+_ports: list[int] = []
+_marks: list[socket.socket] = []
 
 
 class RigError(Exception):
@@ -71,11 +75,11 @@ class Process:
         """SIGTERM; its exit status. RigError when it is still there after `within` seconds (it is killed then)."""
         self._popen.terminate()
         try:
-            return self._popen.wait(within)
+            return self._popen.wait(within * SLACK)
         except subprocess.TimeoutExpired:
             self.kill()
             raise RigError(
-                f"{self.name} did not end within {within:.0f} s of SIGTERM\n{self.tail()}"
+                f"{self.name} did not end within {within * SLACK:.0f} s of SIGTERM\n{self.tail()}"
             ) from None
 
     def wait(self, within: float) -> int | None:
@@ -113,11 +117,43 @@ def python(module: str, *arguments: str) -> list[str]:
     return [sys.executable, "-m", module, *arguments]
 
 
-def free_port() -> int:
-    """A TCP port of the loopback that nobody has now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def free_port(together: int = 1) -> int:
+    """A port of the loopback that nobody has by TCP or UDP, or the first of `together` in a row; never given twice.
+
+    They lie below those the kernel takes for connections that go out, and in a block that no other test run of this machine
+    takes from: nobody can have it before it is listened at, and asking whether somebody listens never meets itself.
+    """
+    while True:
+        if len(_ports) < together:
+            _ports[:] = _new_ports()
+        taken, _ports[:together] = _ports[:together], []
+        if all(map(_is_free, taken)):
+            return taken[0]
+
+
+def _new_ports() -> list[int]:
+    lowest = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    end = lowest if lowest > FIRST_PORT + 50 * PORTS else 32_768  # it leaves hardly any: the usual ones
+    for first in range(FIRST_PORT, end - PORTS, PORTS):
+        mark = socket.socket(socket.AF_UNIX)
+        try:
+            mark.bind(f"\0smsd-tests-ports-{first}")
+        except OSError:
+            mark.close()
+            continue
+        _marks.append(mark)  # held until this process ends
+        return list(range(first, first + PORTS))
+    raise RigError("other test runs have all ports")
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as stream, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as datagrams:
+        try:
+            stream.bind(("127.0.0.1", port))
+            datagrams.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 def until(
@@ -127,8 +163,8 @@ def until(
     process: Process | None = None,
     every: float = 0.01,
 ) -> Any:
-    """The first true result of `condition`; RigError after `within` seconds, or when `process` has ended."""
-    deadline = time.monotonic() + within
+    """The first true result of `condition`; RigError after `within` seconds of a quiet machine, or when `process` has ended."""
+    deadline = time.monotonic() + within * SLACK
     while True:
         result = condition()
         if result:
@@ -138,7 +174,7 @@ def until(
                 f"{process.name} ended with {process.code} while waiting for {what}\n{process.tail()}"
             )
         if time.monotonic() > deadline:
-            raise RigError(f"{what}: not within {within:.0f} s\n{process.tail() if process else ''}")
+            raise RigError(f"{what}: not within {within * SLACK:.0f} s\n{process.tail() if process else ''}")
         time.sleep(every)
 
 
@@ -149,7 +185,15 @@ def listening(port: int) -> bool:
     return False
 
 
-def ask(path: Path | str, line: str, timeout: float = 10.0) -> dict[str, Any]:
+def greets(port: int, greeting: bytes = b"") -> bool:
+    """Whether somebody there says something that begins so."""
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 10.0) as probe:
+        said = probe.recv(1000)
+        return bool(said) and said.startswith(greeting)
+    return False
+
+
+def ask(path: Path | str, line: str, timeout: float = 60.0) -> dict[str, Any]:
     """One line to a control socket (a modem's or the server's), and its JSON answer; RigError when it says no."""
     with socket.socket(socket.AF_UNIX) as control:
         control.settimeout(timeout)

@@ -107,7 +107,7 @@ class Server:
 
     def rows(self, query: str, *arguments: Any) -> list[Any]:
         """A question to the store file; no transaction is left open."""
-        connection = sqlite3.connect(f"file:{self.database}?mode=ro", uri=True, timeout=20)
+        connection = sqlite3.connect(f"file:{self.database}?mode=ro", uri=True, timeout=120)
         try:
             return connection.execute(query, arguments).fetchall()
         finally:

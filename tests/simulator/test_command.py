@@ -26,7 +26,7 @@ ENVIRONMENT = {**os.environ, "PYTHONPATH": ROOT}
 
 def run(*arguments: str, given: str = "") -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [*MODULE, *arguments], input=given, capture_output=True, text=True, timeout=30, env=ENVIRONMENT
+        [*MODULE, *arguments], input=given, capture_output=True, text=True, timeout=120, env=ENVIRONMENT
     )
 
 
@@ -43,7 +43,7 @@ class Process:
     def end(self, number: int = signal.SIGTERM) -> tuple[int, str]:
         if self.process.poll() is None:
             self.process.send_signal(number)
-        said = self.process.communicate(timeout=10)[0]
+        said = self.process.communicate(timeout=120)[0]
         return self.process.returncode, said
 
 
@@ -70,7 +70,7 @@ class Modem(SynchronousTestCase):
         process = self.modem("--profile", "generic", "--journal", self.journal)
         self.assertEqual(process.greeting, f"generic at {self.link}, control socket {self.sock}\n")
         self.assertEqual(os.stat(self.sock).st_mode & 0o777, 0o600)
-        with serial.Serial(self.link, timeout=5) as port:
+        with serial.Serial(self.link, timeout=120) as port:
             chat(port, b"ATE0\r")
             chat(port, b"AT+CNMI=2,2\r")
             phone = run("phone", "--control", self.sock, "--number", "+15557654321", given="hello\n")
@@ -98,7 +98,7 @@ class Modem(SynchronousTestCase):
             while "how are you?" not in shown:
                 shown = watching.stdout.readline()
             self.assertRegex(shown, r"^\[\d\d:\d\d:\d\d\] to \+15551234567: how are you\?$")
-            self.assertEqual(watching.communicate("/quit\n", timeout=10)[0], "")
+            self.assertEqual(watching.communicate("/quit\n", timeout=120)[0], "")
             self.assertEqual(watching.returncode, 0)
         status = run("control", "--control", self.sock, "status")
         self.assertEqual(json.loads(status.stdout)["sent"], 3)
@@ -132,7 +132,7 @@ class Modem(SynchronousTestCase):
             )
         process = self.modem("--replay", log)
         self.assertEqual(process.greeting, f"1 recorded commands at {self.link}\n")
-        with serial.Serial(self.link, timeout=5) as port:
+        with serial.Serial(self.link, timeout=120) as port:
             self.assertEqual(chat(port, b"AT\r"), b"\r\nOK\r\n")
             process.process.wait(10)
         self.assertEqual(process.end(), (0, "the whole recording was played; 0 differences\n"))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from typing import Any
 
 import serial
@@ -12,6 +11,7 @@ from twisted.internet.defer import DeferredList
 from twisted.trial.unittest import TestCase
 
 from smsd.simulator.modem import SimulatedModem
+from tests.rig.processes import until
 from tests.simulator.rig import HELLO, LENGTH, PLAIN
 
 
@@ -19,7 +19,7 @@ class Program:
     """A program that uses the modem, with blocking calls of pyserial (run in a thread)."""
 
     def __init__(self, path: str) -> None:
-        self.port = serial.Serial(path, 115200, timeout=5, exclusive=True)
+        self.port = serial.Serial(path, 115200, timeout=120, exclusive=True)
 
     def chat(self, data: bytes, end: bytes = b"OK\r\n") -> bytes:
         self.port.write(data)
@@ -91,16 +91,15 @@ class Pty(TestCase):
         def talk() -> tuple[bool, bytes]:
             program = Program(modem.path)
             program.chat(b"AT\r")
-            reactor.callFromThread(modem.vanish, 0.2)  # type: ignore[attr-defined]
+            reactor.callFromThread(modem.vanish)  # type: ignore[attr-defined]
             try:
                 program.port.read(1)
                 gone = not os.path.lexists(modem.path)
             except serial.SerialException:
                 gone = not os.path.lexists(modem.path)
             program.port.close()
-            deadline = time.monotonic() + 10
-            while not os.path.exists(modem.path) and time.monotonic() < deadline:
-                time.sleep(0.02)
+            threads.blockingCallFromThread(reactor, modem.vanish, 0.2)  # once more, and back by itself
+            until(lambda: os.path.exists(modem.path), 30, "the modem")
             again = Program(modem.path)
             with again.port:
                 return gone, again.chat(b"AT\r")

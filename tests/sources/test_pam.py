@@ -40,7 +40,7 @@ class pam:
 
 
 class PamTests(TestCase):
-    timeout = 60
+    timeout = 300
 
     def setUp(self) -> None:
         folder = Path(self.mktemp())

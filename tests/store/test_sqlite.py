@@ -368,5 +368,5 @@ class Life(SynchronousTestCase):
     def test_a_full_disk_refuses_at_the_door_and_goes_on_afterwards(self) -> None:
         top = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
         command = [sys.executable, "-m", "tests.store.full_disk", self.path()]
-        done = subprocess.run(command, cwd=top, capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run(command, cwd=top, capture_output=True, text=True, timeout=120, check=False)
         self.assertEqual((done.stdout, done.returncode), ("refused UNAVAILABLE\naccepted\n", 0), done.stderr)

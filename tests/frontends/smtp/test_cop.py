@@ -47,7 +47,7 @@ class Greeting(SynchronousTestCase):
 class Typed(TestCase):
     """The dialogue of RFC 821 section 4.1.1, typed by hand into a socket."""
 
-    timeout = 30
+    timeout = 300
 
     SESSION = (
         ("HELO monitor.example.org", ["250 sms.example"]),

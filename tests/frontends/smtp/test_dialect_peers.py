@@ -68,7 +68,7 @@ def letter(to: str) -> EmailMessage:
 class Peers(TestCase):
     """A door of a dialect. `port` is where it listens."""
 
-    timeout = 60
+    timeout = 300
 
     async def start(self, dialect: str, **changes: Any) -> None:
         here = ["127.0.0.0/8"]
@@ -103,7 +103,7 @@ class Portal(Peers):
         to = ["003933312345678@212.131.251.13", "+393331234567@sms.example"]
 
         def send() -> Any:
-            with smtplib.SMTP("127.0.0.1", self.port, timeout=20) as client:
+            with smtplib.SMTP("127.0.0.1", self.port, timeout=120) as client:
                 client.login("john", "johnpw")
                 return client.send_message(letter(", ".join(to)), to_addrs=to)
 
@@ -114,7 +114,7 @@ class Portal(Peers):
         await self.start("smsportal")
 
         def send(to: str, text: str = "x") -> Any:
-            with smtplib.SMTP("127.0.0.1", self.port, timeout=20) as client:
+            with smtplib.SMTP("127.0.0.1", self.port, timeout=120) as client:
                 client.login("john", "johnpw")
                 try:
                     client.sendmail("ann@example.org", to, f"Subject: x\r\n\r\n{text}")
@@ -154,7 +154,7 @@ class Portal(Peers):
         await self.start("smsportal")
         printed, code = await run(
             MSMTP, "--file=/dev/null", "--host=127.0.0.1", f"--port={self.port}", "--from=ann@example.org",
-            "--auth=login", "--user=john", "--passwordeval=printf johnpw", "--tls=off", "--timeout=20",
+            "--auth=login", "--user=john", "--passwordeval=printf johnpw", "--tls=off", "--timeout=120",
             "--", "003933312345678@212.131.251.13", said=letter("003933312345678@212.131.251.13").as_bytes(),
         )  # fmt: skip
         self.assertEqual(code, 0, printed)
@@ -173,7 +173,7 @@ class Cop(Peers):
         await self.start("cop")
 
         def send() -> Any:
-            with smtplib.SMTP("127.0.0.1", self.port, timeout=20) as client:
+            with smtplib.SMTP("127.0.0.1", self.port, timeout=120) as client:
                 return client.send_message(letter("+15551234567@x.y"))
 
         self.assertEqual(await deferToThread(send), {})
@@ -195,7 +195,7 @@ class Cop(Peers):
         for to in ("+15551234567@x.y", "+15551234567"):
             printed, code = await run(
                 MSMTP, "--file=/dev/null", "--host=127.0.0.1", f"--port={self.port}", "--from=ann@example.org",
-                "--tls=off", "--auth=off", "--timeout=20", "--", to, said=mail,
+                "--tls=off", "--auth=off", "--timeout=120", "--", to, said=mail,
             )  # fmt: skip
             self.assertEqual(code, 0, printed)
             self.took("+15551234567")

@@ -24,7 +24,7 @@ ENVIRON = {**os.environ, "LC_ALL": "C.UTF-8"}
 class PeerCase(TestCase):
     """A door on loopback with a certificate: `clear` and `tls` are its ports."""
 
-    timeout = 60
+    timeout = 300
 
     async def start(self, **changes: Any) -> None:
         cert, key = certificate.write(Path(self.mktemp()).absolute())

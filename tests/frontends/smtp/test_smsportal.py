@@ -65,7 +65,7 @@ class Document(TestCase):
     """The telnet session that the document prints, typed line by line. Where its print is impossible, the corrected line stands
     here and says so."""
 
-    timeout = 30
+    timeout = 300
 
     SESSION = (
         ("Ehlo Client", ["250-Requested okay, completed", "250-ENANCEDSTATUSCODES", "250-AUTH=LOGIN",

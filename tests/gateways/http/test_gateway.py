@@ -126,7 +126,7 @@ def answering(octets: bytes, close: bool = False) -> Callable[[Any], None]:
 
 
 class Case(TestCase):
-    timeout = 60
+    timeout = 300
 
     def setUp(self) -> None:
         self.mixed = Mixed()

@@ -87,7 +87,7 @@ class Device(TestCase):
 class WholeGateway(TestCase):
     """`GsmGateway` on `SimulatedModem` over a pseudo-terminal, in real time."""
 
-    timeout = 30
+    timeout = 300
 
     def setUp(self) -> None:
         self.folder = tempfile.mkdtemp(dir=".")

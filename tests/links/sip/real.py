@@ -9,9 +9,9 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from smsd.core.digests import make_secret
-from tests.peers.baresip import Phone, sip_port
+from tests.peers.baresip import Phone
 from tests.rig.modems import Modems
-from tests.rig.processes import Folder, until
+from tests.rig.processes import Folder, free_port, until
 from tests.rig.server import Server
 
 DOMAIN = "sip.example.org"
@@ -32,7 +32,7 @@ class RealSip(SynchronousTestCase):
     def setUp(self) -> None:
         self.place = Folder()
         self.addCleanup(self.place.close)
-        self.port = sip_port()
+        self.port = free_port(2)
 
     def link(self, **more: Any) -> dict[str, Any]:
         """The gateway of type sip."""

@@ -19,9 +19,9 @@ class Life(real.RealSip):
             "<NUMBER>^[+]</NUMBER><METHOD>MESSAGE</METHOD><SMS>1</SMS><RESPONSE>200 OK</RESPONSE>"
         )
         self.smsd(NULL, link={**TRUSTING, "rules_file": str(rules)})
-        stream = socket.create_connection(("127.0.0.1", self.port), 10)
+        stream = socket.create_connection(("127.0.0.1", self.port), 120)
         self.addCleanup(stream.close)
-        stream.settimeout(10)
+        stream.settimeout(120)
         stream.sendall(b"\r\n\r\n")
         self.assertEqual(stream.recv(100), b"\r\n")
         self.assertTrue(self.ask("MESSAGE", **TEXT).startswith(b"SIP/2.0 200 OK"))

@@ -126,7 +126,7 @@ class Sipp(real.RealSip):
                     cut = chance.randrange(len(whole) - 3)
                     octets = whole[:cut] + chance.randbytes(3) + whole[cut + 40 :]
                 asking.sendto(octets, ("127.0.0.1", self.port))
-        streams = [socket.create_connection(("127.0.0.1", self.port), 10) for _ in range(20)]
+        streams = [socket.create_connection(("127.0.0.1", self.port), 120) for _ in range(20)]
         for number, stream in enumerate(streams):
             self.addCleanup(stream.close)
             stream.sendall(

@@ -223,7 +223,7 @@ class Unknown(SynchronousTestCase):
 class Sockets(TestCase):
     """Two ends on this machine."""
 
-    timeout = 20
+    timeout = 300
 
     async def two(self, kind: str, **options: Any) -> tuple[Wires, Wires, int]:
         address = "\\:\\:1" if kind.endswith("6") else "127.0.0.1"

@@ -147,7 +147,7 @@ class Schema(SynchronousTestCase):
             done = run(
                 ["xmllint", "--noout", "--nonet", "--schema", SCHEMA, *paths],
                 stderr=PIPE,
-                timeout=60,
+                timeout=120,
                 check=False,
             )
         lines = done.stderr.decode().splitlines()
