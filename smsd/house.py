@@ -79,7 +79,14 @@ class House:
         find: Any = self.accounts.directory.find
         self.planner = Planner(self.store.ids, self.store.now, self.queue, find)
         self.planner.zone = self.accounts.directory.zone
-        self.book = Book(self.store, self.accounts.directory, self.planner.period, self._carrying)
+        self.subscribers = Subscribers(find)
+        self.book = Book(
+            self.store,
+            self.accounts.directory,
+            self.planner.period,
+            self._carrying,
+            lambda: self.subscribers.names,
+        )
         self.auditor = Auditor(self.store)
         self.protection = Protection(self.store, self.planner, self.queue, self._reactor, find)
         self.knowing = Knowing(self.store, self.accounts.guessing)
@@ -88,10 +95,10 @@ class House:
         self.dispatcher = Dispatcher(self.store, self.planner, self.queue, self.judge)
         self.inbound = Inbound(self.store, self.planner, self.queue)
         self.rulework = Rulework(self.store, self.judge, self.inbound, self._reactor, self._folder)
+        self.rulework.mailboxes = self.accounts.directory.mailboxes
         self.explainer = Explainer(self.store, self.planner, self.judge, self._trial, self._waits)
         self.post_office = PostOffice(self.dispatcher, self.accounts, self._reactor, self.store.now)
         self.book.changed = self._accounts_changed
-        self.subscribers = Subscribers()
         self.callbacks = Callbacks(self.store, self.queue, self.subscribers, self._resume)
         self.credit = Credit(
             self.store, find, self._tariffs, partial(self.accounts.directory.settings, "group")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -51,7 +51,8 @@ def make_ready(rules: Rules) -> Ready:
 
 
 class Rulework:
-    """`use` puts the rules of a configuration in force; `errands` are the gateways that it needs for them."""
+    """`use` puts the rules of a configuration in force; `errands` are the gateways that it needs for them. `mailboxes` are those of
+    accounts."""
 
     log = Logger()
 
@@ -60,6 +61,7 @@ class Rulework:
         self._judge = judge
         self._inbound = inbound
         self._number: Callable[[], int] = store.ids.next
+        self.mailboxes: Container[str] = frozenset()
         self.lists = Lists(reactor)
         self.databases = Databases(reactor, store.path, folder)
         judge.lists = lambda: self.lists
@@ -83,7 +85,7 @@ class Rulework:
         judge.domains = frozenset((*server.domains, server.name))
         gateways = (gateway for gateway in configuration.gateways if gateway.active)
         judge.gateways = frozenset(each.id for each in (*gateways, *configuration.groups))
-        self._inbound.use(replying(configuration))
+        self._inbound.use(replying(configuration, self.mailboxes))
         if rules == self._rules:
             return
         ready, self._ready = self._ready, None
@@ -148,9 +150,9 @@ def _waiting(connection: sqlite3.Connection) -> frozenset[str]:
     return frozenset(row[0].partition(":")[2] for row in rows)
 
 
-def replying(configuration: Configuration) -> Replying:
-    """The settings of replies. A phone's text names no list, no notification, and of programs only those that are open to
-    everybody or stand in one of `tag_domains`."""
+def replying(configuration: Configuration, mailboxes: Container[str] = frozenset()) -> Replying:
+    """The settings of replies; `mailboxes` are those of accounts (in small letters). A phone's text names no list, no
+    notification, and of programs only those that are open to everybody or stand in one of `tag_domains`."""
     replies, server = configuration.replies, configuration.server
     ours = [folded_domain(domain) for domain in (*server.domains, server.name)]
     named = frozenset(map(folded_domain, replies.tag_domains))
@@ -167,11 +169,7 @@ def replying(configuration: Configuration) -> Replying:
         keep=replies.keep_minutes * MINUTE,
         conflict=replies.conflict_text,
         domains=frozenset((*replies.tag_domains, *server.domains, server.name.lower())),
-        mailboxes=frozenset(_lower(account.email for account in configuration.accounts)),
+        mailboxes=mailboxes,
         phones=frozenset((*server.domains, server.name.lower())),
         closed=frozenset(closed),
     )
-
-
-def _lower(texts: Iterable[str | None]) -> Iterable[str]:
-    return (text.lower() for text in texts if text)

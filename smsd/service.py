@@ -248,6 +248,7 @@ class Server(Service):
             house.queue.serving.keep(())
         house.queue.release()
         troubles += await house.doors.become(house.workshop.doors(new))
+        troubles += house.book.doubts()
         house.ports.hold()
         house.ports.sweep()
         for trouble in troubles:

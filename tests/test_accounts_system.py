@@ -28,16 +28,40 @@ class AccountsOfAServer(System):
     def send(self, server: Server, **fields: str) -> str:
         query = urllib.parse.urlencode({"number": "+15550000001", "data": "hi", **fields})
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{server.http}/sms/?{query}", timeout=20) as answer:
+            with urllib.request.urlopen(
+                f"http://127.0.0.1:{server.http}/sms/?{query}", timeout=120
+            ) as answer:
                 return str(answer.read().decode())
         except urllib.error.HTTPError as error:
             return error.read().decode()
 
     def test_a_life(self) -> None:
         server = self.running(account_groups=[{"id": "sales", "monthly_limit": "3"}])
+        self.change(server, subscribers=[{"id": "till", "pull": True, "events": ["sent", "failed"]}])
+        self.command(server, "reload")
         made = self.command(
-            server, "account", "add", "ann", "monthly_limit=2", "group=sales", typed="annpw\n"
+            server,
+            "account",
+            "add",
+            "ann",
+            "monthly_limit=2",
+            "group=sales",
+            "callback=till",
+            typed="annpw\n",
         )
+        self.assertIn("there is no subscriber", self.command(server, "account", "set", "ann", "callback=x"))
+        self.command(server, "account", "set", "ann", "email=ann@home.example")
+        trial = (
+            "explain",
+            "--dry-run",
+            "--incoming",
+            "--gateway",
+            "nowhere",
+            "--from",
+            "+15550000001",
+            "--text",
+        )
+        self.assertIn("mailto:ann@home.example", self.command(server, *trial, "#ann@home.example# hi"))
         self.assertIn("store", made)
         self.assertNotIn("argon2", made)
         self.assertIn("OK", self.send(server, user="ann", **{"pass": "annpw"}))

@@ -122,13 +122,14 @@ URLS = "hooks"
 
 def bound(subscribers: Iterable[Any], accounts: Iterable[Any]) -> dict[str, tuple[str, ...]]:
     """Per user the active subscribers that hear of his messages; his own wish (`callback`) comes first."""
-    found: dict[str, list[str]] = {}
+    found: dict[str, dict[str, None]] = {}
     known = [subscriber for subscriber in subscribers if subscriber.active]
     for account in accounts:
-        mine = [one.id for one in known if account.user in one.accounts or one.id == account.callback]
-        mine.sort(key=lambda one: one != account.callback)
-        if mine:
-            found[account.user] = mine
+        if any(one.id == account.callback for one in known):
+            found[account.user] = {account.callback: None}
+    for one in known:
+        for user in one.accounts:
+            found.setdefault(user, {})[one.id] = None
     return {user: tuple(mine) for user, mine in found.items()}
 
 
@@ -152,11 +153,11 @@ def across(
             document.report(
                 (*path, "id"), f"{subscriber.gateway!r} is a gateway or a listener already", "choose another"
             )
-        for number, user in enumerate(subscriber.accounts):
-            if user not in users:
-                document.report(
-                    (*path, "accounts", number), f"there is no account {user!r}", f"allowed: {_list(users)}"
-                )
+        warnings += [
+            f"subscriber {subscriber.id}: account {user!r} is not in this file: it counts only if the store has it"
+            for user in subscriber.accounts
+            if user not in users
+        ]
         if subscriber.active and not subscriber.secrets and not subscriber.pull:
             warnings.append(
                 f"subscriber {subscriber.id} has no secrets: it cannot know that events come from here"

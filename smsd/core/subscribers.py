@@ -6,8 +6,9 @@ order is kept; URLs that senders give share the gateway `hooks`. This module tur
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
+from typing import Any
 
 from smsd.codec.webhooks import is_url
 from smsd.codec.weburl import read_url
@@ -22,9 +23,11 @@ MINUTES = 24 * 60
 
 
 class Subscribers:
-    """The directory; `use` takes those of a configuration."""
+    """The directory; `use` takes those of a configuration, `find` gives accounts by name: those of the store name a subscriber
+    (`callback`) as those of the configuration do."""
 
-    def __init__(self) -> None:
+    def __init__(self, find: Callable[[str], Any] = lambda name: None) -> None:
+        self._find = find
         self._settings = CallbackSettings()
         self._known: dict[str, SubscriberSettings] = {}
         self._bound: dict[str, tuple[str, ...]] = {}
@@ -48,7 +51,7 @@ class Subscribers:
             )
         if named is not None and is_url(named):
             return self._url(named), wants(USUAL if wanted is None else wanted)
-        mine = self._bound.get(account or "", ())
+        mine = self._of_account(account or "")
         if named is None:
             if not mine:
                 if wanted is not None:
@@ -63,6 +66,14 @@ class Subscribers:
                 f"callback={named[:60]!r} is no subscriber of yours: name one of your account's, or a URL",
             )
         return Address("hook", named), wants(self._of(self._known[named], wanted))
+
+    def _of_account(self, account: str) -> tuple[str, ...]:
+        mine = self._bound.get(account, ())
+        found = self._find(account)
+        wish = None if found is None else found.callback
+        if wish is None or mine[:1] == (wish,) or wish not in self._known or not self._known[wish].active:
+            return mine
+        return (wish, *(one for one in mine if one != wish))
 
     def _url(self, url: str) -> Address:
         if not self._settings.urls:
@@ -94,7 +105,7 @@ class Subscribers:
 
     def fetching(self, account: str, named: str | None = None) -> SubscriberSettings:
         """The subscriber whose events an account may fetch; Refused when there is none."""
-        mine = [self._known[one] for one in self._bound.get(account, ())]
+        mine = [self._known[one] for one in self._of_account(account)]
         found = [one for one in mine if one.pull and named in (None, one.id)]
         if not found:
             raise Refused(

@@ -9,7 +9,7 @@ a conflict. Links to phones are never made: two answering phones would talk to e
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 
 from smsd.codec.mail.sms import domain
 from smsd.values.address import Address
@@ -36,7 +36,7 @@ class Replying:
     keep: int = 0
     conflict: str = CONFLICT
     domains: frozenset[str] = frozenset()
-    mailboxes: frozenset[str] = frozenset()
+    mailboxes: Container[str] = frozenset()
     phones: frozenset[str] = frozenset()
     closed: frozenset[str] = frozenset()
 

@@ -13,7 +13,7 @@ class Account:
     before it sends. `group_limit` is for all members of the group together. `off` says why it cannot be used, "" when it can.
     `payer` is whose balance a prepaid one pays from (its group's), its own when "". A text of more than `max_parts_refuse` SMS is
     refused, and none is cut (0: as the sender and the door say). One that `may_surge` is not held when it suddenly sends far
-    more than usual."""
+    more than usual. `callback` is the subscriber that hears of its messages, unless they name another one."""
 
     name: str
     gateway: str | None = None
@@ -33,6 +33,7 @@ class Account:
     payer: str = ""
     max_parts_refuse: int = 0
     may_surge: bool = False
+    callback: str | None = None
 
     @property
     def sender(self) -> str | None:

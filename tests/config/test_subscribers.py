@@ -47,7 +47,6 @@ class Mistakes(Case):
             ("{id: a, pull: yes, secrets: [short]}", "at least 16 octets"),
             ("{id: a, pull: yes, secrets: ['whsec_no base64 no base64']}", "goes on in base64"),
             ("{id: a, pull: yes, events: [lost]}", "'lost' is not possible"),
-            ("{id: a, pull: yes, accounts: [nobody]}", "there is no account 'nobody'; allowed: demo, shop"),
             ("{id: taken, pull: yes}", "'hook-taken' is a gateway or a listener already"),
             ("{id: a/b, pull: yes}", "does not fit"),
         ):
@@ -121,6 +120,14 @@ class Meaning(Case):
         )
         found = bound(configuration.subscribers, configuration.accounts)
         self.assertEqual(found, {"demo": ("b", "a"), "shop": ("a",)})
+
+    def test_accounts_of_the_store_may_be_named(self) -> None:
+        configuration = self.load("{id: a, pull: yes, accounts: [ann]}")
+        self.assertIn(
+            "subscriber a: account 'ann' is not in this file: it counts only if the store has it",
+            configuration.warnings,
+        )
+        self.assertEqual(bound(configuration.subscribers, configuration.accounts), {"ann": ("a",)})
 
     def test_gateways(self) -> None:
         configuration = self.load("{id: a, pull: yes}", "{id: b, pull: yes, active: no}")

@@ -102,7 +102,7 @@ class Programs:
         self.configuration = load_text(text, "/etc/smsd.yaml", {})
         for account in self.configuration.accounts:
             house.accounts.setdefault(account.user, Account(account.user))
-        self.subscribers = Subscribers()
+        self.subscribers = Subscribers(house.accounts.get)
         self.subscribers.use(self.configuration)
         self.gateways: dict[str, Any] = {}
         self.callbacks = Callbacks(

@@ -37,6 +37,7 @@ class BookCase(SynchronousTestCase):
     def setUp(self) -> None:
         self.house = House()
         self.addCleanup(lambda: self.house.close())
+        self.gateways, self.subscribers = ["gsm1", "gsm2"], ["shop"]
         self.begin()
 
     def begin(self) -> None:
@@ -50,8 +51,9 @@ class BookCase(SynchronousTestCase):
         )
         self.house.planner._find_account = self.directory.find
         self.book = Book(
-            self.house.store, self.directory, self.house.planner.period, lambda: ["gsm1", "gsm2"]
-        )
+            self.house.store, self.directory, self.house.planner.period,
+            lambda: self.gateways, lambda: self.subscribers,
+        )  # fmt: skip
         self.house.wait(Deferred.fromCoroutine(self.book.load()))
         self.control = Control(
             store=self.house.store, dispatcher=self.house.dispatcher, queue=self.house.queue,
@@ -295,6 +297,29 @@ class Changing(BookCase):
         ]
         error = self.assertRaises(InvalidValue, self.book.checked, wishes)
         self.assertEqual(str(error), "ann@example.org is a chat address of ann and bob: say whose")
+
+    def test_a_subscriber_that_hears_of_its_messages(self) -> None:
+        self.assertEqual(self.add("ann", callback="shop")["callback"], "shop")
+        self.assertEqual(self.directory.find("ann").callback, "shop")
+        self.assertEqual(
+            self.refused("account_set", name="ann", settings={"callback": "till"}),
+            "there is no subscriber 'till'; allowed: shop",
+        )
+        self.assertIsNone(self.call("account_set", name="ann", settings={"callback": None})["callback"])
+
+    def test_what_the_configuration_has_lost(self) -> None:
+        self.add("ann", callback="shop", gateway="gsm1")
+        self.add("sales", "group", gateway="gsm2")
+        self.assertEqual(self.book.doubts(), [])
+        self.subscribers = []
+        self.gateways.remove("gsm2")
+        self.assertEqual(
+            sorted(self.book.doubts()),
+            [
+                "account ann of the store names the subscriber 'shop', which there is not: smsd account set ann callback=",
+                "group sales of the store names the gateway 'gsm2', which there is not: smsd account set --group sales gateway=",
+            ],
+        )
 
     def test_of_two_at_once_the_second_sees_the_first(self) -> None:
         both = [

@@ -486,3 +486,18 @@ class Order(DirectoryCase):
         self.assertEqual(self.login(Login("eve", "annpw", "192.0.2.1")), "eve")
         directory.put("account", "eve", None)
         self.assertEqual(self.login(Login("eve", "annpw", "192.0.2.1")), Reason.BAD_CREDENTIALS)
+
+
+class Emails(DirectoryCase):
+    """Mailboxes of accounts, which phones may write to (`#ann@example.org#`)."""
+
+    def test_of_both_kinds_and_as_they_are_now(self) -> None:
+        found = self.directory(
+            [{"user": "john", "email": "John@Example.Org"}],
+            kept={"account": {"ann": {"password": ANN, "email": "ann@home.example"}, "bob": {"password": ANN}}},
+        )
+        self.assertTrue("john@example.org" in found.mailboxes and "ann@home.example" in found.mailboxes)
+        found.put("account", "ann", json.dumps({"password": ANN, "email": "Ann@new.example"}))
+        self.assertTrue("ann@new.example" in found.mailboxes and "ann@home.example" not in found.mailboxes)
+        found.use({})
+        self.assertFalse("john@example.org" in found.mailboxes)

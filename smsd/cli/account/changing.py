@@ -15,7 +15,7 @@ from smsd.cli.output import printable
 
 SETTINGS = """settings are written NAME=VALUE; several values with commas; nothing after the = is the default again:
   accounts  active description gateway expires monthly_limit phone email country
-            group networks senders jids text max_parts_refuse prepaid may_surge
+            group networks senders jids callback text max_parts_refuse prepaid may_surge
   groups    active description gateway expires monthly_limit prepaid
   policies  access description gateway expires monthly_limit phone email country
             group senders text max_parts_refuse prepaid may_surge"""

@@ -27,8 +27,8 @@ _MOST_SAID = 20
 
 
 class Book:
-    """`period` gives the month of a moment (ms), `gateways` the ids that an account may be bound to; `changed` is called after
-    every change."""
+    """`period` gives the month of a moment (ms), `gateways` the ids that an account may be bound to, `subscribers` those that may
+    hear of its messages; `changed` is called after every change."""
 
     log = Logger()
 
@@ -38,13 +38,15 @@ class Book:
         directory: Directory,
         period: Callable[[int], str],
         gateways: Callable[[], Collection[str]] = tuple,
+        subscribers: Callable[[], Collection[str]] = tuple,
     ) -> None:
         self._store = store
         self._directory = directory
         self._period = period
         self._gateways = gateways
+        self._subscribers = subscribers
         self._showing = Showing(store, directory, period)
-        self._wishes = Wishes(directory, gateways)
+        self._wishes = Wishes(directory, gateways, subscribers)
         self._lock = DeferredLock()
         self.changed: Callable[[], None] = lambda: None
 
@@ -54,6 +56,8 @@ class Book:
         clashes = self._directory.clashes()
         if clashes:
             raise InvalidValue("; ".join(clashes))
+        for doubt in self.doubts():
+            self.log.warn("{doubt}", doubt=doubt)
 
     def verbs(self) -> dict[str, Callable[[Mapping[str, Any]], Any]]:
         """Those of the operator, by name."""
@@ -65,6 +69,18 @@ class Book:
             "account_remove": self.remove,
             "account_reset": self.reset,
         }
+
+    def doubts(self) -> list[str]:
+        """What the store's accounts, groups and policies name that the configuration has not got any more."""
+        known = {"gateway": set(self._gateways()), "callback": set(self._subscribers())}
+        words = {"gateway": "gateway", "callback": "subscriber"}
+        return [
+            f"{kind} {name} of the store names the {words[field]} {value!r}, which there is not:"
+            f" smsd account set{'' if kind == 'account' else f' --{kind}'} {name} {field}="
+            for kind, name, settings in self._directory.every_kept()
+            for field, value in settings.items()
+            if field in known and value not in known[field]
+        ]
 
     # -- looking
 

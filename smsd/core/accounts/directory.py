@@ -8,7 +8,7 @@ from its group what it has not got itself. Knows no passwords but their hashes, 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import tzinfo
 from typing import Any
@@ -71,6 +71,8 @@ class Directory:
         self._folded: dict[str, str] = {}
         self._gone: dict[str, None] = {}
         self._jids: dict[str, str] | None = None
+        self._emails: frozenset[str] | None = None
+        self.mailboxes = Mailboxes(self)
 
     # -- where they come from
 
@@ -99,7 +101,7 @@ class Directory:
                 self._made.clear()
             self._made.pop(name, None)
         self._users.clear()
-        self._jids = None
+        self._jids = self._emails = None
         self._fold()
 
     def _change(self, sections: dict[str, dict[str, Any]], new: dict[str, dict[str, Any]]) -> None:
@@ -107,7 +109,7 @@ class Directory:
         sections.update(new)
         self._made.clear()
         self._users.clear()
-        self._jids = None
+        self._jids = self._emails = None
         for name in before:
             self._note(name, True)
         for name in new["account"].keys() & self._gone.keys():
@@ -185,6 +187,14 @@ class Directory:
             self._jids = {jid: name for name, settings in named for jid in settings.jids}
         return self._jids.get(jid)
 
+    def emails(self) -> frozenset[str]:
+        """The mail addresses of all accounts, in small letters."""
+        if self._emails is None:
+            file = [settings.email for settings in self._file["account"].values()]
+            kept = [settings.get("email") for kind, _, settings in self.every_kept() if kind == "account"]
+            self._emails = frozenset(email.lower() for email in (*file, *kept) if email)
+        return self._emails
+
     def _with_jids(self, file: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
         """The accounts that may have chat addresses: those of the store only where their text says so, which is quick."""
         yield from file.items()
@@ -218,6 +228,15 @@ class Directory:
         found: dict[str, Any] = json.loads(self._kept[kind][name])
         return found
 
+    def every_kept(self) -> Iterator[tuple[str, str, dict[str, Any]]]:
+        """All that the store has, as it is written there: kind, name, settings."""
+        for kind, entries in self._kept.items():
+            for name, text in entries.items():
+                try:
+                    yield kind, name, json.loads(text)
+                except ValueError:
+                    continue  # whoever needs it says so
+
     def names(self, kind: str) -> Iterator[str]:
         """All names of a kind, in order."""
         return iter(sorted({*self._file[kind], *self._kept[kind]}))
@@ -250,6 +269,7 @@ class Directory:
             prepaid=settings.prepaid,
             max_parts_refuse=settings.max_parts_refuse,
             may_surge=settings.may_surge,
+            callback=settings.callback,
             zone=self.zone,
         )
         return Entry(
@@ -325,6 +345,16 @@ class Directory:
         password = own.password.get_secret_value() if own is not None else ""
         sip_secret = own.sip_secret.get_secret_value() if own is not None else ""
         return Entry(self._with_group(account), password, user=True, sip_secret=sip_secret)
+
+
+class Mailboxes(Container[str]):
+    """The mail addresses of accounts, as they are when somebody asks."""
+
+    def __init__(self, directory: Directory) -> None:
+        self._directory = directory
+
+    def __contains__(self, address: object) -> bool:
+        return address in self._directory.emails()
 
 
 def _named(kind: str, settings: Iterable[Any]) -> dict[str, Any]:

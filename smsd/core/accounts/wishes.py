@@ -16,8 +16,9 @@ from smsd.core.accounts.directory import MODELS, NAMES, Directory
 from smsd.store import accounts as rows
 from smsd.values.errors import InvalidValue
 
-FILE_ONLY = ("callback", "demo", "outgoing_rules", "incoming_rules", "may_execute")
-"""What only the configuration can say: it belongs to its rules and subscribers."""
+FILE_ONLY = ("demo", "outgoing_rules", "incoming_rules", "may_execute")
+"""What only the configuration can say: a password in clear, and rules, which are read, numbered and kept as one list (so that what
+they did can be explained) and could start programs."""
 FIELDS = {
     kind: tuple(name for name in model.model_fields if name != NAMES[kind] and name not in FILE_ONLY)
     for kind, model in MODELS.items()
@@ -38,11 +39,17 @@ class Wish:
 
 
 class Wishes:
-    """Checks them; `gateways` are the ids that an account may be bound to."""
+    """Checks them; `gateways` are the ids that an account may be bound to, `subscribers` those of whom hears of its messages."""
 
-    def __init__(self, directory: Directory, gateways: Callable[[], Collection[str]]) -> None:
+    def __init__(
+        self,
+        directory: Directory,
+        gateways: Callable[[], Collection[str]],
+        subscribers: Callable[[], Collection[str]] = tuple,
+    ) -> None:
         self._directory = directory
         self._gateways = gateways
+        self._subscribers = subscribers
 
     def mistakes(self, wishes: Sequence[Wish]) -> dict[int, str]:
         """What is wrong with new ones that come together, by their place."""
@@ -124,6 +131,11 @@ class Wishes:
         if settings.gateway is not None and settings.gateway not in self._gateways():
             raise InvalidValue(
                 f"there is no gateway {settings.gateway!r}; allowed: {', '.join(self._gateways()) or 'none'}"
+            )
+        callback = getattr(settings, "callback", None)
+        if callback is not None and callback not in self._subscribers():
+            raise InvalidValue(
+                f"there is no subscriber {callback!r}; allowed: {', '.join(self._subscribers()) or 'none'}"
             )
         group = getattr(settings, "group", None)
         if (

@@ -65,7 +65,7 @@ class ApiCase(SynchronousTestCase):
         self.addCleanup(accounts.stop)
         find = accounts.directory.find
         house.planner._find_account = house.judge._find_account = find  # type: ignore[assignment]
-        subscribers = Subscribers()
+        subscribers = Subscribers(find)
         subscribers.use(self.configuration)
         house.planner.redirect = subscribers.redirect
         for name in ("hook-desk", "hooks"):
@@ -76,7 +76,7 @@ class ApiCase(SynchronousTestCase):
         self.clerk = Clerk(house.store, house.planner, self.callbacks, find)
         directory = accounts.directory
         self.tokens = Tokens(house.store, house.clock, lambda name: directory.get(name) is not None)
-        book = Book(house.store, directory, house.planner.period)
+        book = Book(house.store, directory, house.planner.period, subscribers=lambda: subscribers.names)
         book.changed = self.tokens.weed
         self.control = self.clerk.control = Control(
             store=house.store,

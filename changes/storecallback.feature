@@ -1,0 +1,1 @@
+Accounts of the store may name the subscriber that hears of their messages: ``smsd account set ann callback=shop``, or by the API; subscribers may name accounts of the store; ``smsd reload`` tells of gateways and subscribers that accounts of the store still name.
