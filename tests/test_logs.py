@@ -7,7 +7,7 @@ import json
 import os
 from typing import Any
 
-from twisted.logger import Logger, LogPublisher
+from twisted.logger import Logger, LogLevel, LogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
 from smsd.config.settings import LogSettings
@@ -32,6 +32,17 @@ class Files(SynchronousTestCase):
             return ""
         with open(path, encoding="utf-8") as stream:
             return stream.read()
+
+    def test_sockets_that_open_and_close_are_for_who_looks_for_a_fault(self) -> None:
+        logs = self.logs()
+        for level in ("info", "debug"):
+            logs.use(LogSettings(folder=self.folder, level=level))
+            legacy = {"log_namespace": "log_legacy", "log_format": "{log_text}", "log_time": 0.0}
+            logs({**legacy, "log_text": f"(UDP Port {level} Closed)", "log_level": LogLevel.info})
+            logs({**legacy, "log_text": f"{level} is wrong", "log_level": LogLevel.critical})
+        self.assertNotIn("Port info", self.text())
+        for told in ("info is wrong", "Port debug Closed", "debug is wrong"):
+            self.assertIn(told, self.text())
 
     def test_every_service_has_its_file(self) -> None:
         logs = self.logs()

@@ -3,7 +3,7 @@
 `settings` is what the configuration says, `building` what it means (rules, listeners), `listening` opens sockets, `calling` makes
 connections, `streams` and `wires` carry octets (of `strangers` not too many), `stack` drives the transactions of
 `smsd.codec.sip`, `server` answers requests (`login`, `registrar`, `incoming` each do one of them), `outgoing` makes requests of
-pieces (`ways` says where to), `link` is the gateway.
+pieces (`ways` says where to, of names `places` with the `records` of DNS), `link` is the gateway.
 """
 
 from __future__ import annotations

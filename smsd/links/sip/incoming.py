@@ -7,10 +7,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import NoReturn
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.python.failure import Failure
 
-from smsd.codec.sip import Content, Peer, Request, Response, Uri, read_body, readable, respond, warning
+from smsd.codec.sip import (
+    Content,
+    Malformed,
+    Peer,
+    Request,
+    Response,
+    Uri,
+    read_body,
+    readable,
+    respond,
+    warning,
+)
 from smsd.codec.smsuri import LONGEST_EXPIRY
 from smsd.interfaces import FrontendContext
 from smsd.links.sip.login import Caller
@@ -68,7 +79,9 @@ class Incoming:
         """Take it. Raises, or fails with, Refused, Rejected or Malformed."""
         verdict = self.verdict(request, target)
         if verdict.sms is None:
-            return self._without_sms(request, verdict, tag)
+            return self._answered(request, caller, source, tag).addErrback(
+                self._no_answer, request, verdict, tag
+            )
         content = read_body(unpacked(request))
         if content.composing or content.notification is not None:
             return Done(respond(request, 200, tag=tag), "no text: for nobody here")
@@ -81,6 +94,26 @@ class Incoming:
         return submitted.addCallbacks(
             lambda receipt: self._accepted(request, verdict, receipt, tag), _invalid
         )
+
+    def _answered(self, request: Request, caller: Caller, source: Peer, tag: str) -> Deferred[Done]:
+        """It is for nobody, unless it answers an alert; else it fails with Refused."""
+
+        def submit() -> Deferred[Receipt]:
+            text, origin = (
+                read_body(unpacked(request)).text or "",
+                Address("sip", readable(self._origin(caller))),
+            )
+            made = Submission(self._settings.id, origin, (), Text(text), peer=source.host)
+            submitted: Deferred[Receipt] = self._door.dispatcher.submit(made)
+            return submitted
+
+        return maybeDeferred(submit).addCallback(
+            lambda _: Done(respond(request, int(self._settings.accepted), tag=tag), "answered an alert")
+        )
+
+    def _no_answer(self, failure: Failure, request: Request, verdict: Verdict, tag: str) -> Done:
+        failure.trap(Refused, Rejected, Malformed, InvalidValue)
+        return self._without_sms(request, verdict, tag)
 
     def _without_sms(self, request: Request, verdict: Verdict, tag: str) -> Done:
         if verdict.response is not None:

@@ -18,6 +18,8 @@ from smsd.interfaces import Abilities, GatewayContext, IGateway
 from smsd.links.sip.incoming import Incoming
 from smsd.links.sip.login import Logins
 from smsd.links.sip.outgoing import Outgoing
+from smsd.links.sip.places import Places
+from smsd.links.sip.records import Records
 from smsd.links.sip.registrar import Registrar
 from smsd.links.sip.server import Server
 from smsd.links.sip.settings import Settings
@@ -39,7 +41,7 @@ AGAIN = 10.0
 
 @implementer(IGateway)
 class SipLink(Service):
-    """See IGateway. `wired` makes the wires (tests give their own)."""
+    """See IGateway. `wired` makes the wires, and `recorded` asks DNS (tests give their own)."""
 
     log = Logger()
 
@@ -49,6 +51,7 @@ class SipLink(Service):
         rules: Sequence[SipRule],
         context: GatewayContext,
         wired: Callable[..., Any] = Wires,
+        recorded: Callable[..., Any] = Records,
     ) -> None:
         assert context.door is not None
         self.name = settings.id
@@ -73,6 +76,7 @@ class SipLink(Service):
         self.registrar = Registrar(
             context.memory, self._clock, (settings.min_expires, settings.max_expires), settings.max_contacts
         )
+        self._places = Places(recorded(self._clock, settings.name_servers), self._clock)
         self._made = False
 
     def _make(self) -> None:
@@ -92,7 +96,7 @@ class SipLink(Service):
             self.wires.know,
             self._back,
         )
-        ways = Ways(settings, self.registrar, self.wires, clock)
+        ways = Ways(settings, self.registrar, self.wires, clock, self._places)
         self._outgoing = Outgoing(settings, self.stack, self.wires, ways, self.registrar, clock, host)
         self._made = True
 

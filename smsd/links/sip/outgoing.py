@@ -47,6 +47,8 @@ GONE = frozenset({404, 408, 410, 480, 481, 486, 487, 491, 600})
 WRONG_PASSWORD = 300.0
 MOST_WAYS = 100
 """Phones that are asked in one go."""
+ELSEWHERE = frozenset({"4.3.2", "4.4.1"})
+"""Busy (503) or not there: another host of the same name may do it (RFC 3263 section 4.3). What one host refuses, all do."""
 
 
 class Outgoing:
@@ -73,8 +75,8 @@ class Outgoing:
         self._host = host
 
     async def send(self, piece: Piece) -> Accepted:
-        """To the first phone that takes it; Failure when none does. One that registers meanwhile is one of them: a try lasts half a
-        minute, and who walks from one network into another is not to wait for the next."""
+        """To the first phone, or host of the proxy, that takes it; Failure when none does. A phone that registers meanwhile is one
+        of them: a try lasts half a minute, and who walks from one network into another is not to wait for the next."""
         target = piece.target.target
         trouble: Failure | None = None
         tried: set[tuple[str, Peer]] = set()
@@ -92,6 +94,8 @@ class Outgoing:
             if isinstance(outcome, Accepted):
                 return outcome
             trouble = _worse(trouble, outcome)
+            if way.binding is None and outcome.status not in ELSEWHERE:
+                break
         assert trouble is not None
         raise trouble
 
@@ -193,6 +197,8 @@ class Outgoing:
         scope = Scope.MESSAGE if way.binding is not None else self._ways.proxy_scope
         if way.binding is not None:
             self._registrar.quiet(piece.target.target.lower(), way.binding)
+        else:
+            self._ways.silent(way.peer)
         if status == 503:
             return Failure(Kind.TEMPORARY, f"{whose} cannot be reached", scope=scope, status="4.4.1")
         return Failure(

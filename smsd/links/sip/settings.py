@@ -13,6 +13,7 @@ from smsd.config.settings import LinkSettings, Path, Section
 from smsd.core.digests import REALM
 from smsd.core.networks import Networks, read_network
 from smsd.links.sip.listening import Listener, read_listener
+from smsd.links.sip.records import read_server
 from smsd.values.errors import InvalidValue
 
 _OPEN = ("0.0.0.0", "")
@@ -84,6 +85,11 @@ class Settings(LinkSettings):
         default=None,
         description="PEM file of the authorities to trust for TLS to the proxy, not the system's",
     )
+    name_servers: list[str] = Field(
+        default=[],
+        max_length=3,
+        description="DNS servers to ask for the proxy's hosts (SRV), if not those of the system: 192.0.2.53",
+    )
     public: str | None = Field(
         default=None,
         pattern=r"^[A-Za-z0-9.-]{1,253}$|^[0-9a-fA-F:]{2,45}$",
@@ -130,6 +136,13 @@ class Settings(LinkSettings):
         for text in networks:
             read_network(text)
         return networks
+
+    @field_validator("name_servers")
+    @classmethod
+    def _name_servers(cls, servers: list[str]) -> list[str]:
+        for text in servers:
+            read_server(text)
+        return servers
 
     @field_validator("proxy")
     @classmethod

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import ipaddress
 from dataclasses import dataclass
 from typing import Any
 
-from twisted.internet.address import IPv4Address, IPv6Address
-from twisted.internet.defer import Deferred, TimeoutError
-from twisted.internet.interfaces import IResolutionReceiver
-from zope.interface import implementer
-
 from smsd.codec.sip import Malformed, Peer, Uri, read_uri
 from smsd.core.networks import Networks
-from smsd.links.sip.registrar import Binding, Registrar
+from smsd.links.sip.places import Places
+from smsd.links.sip.registrar import QUIET, Binding, Registrar
 from smsd.links.sip.settings import Settings
 from smsd.links.sip.wires import PORTS, Wires
 from smsd.values.delivery import Failure, Kind, Scope
 
-RESOLVE = 5.0
-"""Seconds for a name."""
+MOST_SILENT = 1000
+"""Hosts of proxies that are remembered because they have not answered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +30,16 @@ class Way:
 class Ways:
     """`find` tells them, the best first."""
 
-    def __init__(self, settings: Settings, registrar: Registrar, wires: Wires, reactor: Any) -> None:
+    def __init__(
+        self, settings: Settings, registrar: Registrar, wires: Wires, reactor: Any, places: Places
+    ) -> None:
         self._settings = settings
         self._registrar = registrar
         self._wires = wires
         self._reactor = reactor
+        self._places = places
         self._trusted = Networks(settings.trusted_networks)
+        self._silent: dict[Peer, float] = {}  # until when others are asked first
 
     async def find(self, target: str) -> list[Way]:
         """The ways to `user@host`; Failure when there is none (yet)."""
@@ -55,8 +54,8 @@ class Ways:
             ) from None
         proxy = self._settings.next_hop
         if proxy is not None:
-            peer = await self._peer(proxy)
-            if peer is None:
+            peers = await self._peers(proxy)
+            if not peers:
                 raise Failure(
                     Kind.TEMPORARY,
                     f"the proxy {proxy.host} has no address that can be reached from here",
@@ -64,15 +63,26 @@ class Ways:
                     status="4.4.3",
                 )
             loose = proxy if proxy.parameter("lr") is not None else _loose(proxy)
-            return [Way(str(uri), peer, (str(loose),))]
-        peer = await self._peer(uri)
-        if peer is None or peer.host not in self._trusted:
+            return [Way(str(uri), peer, (str(loose),)) for peer in peers]
+        unknown = f"nobody knows the way to {host}: set proxy, or put its address among trusted_networks"
+        if not self._settings.trusted_networks:
+            raise Failure(Kind.PERMANENT, unknown, status="5.4.4")
+        peers = await self._peers(uri)
+        if not peers:
             raise Failure(
-                Kind.PERMANENT,
-                f"nobody knows the way to {host}: set proxy, or put its address among trusted_networks",
-                status="5.4.4",
+                Kind.TEMPORARY, f"{host} has no address that can be reached from here", status="4.4.3"
             )
-        return [Way(str(uri), peer)]
+        peers = [peer for peer in peers if peer.host in self._trusted]
+        if not peers:
+            raise Failure(Kind.PERMANENT, unknown, status="5.4.4")
+        return [Way(str(uri), peer) for peer in peers]
+
+    def silent(self, peer: Peer) -> None:
+        """A host that is no phone has not answered, or cannot be reached: for a while others of its name are asked first."""
+        self._silent.pop(peer, None)
+        while len(self._silent) >= MOST_SILENT:
+            del self._silent[next(iter(self._silent))]
+        self._silent[peer] = self._reactor.seconds() + QUIET
 
     @property
     def proxy_scope(self) -> Scope:
@@ -110,53 +120,18 @@ class Ways:
             return None  # a phone has no certificate, and nobody is sent to where he has not been
         return Peer(peer.transport, uri.host, uri.port or PORTS[peer.transport])
 
-    async def _peer(self, uri: Uri) -> Peer | None:
-        transport = (uri.parameter("transport") or ("tls" if uri.scheme == "sips" else "udp")).upper()
-        if transport not in PORTS:
-            return None
-        host = uri.parameter("maddr") or uri.host
-        for address in await self._addresses(host):
-            if transport != "UDP" or self._wires.can_reach(address):
-                if transport == "TLS":
-                    self._wires.names[address] = host
-                return Peer(transport, address, uri.port or PORTS[transport])
-        return None
-
-    async def _addresses(self, host: str) -> list[str]:
-        """IPv4 and IPv6 addresses of a name, as the system knows them; NAPTR and SRV are not asked for."""
-        try:
-            return [str(ipaddress.ip_address(host))]
-        except ValueError:
-            pass
-        receiver = _Receiver()
-        self._reactor.nameResolver.resolveHostName(receiver, host)
-        try:
-            return await receiver.done.addTimeout(RESOLVE, self._reactor)
-        except TimeoutError:
-            return []
+    async def _peers(self, uri: Uri) -> list[Peer]:
+        found = []
+        for place in await self._places.find(uri):
+            if place.transport == "UDP" and not self._wires.can_reach(place.address):
+                continue
+            found.append(Peer(place.transport, place.address, place.port))
+            if place.transport == "TLS":
+                # Vouched for is the domain that was meant, not what DNS makes of it (RFC 5922).
+                self._wires.names[place.address] = uri.parameter("maddr") or uri.host
+        now = self._reactor.seconds()
+        return sorted(found, key=lambda peer: 0 < self._silent.get(peer, 0.0) - now <= QUIET)
 
 
 def _loose(proxy: Uri) -> Uri:
     return Uri(proxy.scheme, proxy.user, proxy.host, proxy.port, (*proxy.parameters, ("lr", "")))
-
-
-@implementer(IResolutionReceiver)
-class _Receiver:
-    """Collects addresses."""
-
-    def __init__(self) -> None:
-        self.done: Deferred[list[str]] = Deferred()
-        self._found: list[str] = []
-
-    def resolutionBegan(self, resolutionInProgress: Any) -> None:
-        """See IResolutionReceiver."""
-
-    def addressResolved(self, address: Any) -> None:
-        """See IResolutionReceiver."""
-        if isinstance(address, (IPv4Address, IPv6Address)) and address.host not in self._found:
-            self._found.append(address.host)
-
-    def resolutionComplete(self) -> None:
-        """See IResolutionReceiver."""
-        if not self.done.called:
-            self.done.callback(self._found)

@@ -7,7 +7,6 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import Deferred
 
 from smsd.codec.sip import (
@@ -84,17 +83,26 @@ class FakeWires:
         return [(peer, parse(octets)) for peer, octets in sent]
 
 
-class Names:
-    """A resolver that knows these names."""
+class FakeRecords:
+    """A DNS that knows these: `hosts` have addresses; `records` are of NAPTR and SRV, by the name that is asked for. `asked`: what
+    was. A name in `mute` is never answered."""
 
-    def __init__(self, known: dict[str, list[str]]) -> None:
-        self._known = known
+    def __init__(self) -> None:
+        self.hosts: dict[str, list[str]] = {}
+        self.records: dict[str, list[Any]] = {}
+        self.asked: list[str] = []
+        self.mute: set[str] = set()
 
-    def resolveHostName(self, receiver: Any, name: str) -> None:
-        for address in self._known.get(name, []):
-            kind = IPv6Address if ":" in address else IPv4Address
-            receiver.addressResolved(kind("TCP", address, 0))
-        receiver.resolutionComplete()
+    async def _of(self, name: str) -> list[Any]:
+        self.asked.append(name)
+        if name in self.mute:
+            await Deferred()
+        return self.records.get(name, [])
+
+    naptr = srv = _of
+
+    async def addresses(self, host: str) -> list[str]:
+        return self.hosts.get(host, [])
 
 
 class Outlet:
@@ -118,7 +126,8 @@ class Rig:
             )
             for name in ("ann", "bob")
         ]
-        self.names: dict[str, list[str]] = {}
+        self.records = FakeRecords()
+        self.names = self.records.hosts
         self.accounts = Accounts(people, self.house.clock)
         self.accounts.replace(people, (), [PolicySettings(**one) for one in policies])
         self.house.accounts.update({name: self.accounts.find(name) for name in ("ann", "bob")})
@@ -129,7 +138,6 @@ class Rig:
     def make(self) -> None:
         """The link, not started."""
         house = self.house
-        house.clock.nameResolver = Names(self.names)  # type: ignore[attr-defined]
         door = FrontendContext(
             reactor=house.clock,
             dispatcher=house.dispatcher,
@@ -148,7 +156,9 @@ class Rig:
             spool=lambda name: os.path.join(folder, name),
             door=door,
         )
-        self.link = SipLink(self.settings, build(self.settings).rules, context, FakeWires)
+        self.link = SipLink(
+            self.settings, build(self.settings).rules, context, FakeWires, lambda *_: self.records
+        )
         self.wires: FakeWires = self.link.wires
         outlet.real = house.queue.outlet("sip1", ABILITIES)
         outlet.real.gateway = self.link

@@ -1,0 +1,1 @@
+The proxy of a SIP link, or a trusted host, can be named by its domain: NAPTR and SRV records say where it is, and the next host gets the text when one does not answer (docs/sip.rst). `sips:` is always TLS, also with `;transport=tcp`.
