@@ -8,6 +8,7 @@ caller sent can start a new line.
 from __future__ import annotations
 
 import json
+from http import HTTPStatus
 from typing import Any
 
 from smsd.values.errors import Reason, Refused
@@ -17,6 +18,8 @@ from smsd.values.message import Declined, Queued, Receipt
 TEXT = b"text/plain; charset=utf-8"
 JSON = b"application/json"
 HTML = b"text/html; charset=utf-8"
+PHRASES = {int(status): status.phrase.encode("ascii") for status in HTTPStatus}
+"""What the status line says behind the number."""
 
 
 @frozen

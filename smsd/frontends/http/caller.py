@@ -20,7 +20,7 @@ from twisted.python.failure import Failure
 from smsd.codec.smsuri import Wishes
 from smsd.core.accounts import Vouched
 from smsd.core.credentials import Login
-from smsd.frontends.http.wire import DoorRequest
+from smsd.frontends.http.request import DoorRequest
 from smsd.interfaces import IAccount
 from smsd.values.errors import Reason, Refused
 

@@ -18,8 +18,8 @@ from twisted.python.failure import Failure
 from smsd.codec import hops
 from smsd.codec.smsuri import parse_local, read_base64
 from smsd.frontends.http.answer import Answer
+from smsd.frontends.http.request import DoorRequest
 from smsd.frontends.http.sms import request_pairs, shown
-from smsd.frontends.http.wire import DoorRequest
 from smsd.interfaces import MessageIn
 from smsd.values.errors import InvalidValue, Reason, Refused
 from smsd.values.message import Binary, Text, storable

@@ -25,6 +25,7 @@ from smsd.config.settings import FrontendSettings
 from smsd.core.calls import CallLog
 from smsd.core.networks import Networks, read_network
 from smsd.frontends.http import answer, api
+from smsd.frontends.http.connections import DoorFactory
 from smsd.frontends.http.deliver import Deliver
 from smsd.frontends.http.events import Events
 from smsd.frontends.http.front import Front
@@ -32,8 +33,8 @@ from smsd.frontends.http.jobs import JobsPage
 from smsd.frontends.http.kannel import PATH as SENDSMS
 from smsd.frontends.http.kannel import Kannel
 from smsd.frontends.http.providers import pages
+from smsd.frontends.http.request import DoorRequest
 from smsd.frontends.http.sms import Sms
-from smsd.frontends.http.wire import DoorFactory, DoorRequest
 from smsd.interfaces import FrontendContext, IFrontend
 from smsd.values.address import Address
 from smsd.values.errors import Reason, Refused

@@ -17,8 +17,8 @@ from smsd.codec.webhooks import Event
 from smsd.frontends.http import answer
 from smsd.frontends.http.answer import JSON, Answer
 from smsd.frontends.http.caller import identify
+from smsd.frontends.http.request import DoorRequest
 from smsd.frontends.http.sms import request_pairs
-from smsd.frontends.http.wire import DoorRequest
 from smsd.values.errors import InvalidValue, Reason, Refused, storable
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from twisted.internet.defer import Deferred, succeed
 
 from smsd.frontends.http.answer import HTML, Answer
-from smsd.frontends.http.wire import DoorRequest
+from smsd.frontends.http.request import DoorRequest
 
 if TYPE_CHECKING:
     from smsd.frontends.http.door import HttpDoor

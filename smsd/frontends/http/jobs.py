@@ -17,7 +17,7 @@ from smsd.frontends.http import answer, callback, keys, uploads
 from smsd.frontends.http.answer import JSON, Answer
 from smsd.frontends.http.caller import identify
 from smsd.frontends.http.fields import Pairs, read_body, read_query
-from smsd.frontends.http.wire import DoorRequest
+from smsd.frontends.http.request import DoorRequest
 from smsd.values.errors import InvalidValue, Reason, Refused, storable
 
 if TYPE_CHECKING:

@@ -17,8 +17,8 @@ from smsd.codec import hops, kannel, sendsms
 from smsd.codec.smsuri import Wishes
 from smsd.frontends.http.answer import Answer
 from smsd.frontends.http.caller import identify
+from smsd.frontends.http.request import DoorRequest
 from smsd.frontends.http.sms import shown
-from smsd.frontends.http.wire import DoorRequest
 from smsd.values.address import Address
 from smsd.values.errors import InvalidValue, Reason, Refused
 from smsd.values.message import Care, Declined, Pause, Receipt, Recipient, Submission, Ticket, Wants

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import hashlib
 
-from smsd.frontends.http.wire import DoorRequest
+from smsd.frontends.http.request import DoorRequest
 from smsd.values.errors import InvalidValue
 from smsd.values.message import IdempotencyKey
 

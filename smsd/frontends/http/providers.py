@@ -20,8 +20,8 @@ from smsd.codec.provider.signature import BODY_ONLY, Call, signed_in
 from smsd.codec.provider.taking import Heard, Taken, take
 from smsd.core.provided import Provided
 from smsd.frontends.http.answer import Answer
+from smsd.frontends.http.request import DoorRequest
 from smsd.frontends.http.sms import shown
-from smsd.frontends.http.wire import DoorRequest
 from smsd.interfaces import MessageIn
 from smsd.values.errors import InvalidValue, Reason, Refused
 

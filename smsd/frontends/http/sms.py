@@ -18,7 +18,7 @@ from smsd.codec.smsuri import Wishes, read_parameters
 from smsd.frontends.http import answer, callback
 from smsd.frontends.http.caller import identify
 from smsd.frontends.http.fields import Pairs, read_body, read_query
-from smsd.frontends.http.wire import DoorRequest
+from smsd.frontends.http.request import DoorRequest
 from smsd.values.address import Address, masked
 from smsd.values.errors import InvalidValue, Reason, Refused
 from smsd.values.message import (

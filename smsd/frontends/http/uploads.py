@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from smsd.core.jobs import settings as jobsettings
 from smsd.frontends.http import callback, keys
 from smsd.frontends.http.fields import Pairs, check_file_charset, read_upload
-from smsd.frontends.http.wire import DoorRequest
+from smsd.frontends.http.request import DoorRequest
 from smsd.values.errors import Reason, Refused
 from smsd.values.message import Ticket
 

@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from smsd.core.auditing import Auditor
 from smsd.core.jobs import Jobs
-from smsd.frontends.http import wire
+from smsd.frontends.http.request import MOST_UPLOADS
 from smsd.store import audit
 from smsd.values.account import Account
 from tests.frontends.fakes import context
@@ -140,7 +140,7 @@ class Uploads(SynchronousTestCase):
         """Nobody has logged in before his file is there, so only some of them may fill the memory."""
         head = f"POST /sms/jobs?{LOGIN} HTTP/1.1\r\nHost: x\r\nContent-Type: text/csv\r\nContent-Length: %d\r\n\r\n"
         large = b"+15551234567;x\n" * 1000
-        coming = [Connection(self.door) for _ in range(wire.MOST_UPLOADS)]
+        coming = [Connection(self.door) for _ in range(MOST_UPLOADS)]
         for connection in coming:
             connection.send((head % len(large)).encode() + large[:2001])
         self.assertEqual([connection.replies() for connection in coming], [[]] * len(coming))

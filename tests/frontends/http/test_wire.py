@@ -7,7 +7,7 @@ from typing import Any
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from smsd.frontends.http import wire
+from smsd.frontends.http.answer import PHRASES
 from smsd.values.errors import Reason
 from tests.frontends.fakes import FakeDispatcher, context, refused
 from tests.frontends.http.client import Connection, Reply, ask, door, query, request
@@ -105,7 +105,7 @@ class RequestTests(WireTestCase):
             connection = Connection(self.door)
             connection.send(b"GET %b HTTP/1.1\r\nHost: x\r\n\r\n" % path.encode("ascii"))
             self.assertTrue(connection.transport.value().startswith(b"HTTP/1.1 " + line), line)
-        self.assertEqual(wire._PHRASES[429], b"Too Many Requests")
+        self.assertEqual(PHRASES[429], b"Too Many Requests")
 
     def test_absolute_form(self) -> None:
         """RFC 9112 3.2.2: clients that take us for a proxy."""

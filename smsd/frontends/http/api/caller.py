@@ -13,7 +13,7 @@ from smsd.codec.smsuri import Wishes
 from smsd.core.accounts import Vouched
 from smsd.frontends.http.api.problems import OtherScope
 from smsd.frontends.http.caller import identify
-from smsd.frontends.http.wire import DoorRequest
+from smsd.frontends.http.request import DoorRequest
 from smsd.interfaces import FrontendContext, IAccount
 from smsd.values.errors import Reason, Refused
 from smsd.values.frozen import frozen

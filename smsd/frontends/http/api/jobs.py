@@ -20,7 +20,7 @@ from smsd.values import money
 if TYPE_CHECKING:
     from smsd.frontends.http.api.caller import Caller
     from smsd.frontends.http.door import HttpDoor
-    from smsd.frontends.http.wire import DoorRequest
+    from smsd.frontends.http.request import DoorRequest
 
 Column = Annotated[str, Field(min_length=1, max_length=200, pattern=_LINE)]
 MOST_JOBS = 500

@@ -19,7 +19,7 @@ from smsd.frontends.http.api.asked import MOST_MESSAGES, Queried
 from smsd.frontends.http.api.operations import Operation
 from smsd.frontends.http.api.verbs import Verbs
 from smsd.frontends.http.fields import Pairs
-from smsd.frontends.http.wire import DoorRequest
+from smsd.frontends.http.request import DoorRequest
 from smsd.values.errors import InvalidValue, Reason, Refused
 
 if TYPE_CHECKING:

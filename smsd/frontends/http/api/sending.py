@@ -18,8 +18,8 @@ from smsd.frontends.http.api import problems
 from smsd.frontends.http.api.answers import Accepted, Fate, Many, Mistake, OneOfMany
 from smsd.frontends.http.api.asked import Content, MessageRequest, Wishes
 from smsd.frontends.http.api.caller import Caller
+from smsd.frontends.http.request import DoorRequest
 from smsd.frontends.http.sms import shown
-from smsd.frontends.http.wire import DoorRequest
 from smsd.values.address import Address
 from smsd.values.errors import InvalidValue, Reason, Refused
 from smsd.values.message import (

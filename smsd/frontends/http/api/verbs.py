@@ -12,7 +12,7 @@ from smsd.frontends.http.api.caller import Caller
 from smsd.frontends.http.api.jobs import JobVerbs
 from smsd.frontends.http.api.sending import Sending, content, numbers, parameters
 from smsd.frontends.http.events import fetch
-from smsd.frontends.http.wire import DoorRequest
+from smsd.frontends.http.request import DoorRequest
 
 if TYPE_CHECKING:
     from datetime import datetime
