@@ -95,7 +95,8 @@ class IDispatcher(Interface):
 
     def submit(submission: Submission) -> Deferred[Receipt]:
         """Fires after the commit with an id or a refusal per recipient; fails with Refused only when nothing was taken
-        (empty content, conflict of the idempotency key, store not available)."""
+        (empty content, conflict of the idempotency key, store not available). What somebody writes in a chat or on a SIP phone
+        may have no recipients: it is taken when it answers an alert that waits for it."""
 
     def record(submission: Submission, reason: str) -> Deferred[Receipt]:
         """Keep a message on record that is not sent, for a reason the operator can read (a robot's answer, feature I6);

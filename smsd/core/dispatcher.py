@@ -15,6 +15,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from smsd.core.alerted import Alerted
 from smsd.core.effects import DOOR as RULES
 from smsd.core.judgement import Ruled
 from smsd.core.judging import Judge
@@ -49,6 +50,7 @@ class Dispatcher:
         self._queue = queue
         self._judge = judge
         self._same_way = SameWay(store, planner, queue)
+        self._alerted = Alerted(store, queue.wake, self._answer)
         self.schemes: frozenset[str] = frozenset()  # what the configured gateways carry, running or not
         store.carrying.plan = self._plan_notice
 
@@ -70,6 +72,9 @@ class Dispatcher:
                     " went through can correct their gateways and rules",
                 )
             )
+        if self._alerted.may_answer(submission):
+            answering = self._alerted.submitted(submission, lambda: self._submit(submission))
+            return Deferred.fromCoroutine(answering)
         found = self._same_way.find(submission)
         return found.addCallback(self._submit) if found is not None else self._submit(submission)
 
@@ -147,6 +152,10 @@ class Dispatcher:
     def record(self, submission: Submission, reason: str) -> Deferred[Receipt]:
         """See `IDispatcher`."""
         return self.commit(held(self._planner.unrouted(submission), reason, State.CANCELLED))
+
+    def _answer(self, submission: Submission, reason: str) -> Deferred[Receipt]:
+        """Keep on record what goes no further because it has arrived."""
+        return self.commit(held(self._planner.unrouted(submission), reason, State.DELIVERED))
 
     def bounce(self, submission: Submission, message: int, declined: Sequence[Declined]) -> Deferred[None]:
         """See `IDispatcher`."""
@@ -239,6 +248,8 @@ class Dispatcher:
                     self._store.after(partial(self._hand_over, one, planned, lane))
                 elif planned.state is State.READY:
                     self._queue.wake(lane, planned.due, planned.parameters.priority, str(planned.target))
+        for lane in committed.woken:
+            self._queue.wake(lane)
         return committed.receipt
 
     def _hand_over(self, acceptance: Acceptance, planned: Planned, lane: int) -> None:

@@ -8,11 +8,30 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable
 
+from smsd.policy.reply import spellings
 from smsd.values.address import Address
 from smsd.values.message import Binary, Content, Recipient, Submission, Text, Ticket, Wants
 
 DOOR = "alert"
 SHOWN = 100
+
+
+CHATS = ("xmpp", "sip")
+"""Besides phones: whose address the server that brings a text has made sure of. Of a mail nobody has."""
+
+
+def answers_as(who: Address) -> tuple[Address, ...]:
+    """Whose answer it may be when `who` writes, as it was asked; nobody's when its kind cannot answer."""
+    if who.scheme == "sms":
+        return tuple(Address("sms", number) for number in spellings(who.target))
+    return (who,) if who.scheme in CHATS else ()
+
+
+def awaited_as(asked: Address) -> str | None:
+    """Under which name an answer is awaited; None where none can come."""
+    if asked.scheme == "sms":
+        return asked.target
+    return str(asked) if asked.scheme in CHATS else None
 
 
 def accepts(text: str, answers: Iterable[str]) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
+from smsd.policy.alert import CHATS
 from smsd.store.credit import Credit
 from smsd.store.lanes import Lanes
 from smsd.store.limiting import Limiting
@@ -23,28 +24,32 @@ from smsd.store.rows import (
     receipt_of,
 )
 from smsd.store.watching import Watching, held
+from smsd.values.address import Address
 from smsd.values.delivery import State
 from smsd.values.errors import Reason, Refused
 from smsd.values.frozen import frozen
-from smsd.values.message import Receipt
+from smsd.values.message import Receipt, Text
 from smsd.values.plan import Acceptance, Limit, Planned
 
+Answers = Callable[[sqlite3.Cursor, Address, str, int], "tuple[tuple[int, ...], tuple[int, ...]]"]
 Care = Callable[[sqlite3.Cursor, Acceptance, Planned], "tuple[Planned, int | None]"]
 
 
 @frozen
 class Committed:
     """What an accept wrote: the receipt for the door, and per delivery its lane (empty for a replay). `held`: those that stay
-    because their account is held, whatever their plan says."""
+    because their account is held, whatever their plan says; `woken`: lanes that have something besides."""
 
     receipt: Receipt
     lanes: dict[int, int]
     held: frozenset[int] = frozenset()
+    woken: tuple[int, ...] = ()
 
 
 class Accepting:
     """The accept handler; `write` is also what follow-ups (reports, incoming messages) go through. `care` says how a delivery
-    leaves for which rules have wishes, and which window it waits in (`store.gathering`)."""
+    leaves for which rules have wishes, and which window it waits in (`store.gathering`); `answers` whether a text is the answer
+    that an alert waits for (`store.alerts`)."""
 
     def __init__(self, lanes: Lanes, session: int, replies: Replies, limiting: Limiting) -> None:
         self._limiting = limiting
@@ -52,6 +57,7 @@ class Accepting:
         self._session = session
         self._replies = replies
         self.care: Care | None = None
+        self.answers: Answers | None = None
         self.credit = Credit()
         self.watching = Watching()
         self.doors: frozenset[str] = frozenset()  # those whose messages are counted for good
@@ -93,10 +99,23 @@ class Accepting:
             self.credit.reserve(cursor, [accepted for _, accepted in writing])
         for (index, _), committed in zip(writing, self.write(cursor, [a for _, a in writing]), strict=True):
             results[index] = committed
+        for index, accepted in writing:
+            if accepted.submission.origin.scheme in CHATS and self.answers is not None:
+                results[index] = self._answering(cursor, accepted, results[index], self.answers)
         if stopped:
             self._stopped(cursor, stopped, dict(writing), results)
         _count(cursor, [accepted for _, accepted in writing], self.doors)
         return [result for result in results if result is not None]
+
+    def _answering(
+        self, cursor: sqlite3.Cursor, accepted: Acceptance, committed: Any, answers: Answers
+    ) -> Any:
+        """What somebody writes in a chat goes its way, and may be the answer to an alert as well."""
+        content, who = accepted.submission.content, accepted.submission.origin
+        if not isinstance(content, Text):
+            return committed
+        _, woken = answers(cursor, who, content.text, accepted.now)
+        return replace(committed, woken=woken) if woken else committed
 
     def charge(self, cursor: sqlite3.Cursor, accepted: Acceptance) -> Refused | None:
         """Count what an account pays for that another handler is going to `write`; Refused when its month or its credit does not

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
 from smsd.policy import alert as policy
@@ -41,9 +41,12 @@ class Answered(NamedTuple):
     woken: tuple[int, ...] = ()
 
 
+NOT_ANSWERED = Answered()
+
+
 class Alerts:
-    """Part of the accept handler (`open`), of the receive handler (`answered`) and of the sweep (`sweep`). `postmaster` hears of
-    alerts that nobody has answered when who sent them cannot be told."""
+    """Part of the accept handler (`open`, `answered`), of the receive handler (`answered`) and of the sweep (`sweep`).
+    `postmaster` hears of alerts that nobody has answered when who sent them cannot be told."""
 
     def __init__(self, accepting: Accepting, plan: Plan) -> None:
         self._accepting = accepting
@@ -122,32 +125,45 @@ class Alerts:
 
     # -- answers
 
-    def answered(self, cursor: sqlite3.Cursor, peer: str, text: str, now: int) -> Answered:
-        """Close the alerts that `peer` (a number in its normal form) was asked for, if `text` is an answer to them. Call it in the
-        transaction that accepts the message, and wake the lanes that it gives."""
+    def answered(self, cursor: sqlite3.Cursor, who: Address, text: str, now: int) -> Answered:
+        """Close the alerts that `who` (a number in its normal form, a chat address) was asked for, if `text` is an answer to them.
+        Call it in the transaction that accepts the message, and wake the lanes that it gives."""
+        asked = policy.answers_as(who)
+        names = [policy.awaited_as(one) for one in asked]
+        if not names:
+            return NOT_ANSWERED
         rows = cursor.execute(
-            "select a.* from alert_waiting w join alert a on a.id = w.alert where w.number=? and a.state=0",
-            (peer,),
+            "select a.* from alert_waiting w join alert a on a.id = w.alert"
+            f" where w.number in ({','.join('?' * len(names))}) and a.state=0",
+            names,
         ).fetchall()
         closed, woken = [], []
         for row in rows:
-            if policy.accepts(text, json.loads(row["answers"])) and _reached(cursor, row, peer, now):
+            if row["id"] in closed or not policy.accepts(text, json.loads(row["answers"])):
+                continue
+            if any(_reached(cursor, row, str(one), now) for one in asked):
                 closed.append(row["id"])
-                woken += self._taken(cursor, row, peer, now)
+                woken += self._taken(cursor, row, who.target, {str(one) for one in asked}, now)
         return Answered(tuple(closed), tuple(woken))
 
-    def _taken(self, cursor: sqlite3.Cursor, row: sqlite3.Row, peer: str, now: int) -> list[int]:
-        """Everybody asked before hears who has it; who has not been reached yet need not."""
-        _close(cursor, row, ANSWERED, now, peer)
+    def answers(self, cursor: sqlite3.Cursor, items: Sequence[tuple[Address, str, int]]) -> list[Answered]:
+        """Handler: the same for texts that are nothing else: who wrote, what, now."""
+        return [self.answered(cursor, *item) for item in items]
+
+    def _taken(
+        self, cursor: sqlite3.Cursor, row: sqlite3.Row, by: str, own: Collection[str], now: int
+    ) -> list[int]:
+        """Everybody asked before hears who has it, but for that one's `own` addresses; who has not been reached yet need not."""
+        _close(cursor, row, ANSWERED, now, by)
         first = cursor.execute(LOAD + "where d.id=?", (row["delivery"],)).fetchone()
         asked = json.loads(row["asked"])
         kept_back = {
-            target for target, delivery, _ in asked[1:] if self._call_back(cursor, delivery, peer, now)
+            target for target, delivery, _ in asked[1:] if self._call_back(cursor, delivery, by, now)
         } - {asked[0][0]}  # fmt: skip
         woken: list[int] = []
         for target in dict.fromkeys(target for target, _, _ in asked):
-            if first is not None and target not in kept_back and target != f"sms:{peer}":
-                note = _submission(first, Address.parse(target), policy.taken(_content(first), peer))
+            if first is not None and target not in kept_back and target not in own:
+                note = _submission(first, Address.parse(target), policy.taken(_content(first), by))
                 woken += self._write(cursor, note, row["message"])[1]
         return woken
 
@@ -225,10 +241,10 @@ def _hasten(cursor: sqlite3.Cursor, key: str, due: int, next_at: int) -> None:
         cursor.execute("update alert set due=?, asked=? where id=?", (next_at, json.dumps(asked), row["id"]))
 
 
-def _reached(cursor: sqlite3.Cursor, row: sqlite3.Row, peer: str, now: int) -> bool:
-    """Whether `peer` can have read what it was asked: an OK to something else takes nothing that is still to come."""
+def _reached(cursor: sqlite3.Cursor, row: sqlite3.Row, who: str, now: int) -> bool:
+    """Whether `who` can have read what it was asked: an OK to something else takes nothing that is still to come."""
     for target, delivery, at in json.loads(row["asked"]):
-        if target != f"sms:{peer}":
+        if target != who:
             continue
         if row["more"] and at <= now:
             return True  # one of them may have left, if not the first
@@ -246,15 +262,15 @@ _LEFT = (
 
 
 def _await(cursor: sqlite3.Cursor, target: Address, alert: int | None) -> None:
-    if target.scheme == "sms":
-        cursor.execute(
-            "insert or ignore into alert_waiting(number, alert) values(?,?)", (target.target, alert)
-        )
+    name = policy.awaited_as(target)
+    if name is not None:
+        cursor.execute("insert or ignore into alert_waiting(number, alert) values(?,?)", (name, alert))
 
 
 def _close(cursor: sqlite3.Cursor, row: sqlite3.Row, state: int, now: int, by: str | None = None) -> None:
     cursor.execute(
         "update alert set state=?, closed=?, answered_by=? where id=?", (state, now, by, row["id"])
     )
-    for name in _names(json.loads(row["asked"])):
+    for target, _, _ in json.loads(row["asked"]):
+        name = policy.awaited_as(Address.parse(target))
         cursor.execute("delete from alert_waiting where number=? and alert=?", (name, row["id"]))

@@ -15,6 +15,7 @@ from smsd.policy.rules.letter import Ask, Facts, Question
 from smsd.store.accepting import Accepting, Committed
 from smsd.store.alerts import Alerts
 from smsd.store.replies import Replies
+from smsd.values.address import Address
 from smsd.values.errors import Refused
 from smsd.values.frozen import frozen
 from smsd.values.message import Content, IdempotencyKey
@@ -86,7 +87,7 @@ class Desk:
 
     def answers_alert(self, peer: str, text: str, now: int) -> bool:
         """Whether it is the answer that an alert waits for; then that one is closed."""
-        answered = self._alerts.answered(self._cursor, peer, text, now)
+        answered = self._alerts.answered(self._cursor, Address("sms", peer), text, now)
         self.woken += answered.woken
         return bool(answered.alerts)
 

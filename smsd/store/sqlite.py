@@ -24,7 +24,7 @@ from twisted.python.threadpool import ThreadPool
 from smsd.policy.rules.letter import Facts
 from smsd.store import accounts, credit, events, operating
 from smsd.store.accepting import Accepting, Committed
-from smsd.store.alerts import Alerts
+from smsd.store.alerts import Alerts, Answered
 from smsd.store.carrying import Carrying, Settled, Take, Taken
 from smsd.store.digests import Digests
 from smsd.store.gathering import Gathering
@@ -38,6 +38,7 @@ from smsd.store.receiving import Arrival, Received, Receiving
 from smsd.store.replies import Replies
 from smsd.store.schema import migrate
 from smsd.store.sweeping import Sweeping, Swept, Tick
+from smsd.values.address import Address
 from smsd.values.delivery import Piece
 from smsd.values.errors import InvalidValue
 from smsd.values.message import Submission
@@ -119,6 +120,7 @@ class SqliteStore:
         self.alerts = alerts = Alerts(self.accepting, self._follow)
         self.gathering = Gathering(Digests(self.accepting, self._follow), alerts, self.replies)
         self.accepting.care = self.gathering.care
+        self.accepting.answers = alerts.answered
         self.receiving = Receiving(self.accepting, self.replies, alerts)
         self._operating = operating.Operating(self.carrying, self.accepting.credit, self.accepting.watching)
         self._jobs = Jobs(self.accepting)
@@ -187,6 +189,10 @@ class SqliteStore:
     def arrive(self, arrival: Arrival, facts: Facts | None = None) -> Deferred[Received]:
         """The same for a message that came whole."""
         return self._group.call(self.receiving.arrive, (arrival, facts))
+
+    def answer(self, who: Address, text: str) -> Deferred[Answered]:
+        """Close the alerts that wait for this text of somebody; fires with them, and the lanes to wake."""
+        return self._group.call(self.alerts.answers, (who, text, self.now()))
 
     def tick(self, tick: Tick) -> Deferred[Swept]:
         """One bounded sweep over deadlines and old rows."""

@@ -31,7 +31,8 @@ def pause(house: House, seconds: int, rule: str = "night") -> Pause:
 
 
 def escalation(*numbers: str, minutes: int = 5, answers: tuple[str, ...] = ("OK",)) -> Escalation:
-    to = tuple((Address("sms", number), DEFAULT_PARAMETERS) for number in numbers)
+    named = [Address.parse(one if ":" in one else f"sms:{one}") for one in numbers]
+    to = tuple((address, DEFAULT_PARAMETERS) for address in named)
     return Escalation("on call", to, minutes * MINUTE * 1000, answers)
 
 

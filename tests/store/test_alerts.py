@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any, cast
 
 from smsd.core.arriving import Arrivals
-from smsd.interfaces import MessageIn
+from smsd.interfaces import Abilities, MessageIn
 from smsd.store import alerts
 from smsd.values.address import Address
 from smsd.values.delivery import Failure, Kind
-from smsd.values.message import DEFAULT_PARAMETERS, Escalation, Parameters, Text, Wants
+from smsd.values.errors import Refused
+from smsd.values.message import (
+    DEFAULT_PARAMETERS,
+    Escalation,
+    Parameters,
+    Queued,
+    Receipt,
+    Recipient,
+    Text,
+    Wants,
+)
 from tests.house import submission
 from tests.store.caring import ANN, BOB, EVE, CareCase, cap, digest, escalation, pause
 
@@ -32,6 +43,101 @@ class AlertCase(CareCase):
 
     def mails(self) -> list[str]:
         return [p.content.text for p in self.house.mail.pieces if isinstance(p.content, Text)]
+
+
+CHATS = Abilities(frozenset({"xmpp", "sip"}))
+
+
+class InChats(AlertCase):
+    """Who is asked in a chat answers there."""
+
+    def start(self) -> None:
+        self.chat = self.house.gateway("chat", CHATS)
+        super().start()
+        self.house.outlet("chat").opened(1)
+
+    def say(self, who: str, text: str, *to: Recipient, **options: Any) -> Receipt:
+        """Somebody writes in a chat, to the server itself where nobody is named."""
+        made = submission(text=text, door="chat", origin=Address.parse(who), **options)
+        receipt = self.house.wait(self.house.dispatcher.submit(replace(made, recipients=to)))
+        self.house.settle()
+        return cast(Receipt, receipt)
+
+    def test_an_answer_to_whoever_sent_it_takes_it_and_goes_its_way(self) -> None:
+        for who in ("xmpp:bob@example.org", "sip:bob@sip.example.org"):
+            first = self.send("fire", escalation(who, EVE))
+            self.later(5)
+            self.assertEqual(str(self.chat.pieces[-1].target), who)
+            self.say(who, "ok!", Recipient(Address("mailto", "nagios@example.org")))
+            self.assertEqual(self.mails()[-1], "ok!")
+            self.assertEqual(self.texts(ANN)[-1], TAKEN.format(who.partition(":")[2]))
+            told = self.alert(first)
+            self.assertEqual((told["state"], told["answered_by"]), ("answered", who.partition(":")[2]))
+            self.later(10)
+            self.assertEqual(self.texts(EVE), [])
+
+    def test_an_answer_to_the_server_itself(self) -> None:
+        first = self.send("fire", escalation("xmpp:bob@example.org"))
+        self.later(5)
+        self.assertEqual(self.say("xmpp:bob@example.org", "OK"), Receipt(0))
+        self.assertEqual(self.alert(first)["state"], "answered")
+        self.assertRaises(Refused, self.say, "xmpp:bob@example.org", "OK")
+
+    def test_other_words_to_the_server_itself_are_refused(self) -> None:
+        first = self.send("fire", escalation("xmpp:bob@example.org"))
+        self.later(5)
+        for who, text in (
+            ("xmpp:bob@example.org", "OK call Eve"),
+            ("xmpp:eve@example.org", "OK"),
+            ("sip:bob@example.org", "OK"),
+        ):
+            self.assertRaises(Refused, self.say, who, text)
+        self.assertEqual(self.alert(first)["state"], "open")
+
+    def test_before_it_was_asked_nobody_answers(self) -> None:
+        first = self.send("fire", escalation("xmpp:bob@example.org"))
+        self.assertRaises(Refused, self.say, "xmpp:bob@example.org", "OK")
+        self.assertEqual(self.alert(first)["state"], "open")
+
+    def test_what_nothing_carries_counts_and_stays_on_record(self) -> None:
+        first = self.send("fire", escalation("xmpp:bob@example.org"))
+        self.later(5)
+        self.house.wait(self.house.queue.remove("mail"))
+        receipt = self.say("xmpp:bob@example.org", "OK", Recipient(Address("mailto", "nagios@example.org")))
+        (fate,) = receipt.recipients
+        self.assertIsInstance(fate, Queued)
+        self.assertEqual(self.alert(first)["state"], "answered")
+        row = self.row(cast(Queued, fate).delivery)
+        self.assertEqual(
+            (row["state"], row["reason"]), ("delivered", "it answered an alert that waited for it")
+        )
+
+    def test_a_mail_is_no_answer(self) -> None:
+        first = self.send("fire", escalation("mailto:bob@example.org"))
+        self.later(5)
+        self.say("mailto:bob@example.org", "OK", Recipient(Address("sms", EVE)))
+        self.assertEqual(self.alert(first)["state"], "open")
+
+    def test_a_provider_cannot_lend_a_phone_somebodys_chat(self) -> None:
+        first = self.send("fire", escalation("xmpp:bob@example.org"))
+        self.later(5)
+        self.answer("xmpp:bob@example.org", "OK")
+        self.assertEqual(self.alert(first)["state"], "open")
+
+    def test_a_phone_that_was_asked_without_its_plus(self) -> None:
+        first = self.send("fire", escalation(BOB[1:]))
+        self.later(5)
+        self.answer(BOB, "OK")
+        self.assertEqual(self.alert(first)["state"], "answered")
+        self.assertEqual(self.texts(BOB[1:]), ["fire"])
+
+    def test_over_a_kill(self) -> None:
+        first = self.send("fire", escalation("xmpp:bob@example.org"))
+        self.later(5)
+        self.house = self.house.crash()
+        self.start()
+        self.say("xmpp:bob@example.org", "OK")
+        self.assertEqual(self.alert(first)["state"], "answered")
 
 
 class Asking(AlertCase):

@@ -78,21 +78,38 @@ class Incoming:
             return
         if written is None:
             return
-        if not written.wanted:
-            if written.sender.node and self._may_help(
-                written.sender.bare
-            ):  # else two programs would talk without end
-                self._tell(domain, written.sender, self._command(domain, written.sender, written.text))
-            return
         self.busy += 1
         self._changed()
-        taking = self._account(written.sender)
-        taking.addCallback(self._submit, domain, written)
-        taking.addCallbacks(
-            self._accepted, self._failed, (domain, element, written), {}, (domain, element), {}
-        )
+        if written.wanted:
+            taking = self._account(written.sender)
+            taking.addCallbacks(self._submit, self._unpaid, (domain, written), {}, (written,), {})
+            taking.addCallbacks(
+                self._accepted, self._failed, (domain, element, written), {}, (domain, element), {}
+            )
+        else:
+            taking = self._answer(written)
+            taking.addErrback(self._help, domain, written)
         taking.addErrback(self._untold)
         taking.addBoth(self._done)
+
+    def _answer(self, written: Written) -> Deferred[Any]:
+        """To nobody, and paid by nobody: it is taken if it answers an alert, and else fails with Refused."""
+        origin, door = Address("xmpp", written.sender.bare), self._link.context.door
+        assert door is not None
+        submitted: Deferred[Receipt] = maybeDeferred(
+            lambda: door.dispatcher.submit(Submission(self._link.name, origin, (), Text(written.text)))
+        )
+        return submitted
+
+    def _help(self, failure: Failure, domain: Domain, written: Written) -> None:
+        failure.trap(Refused, InvalidValue)
+        # Else two programs would talk without end.
+        if written.sender.node and self._may_help(written.sender.bare):
+            self._tell(domain, written.sender, self._command(domain, written.sender, written.text))
+
+    def _unpaid(self, failure: Failure, written: Written) -> Deferred[Any]:
+        """Nobody pays for what he writes, but he may have been alerted."""
+        return self._answer(written).addErrback(lambda _: failure)
 
     def _may_help(self, bare: str) -> bool:
         now = self._link.context.reactor.seconds()
