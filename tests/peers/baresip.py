@@ -35,6 +35,7 @@ module contact.so
 module cons.so
 ctrl_tcp_listen 127.0.0.1:{control}
 cons_listen 127.0.0.1:{console}
+{trust}
 """
 ACCOUNT = '<sip:{user}@{domain};transport={transport}>;auth_user={user};auth_pass={password};regint={every};outbound="{outbound}"\n'
 
@@ -42,7 +43,7 @@ ACCOUNT = '<sip:{user}@{domain};transport={transport}>;auth_user={user};auth_pas
 class Phone:
     """Somebody's SIP phone; it registers by itself when it starts, and says that it is gone when it is stopped in order.
 
-    `contacts` are the URIs that it can write to. `outbound` is where everything goes.
+    `contacts` are the URIs that it can write to. `outbound` is where everything goes; with TLS to who has a certificate of `ca`.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class Phone:
         domain: str,
         transport: str = "udp",
         every: int = 60,
+        ca: str = "",
     ) -> None:
         self.base = Path(tempfile.mkdtemp(prefix="smsd-baresip-"))
         self.sip = free_port(2)  # it takes the next one for TLS
@@ -62,7 +64,9 @@ class Phone:
         self._current = 0
         self._process: Process | None = None
         ports = {"sip": self.sip, "control": self._control, "console": self._console}
-        (self.base / "config").write_text(CONFIG.format(modules=MODULES, **ports))
+        (self.base / "config").write_text(
+            CONFIG.format(modules=MODULES, trust=f"sip_cafile {ca}" if ca else "", **ports)
+        )
         account = ACCOUNT.format(
             user=user, password=password, domain=domain, transport=transport, every=every, outbound=outbound
         )

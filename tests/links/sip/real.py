@@ -6,9 +6,11 @@ import json
 import socket
 from typing import Any
 
+from OpenSSL.crypto import FILETYPE_PEM
 from twisted.trial.unittest import SynchronousTestCase
 
 from smsd.core.digests import make_secret
+from tests.gateways.test_smtp_tls import certificate
 from tests.peers.baresip import Phone
 from tests.rig.modems import Modems
 from tests.rig.processes import Folder, free_port, until
@@ -97,6 +99,15 @@ class RealSip(SynchronousTestCase):
     def receive(self, modems: Modems, text: str, number: str = NUMBER) -> None:
         """Somebody answers by phone."""
         modems.ask(json.dumps({"do": "receive", "number": number, "text": text}))
+
+    def secure(self) -> tuple[int, str, str]:
+        """A port for TLS, how to listen there, and the certificate."""
+        own, pem = certificate()
+        cert, key = self.place.path / "cert.pem", self.place.path / "key.pem"
+        cert.write_bytes(pem)
+        key.write_bytes(own.privateKey.dump(FILETYPE_PEM))
+        port = free_port()
+        return port, f"ssl:{port}:interface=127.0.0.1:privateKey={key}:certKey={cert}", str(cert)
 
     def phone(self, user: str = "ann", through: int = 0, transport: str = "udp", **more: Any) -> Phone:
         """A SIP phone, registered."""

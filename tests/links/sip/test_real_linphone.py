@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from OpenSSL.crypto import FILETYPE_PEM
-
-from tests.gateways.test_smtp_tls import certificate
 from tests.links.sip import real
 from tests.links.sip.real import DOMAIN, NUMBER
 from tests.peers.linphone import Linphone, missing
-from tests.rig.processes import free_port, until
+from tests.rig.processes import until
 from tests.rig.server import modem_gateway
 
 RULES = [
@@ -43,17 +40,14 @@ class WithLinphone(real.RealSip):
         until(lambda: shown in phone.shown(), 60, "the answer", self.server.process)
 
     def test_by_tls(self) -> None:
-        own, pem = certificate()
-        cert, key = self.place.path / "cert.pem", self.place.path / "key.pem"
-        cert.write_bytes(pem)
-        key.write_bytes(own.privateKey.dump(FILETYPE_PEM))
-        port = free_port()
+        port, secure, cert = self.secure()
         modems = self.modems()
-        plain = self.link()["listen"]
-        secure = f"ssl:{port}:interface=127.0.0.1:privateKey={key}:certKey={cert}"
-        self.smsd(modem_gateway("gsm1", modems.link()), link={"listen": [*plain, secure]})
-        phone = self.linphone(f"sip:127.0.0.1:{port};transport=tls", str(cert))
+        self.smsd(modem_gateway("gsm1", modems.link()), link={"listen": [*self.link()["listen"], secure]})
+        phone = self.linphone(f"sip:127.0.0.1:{port};transport=tls", cert)
         phone.write(f"sip:{NUMBER}@{DOMAIN}", "by TLS")
         self.assertEqual([one["text"] for one in self.on_air(modems, 1)], ["by TLS"])
         self.receive(modems, "the same way back")
         until(lambda: "the same way back" in phone.shown(), 60, "the answer", self.server.process)
+        # On the connection that it has opened, which nobody but the two can read.
+        self.assertRegex(phone.trace(), rf"MESSAGE sip:\S+ SIP/2.0\r?\nVia: SIP/2.0/TLS 127.0.0.1:{port};")
+        self.assertNotRegex(phone.trace(), "SIP/2.0/(UDP|TCP)")

@@ -42,6 +42,20 @@ class Phones(real.RealSip):
         self.receive(modems, "the same way back")
         self.shows(phone, "the same way back")
 
+    def test_by_tls(self) -> None:
+        """A phone has no certificate and cannot be called: the answer takes the connection that the phone has opened."""
+        port, secure, cert = self.secure()
+        modems = self.modems()
+        listen = [*self.link()["listen"], secure]
+        self.smsd(modem_gateway("gsm1", modems.link()), link={**OLD, "listen": listen})
+        phone = self.phone(through=port, transport="tls", ca=cert)
+        phone.write("by TLS")
+        self.assertEqual([sent["text"] for sent in self.on_air(modems, 1)], ["by TLS"])
+        self.receive(modems, "the same way back")
+        self.shows(phone, "the same way back")
+        (where,) = self.server.rows("select value from setting where key like 'phone:%'")[0]
+        self.assertIn('"TLS"', where)
+
     def test_an_answer_waits_while_the_phone_is_away(self) -> None:
         """Switched off in order, and gone without a word; over a restart of smsd as well."""
         modems = self.modems()
