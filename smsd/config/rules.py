@@ -20,7 +20,7 @@ from smsd.config.validate import Surroundings
 from smsd.policy.rules import engine, sendto, xml
 from smsd.policy.rules.language.reading import Checks, Reader, unknown
 from smsd.policy.rules.language.rules import DIRECTIONS, read_rules, together
-from smsd.policy.rules.model import Cap, Escalate, Gather, Hold, Program, Rule, Rules
+from smsd.policy.rules.model import Cap, Escalate, Gather, Hold, Program, Rule, Rules, WrongPart
 from smsd.policy.rules.xmltree import MOST_OCTETS, XmlError
 from smsd.values.errors import InvalidValue
 
@@ -138,17 +138,23 @@ class RuleChecks(Checks):
 
     def rule(self, direction: str, rule: Rule) -> None:
         """The engine can run it, in this direction."""
-        if direction == "incoming" and any(isinstance(action, _OUT_ONLY) for action in rule.actions):
-            raise InvalidValue(
-                "cap, digest, hold and escalate are about what goes out to phones: write them into outgoing"
-            )
+        for number, action in enumerate(rule.actions):
+            if direction == "incoming" and isinstance(action, _OUT_ONLY):
+                raise WrongPart(
+                    "cap, digest, hold and escalate are about what goes out to phones: write them into outgoing",
+                    ("do", number),
+                )
         try:
             self.warnings += engine.compile((rule,)).warnings
-        except InvalidValue as error:
+        except WrongPart as error:
             # The place says which rule it is.
-            raise InvalidValue(str(error).removeprefix(f"rule {rule.title!r} ({rule.source}): ")) from None
-        for action in rule.actions:
-            sendto.check(action, self._subscribers if direction == "incoming" else ())
+            told = str(error).removeprefix(f"rule {rule.title!r} ({rule.source}): ")
+            raise WrongPart(told, error.where) from None
+        for number, action in enumerate(rule.actions):
+            try:
+                sendto.check(action, self._subscribers if direction == "incoming" else ())
+            except InvalidValue as error:
+                raise WrongPart(str(error), ("do", number)) from None
             if isinstance(action, Program) and "%" not in action.command[0] and not _runs(action.command[0]):
                 self.warnings.append(f"{rule.source}: {action.command[0]} is no program that can be run here")
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 
-from smsd.core.judging import Judge
+from smsd.core.judging import TRIAL, Judge
 from smsd.core.planning import Planner
 from smsd.policy.rules import xml
 from smsd.policy.rules.explain import kept
@@ -82,7 +82,7 @@ class Explainer:
         sender = str(given.get("from") or "")
         origin = Address("mailto", sender) if "@" in sender else Address("account", account or "operator")
         submission = Submission(
-            "trial", origin, (Recipient(Address("sms", given["to"]), given["to"]),), Text(given["text"]), account=account,
+            TRIAL, origin, (Recipient(Address("sms", given["to"]), given["to"]),), Text(given["text"]), account=account,
             headers=headers,
         )  # fmt: skip
         judged = self._judge.outgoing(submission)

@@ -35,7 +35,7 @@ from smsd.core.judgement import (
     with_trace,
 )
 from smsd.core.planning import Planner
-from smsd.core.traces import Traces
+from smsd.core.traces import Traces, stopped
 from smsd.policy.answer import MOST_HOPS
 from smsd.policy.notice import Told, notice
 from smsd.policy.rules import engine, target
@@ -49,6 +49,8 @@ from smsd.values.plan import Step
 
 MOST_ROUNDS = 20
 """How often one message may have questions; then defaults count."""
+TRIAL = "trial"
+"""The door of messages that do not exist (`smsd explain --dry-run`)."""
 LONGEST_REFUSAL = 500
 """Characters that whoever wrote hears of a rule that refuses."""
 TURN = 50
@@ -115,11 +117,15 @@ class Judge:
                 budget = Budget(submission.number)
                 made = self._made(verdict, submission, alone, facts, budget)
                 if not isinstance(made, Ask) and budget.text <= MOST_TEXT:
-                    return Ruled(with_recipients(submission, (made[0],)), (made[1],))
+                    return self._decided(Ruled(with_recipients(submission, (made[0],)), (made[1],)))
         judgement = Judgement(self.one, submission, facts)
         done = judgement.go(self._late())
         ruled = judgement.result() if done else None
-        return ruled if isinstance(ruled, Ruled) else Deferred.fromCoroutine(self._go_on(judgement, done))
+        return (
+            self._decided(ruled)
+            if isinstance(ruled, Ruled)
+            else Deferred.fromCoroutine(self._go_on(judgement, done))
+        )
 
     async def _go_on(self, judgement: Judgement, done: bool) -> Ruled:
         """Ask, and let others have their turns, until it is decided."""
@@ -130,7 +136,7 @@ class Judge:
                 done = judgement.go(self._late())
             ruled = judgement.result()
             if isinstance(ruled, Ruled):
-                return ruled
+                return self._decided(ruled)
             rounds += 1
             facts = judgement.facts
             if rounds > MOST_ROUNDS:
@@ -139,6 +145,19 @@ class Judge:
                 facts = await asked(self.ask, ruled.questions, facts)
             judgement = Judgement(self.one, judgement.submission, facts)
             done = judgement.go(self._late())
+
+    def _decided(self, ruled: Ruled) -> Ruled:
+        """The log says what is refused, and by which rule: it is not on record."""
+        submission = ruled.submission
+        for recipient in submission.recipients:
+            if recipient.refused is not None and submission.door != TRIAL:
+                title = stopped(recipient.trace)
+                self.log.info(
+                    "{door}: a message from {origin} to {to} was refused {why}",
+                    door=submission.door, origin=masked(submission.origin.target), to=masked(recipient.address.target),
+                    why=f"by the rule {title!r}" if title else f"after the rules: {recipient.refused.text}",
+                )  # fmt: skip
+        return ruled
 
     def _late(self) -> Callable[[], bool]:
         until = self._now() + TURN

@@ -41,6 +41,11 @@ def trace_json(verdict: Verdict, version: int) -> str:
     return _written(verdict.trace, version)
 
 
+def stopped(trace: str) -> str:
+    """The title of the rule that ended it, "" for none."""
+    return str(json.loads(trace)[3]) if trace else ""
+
+
 def _written(trace: Trace, version: int) -> str:
     steps = ",".join(map(_quoted, trace.steps))
     return f'[{version},"{trace.decided.hex()}",[{steps}],{_quoted(trace.stopped)}]'

@@ -243,7 +243,7 @@ class ImportRefused(WithFiles):
             (_listed("x", "gone.txt"), "var/gone.txt cannot be read"),
             (
                 Rule("x", Field("to", TextTest(How.REGEX, "(")), (Stop(),)),
-                "new.xml:4:5: outgoing[0]: the regular expr",
+                "new.xml:5:7: outgoing[0].if: the regular expr",
             ),
             (Rule("x", All(), (Stop(),), user="ann"), "new.xml:4:5: outgoing[0].user: unknown key"),
         )

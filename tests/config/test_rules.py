@@ -54,8 +54,8 @@ from smsd.policy.rules.model import (
     Stop,
     TextTest,
     Url,
+    WrongPart,
 )
-from smsd.values.errors import InvalidValue
 from smsd.values.message import Priority
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -73,7 +73,7 @@ class FakeEngine:
         self.seen.append(rule)
         name = f"rule {rule.title!r} ({rule.source})"
         if rule.title == "bad":
-            raise InvalidValue(f"{name}: the expression cannot be run; write another")
+            raise WrongPart(f"{name}: the expression cannot be run; write another", ("do", 0))
         self.warnings = (f"{name}: it is always true",) if rule.title == "odd" else ()
         return self
 
@@ -261,6 +261,7 @@ class Actions(WithRules):
             ("respond: {text: hi, subject: s}", Respond("hi", "s")),
             ("add_header: {name: X-Y, value: ''}", AddHeader("X-Y", "")),
             ("set_header: {name: To, value: '%%To%%@gw'}", SetHeader("To", "%%To%%@gw")),
+            ("set_header: {name: 'To:', value: '%%To%%@gw'}", SetHeader("To", "%%To%%@gw")),
             (
                 "set_header: {name: To, regex: ^(\\+1)(.*), value: $1$2@gw}",
                 SetHeader("To", "$1$2@gw", r"^(\+1)(.*)"),
@@ -307,7 +308,7 @@ class Actions(WithRules):
             ("{send: {to: a}}", "6:16: incoming[0].do[0].send.text: missing"),
             ("{send: hello}", "6:16: incoming[0].do[0].send: this must be a mapping; allowed: to, text, subject"),
             ("{add_header: {name: Body, value: a}}", "6:29: incoming[0].do[0].add_header.name: 'Body' is not possible; write"),
-            ("{set_header: {name: 'To:', value: a}}", "6:29: incoming[0].do[0].set_header.name: 'To:' is not possible"),
+            ("{set_header: {name: 'T o', value: a}}", "6:29: incoming[0].do[0].set_header.name: 'T o' is not possible"),
             ("{frame: {}}", "6:17: incoming[0].do[0].frame: a text is missing"),
             ("{program: /bin/ls}", "6:19: incoming[0].do[0].program: this must be a list; write [/path/of/program, argument, …]"),
             ("{program: [ls]}", "6:20: incoming[0].do[0].program[0]: 'ls' is not possible; write the whole path"),
@@ -404,7 +405,7 @@ rules_files: here
                 [problem] = self.problems(f"outgoing: [{{title: {title}, do: [stop]}}]\n")
                 self.assertIn("outgoing[0].title: ", problem)
 
-    def test_what_the_engine_refuses_stands_at_the_rule(self) -> None:
+    def test_what_the_engine_refuses_stands_where_it_is_written(self) -> None:
         text = """\
 outgoing:
   - {title: good, do: [stop]}
@@ -414,7 +415,7 @@ incoming:
 """
         self.assertEqual(
             [problem for problem in self.problems(text) if "stp" not in problem],
-            ["smsd.yaml:6:5: incoming[0]: the expression cannot be run; write another"],
+            ["smsd.yaml:6:23: incoming[0].do[0]: the expression cannot be run; write another"],
         )
         # A rule with a mistake has no meaning: the engine never sees it.
         self.assertEqual([rule.title for rule in self.engine.seen], ["good", "bad"])
@@ -427,9 +428,9 @@ incoming:
         self.patch(config_rules, "engine", engine)
         rule = "outgoing:\n  - title: t\n    if: {to: {regex: '%s'}}\n    do: [{append: '%s'}]\n"
         [problem] = self.problems(rule % ("(", "x"))
-        self.assertTrue(problem.startswith("smsd.yaml:3:5: outgoing[0]: the regular expression"), problem)
+        self.assertTrue(problem.startswith("smsd.yaml:4:9: outgoing[0].if: the regular expression"), problem)
         [problem] = self.problems(rule % ("a", "%nothing%"))
-        self.assertTrue(problem.startswith("smsd.yaml:3:5: outgoing[0]: "), problem)
+        self.assertTrue(problem.startswith("smsd.yaml:5:10: outgoing[0].do[0]: "), problem)
         self.assertIn("nothing", problem)
         self.assertEqual(len(self.load(rule % (r"^(?!.*@)(.*)$", "%%To%%")).rules.outgoing), 1)
         [warning] = [text for text in self.load(rule % (r"(.[?[\d]*)(?!@)", "x")).warnings if "'t'" in text]

@@ -117,7 +117,7 @@ class UserRules(SynchronousTestCase):
         )
         self.assertIn("18:20: accounts[0].outgoing_rules[0].user: unknown key", unknown)
         self.assertIn("19:25: accounts[0].outgoing_rules[1].do[0].accpt: there is no action 'accpt'", action)
-        self.assertIn("20:9: accounts[0].outgoing_rules[2]: ", regex)
+        self.assertIn("20:24: accounts[0].outgoing_rules[2].if: ", regex)
 
     def test_a_wrong_shape(self) -> None:
         [problem] = self.problems("    incoming_rules: none\n")

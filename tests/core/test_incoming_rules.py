@@ -324,6 +324,15 @@ class Effects(RulesCase):
             self.sms(str(number))
         self.assertEqual(len(self.texts()), 20)
 
+    def test_circles_end_where_the_configuration_says(self) -> None:
+        self.house.inbound.arriving.most_hops = 2
+        self.rules(rule(Forward("bob@example.org", copy=True)))
+        for hops, copies in ((1, 1), (2, 0)):
+            self.house.mail.pieces.clear()
+            self.house.wait(self.house.inbound.message(MessageIn("gsm1", PHONE, Text("ciao"), hops=hops)))
+            self.house.settle()
+            self.assertEqual(self.mails().count(("bob@example.org", "ciao")), copies)
+
     def test_what_a_rule_sends_awaits_no_answer(self) -> None:
         self.rules(rule(Respond("thanks"), Send("sms:+15550000009", "look")))
         self.sms()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from twisted.internet.defer import Deferred, fail, succeed
+from twisted.logger import formatEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
 from smsd.policy.rules import engine
@@ -128,6 +129,24 @@ class JudgingTests(JudgingCase):
         assert isinstance(bad, Declined)
         self.assertEqual(bad.refusal.reason, Reason.UNKNOWN_GATEWAY)
         self.assertIn("nowhere", bad.refusal.text)
+
+    def test_the_log_says_which_rule_refused(self) -> None:
+        events: list[Any] = []
+        globalLogPublisher.addObserver(events.append)
+        self.addCleanup(globalLogPublisher.removeObserver, events.append)
+        self.use(
+            rule(Field("body", TextTest(How.CONTAINS, "casino")), Reject("%body%"), title="no casinos"),
+            rule(
+                Field("body", TextTest(How.CONTAINS, "lost")), SetHeader("To", "%number%@gsm7"), title="lost"
+            ),
+        )
+        for text in ("the casino", "lost", "hello"):
+            self.submit(text=text)
+        told = [formatEvent(event) or "" for event in events if "refused" in event.get("log_format", "")]
+        self.assertEqual(len(told), 2)
+        self.assertIn("was refused by the rule 'no casinos'", told[0])
+        self.assertIn("was refused after the rules: a rule sends this to 'gsm7'", told[1])
+        self.assertNotIn("the casino", told[0])
 
     def test_a_mail_domain_makes_it_a_mail(self) -> None:
         self.use(rule(All(), SetHeader("To", "%number%@mail.example.net")))

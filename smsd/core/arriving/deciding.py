@@ -181,7 +181,7 @@ class Arriving:
         for effect in verdict.effects:
             if isinstance(effect.action, Respond) and not self._may_respond(known, effect.action.text, desk):
                 continue
-            for child in ruling.children(effect, known, verdict, main, failed):
+            for child in ruling.children(effect, known, verdict, main, failed, self.most_hops):
                 ruled = self.rules.ruled(child, facts, known.number)
                 if isinstance(ruled, Ask):
                     return ruled

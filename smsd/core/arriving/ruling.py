@@ -172,10 +172,13 @@ def children(
     verdict: Verdict,
     main: Submission,
     failed: Callable[[Effect, Refused], None],
+    most_hops: int,
 ) -> list[Submission]:
     """What one effect sends. What is forwarded by mail bears the headers and the To: that rules wrote (feature I1). What a user's
     own rule sends to a phone is sent by his account."""
-    made = effects.submissions(verdict._replace(effects=(effect,)), main, known.arrival.now, failed)
+    made = effects.submissions(
+        verdict._replace(effects=(effect,)), main, known.arrival.now, failed, most_hops
+    )
     if effect.user:
         made = [replace(one, account=effect.user) if _to_phones(one) or _asks(one) else one for one in made]
     if not isinstance(effect.action, (Forward, Folder)) or not verdict.changed & (_SHOWN | {"to"}):

@@ -10,7 +10,8 @@ index is asked again.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -19,7 +20,7 @@ from smsd.policy.rules.actions import Act, compile_action, step
 from smsd.policy.rules.conditions import Compiler, Test, Unanswered, decisive, walk
 from smsd.policy.rules.index import Index, filed_under
 from smsd.policy.rules.letter import Ask, Facts, Letter, Trace, Verdict
-from smsd.policy.rules.model import AddHeader, Condition, DeleteHeader, Field, Rule, SetHeader
+from smsd.policy.rules.model import AddHeader, Condition, DeleteHeader, Field, Rule, SetHeader, WrongPart
 from smsd.policy.rules.variables import shows
 from smsd.policy.rules.view import WRITABLE, View, canonical, depends
 from smsd.values.errors import InvalidValue
@@ -87,8 +88,8 @@ class Ruleset:
 
 
 def compile(rules: Sequence[Rule]) -> Ruleset:
-    """Make a list of rules ready. InvalidValue names the rule and says what is wrong with it; in a rule that is switched off that
-    is only a warning."""
+    """Make a list of rules ready. WrongPart names the rule and says what is wrong with it; in a rule that is switched off that is
+    only a warning."""
     compiler, index = Compiler(), Index()
     compiled: list[Compiled | None] = []
     warnings: list[str] = []
@@ -98,9 +99,9 @@ def compile(rules: Sequence[Rule]) -> Ruleset:
         ready = None
         try:
             ready = _rule(position, rule, compiler, doubts)
-        except InvalidValue as error:
+        except WrongPart as error:
             if rule.active:
-                raise InvalidValue(f"{name}: {error}") from None
+                raise WrongPart(f"{name}: {error}", error.where) from None
             doubts.append(f"it is switched off, and cannot be switched on: {error}")
         warnings += [f"{name}: {doubt}" for doubt in dict.fromkeys(doubts)]
         compiled.append(ready if rule.active else None)
@@ -121,13 +122,23 @@ def compile(rules: Sequence[Rule]) -> Ruleset:
 
 
 def _rule(position: int, rule: Rule, compiler: Compiler, doubts: list[str]) -> Compiled:
-    test = compiler.compile(rule.condition)
+    with _blaming("if"):
+        test = compiler.compile(rule.condition)
     doubts += compiler.warnings
-    acts = tuple(
-        compile_action(rule.title, action, index, doubts, rule.user)
-        for index, action in enumerate(rule.actions)
-    )
-    return Compiled(position, rule, test, acts)
+    acts: list[Act] = []
+    for index, action in enumerate(rule.actions):
+        with _blaming("do", index):
+            acts.append(compile_action(rule.title, action, index, doubts, rule.user))
+    return Compiled(position, rule, test, tuple(acts))
+
+
+@contextmanager
+def _blaming(*where: str | int) -> Iterator[None]:
+    """What is wrong inside is wrong with this part of the rule."""
+    try:
+        yield
+    except InvalidValue as error:
+        raise WrongPart(str(error), where) from None
 
 
 def _reads_headers(rule: Rule) -> bool:

@@ -10,6 +10,7 @@ import enum
 from dataclasses import field
 from typing import Union
 
+from smsd.values.errors import InvalidValue
 from smsd.values.frozen import frozen
 from smsd.values.message import Priority
 
@@ -325,6 +326,14 @@ Action = Union[
 
 
 # -- rules
+
+
+class WrongPart(InvalidValue):
+    """A rule that cannot be run; `where` leads to the part that is to blame, in the words of the language: ("do", 2)."""
+
+    def __init__(self, told: str, where: tuple[str | int, ...]) -> None:
+        super().__init__(told)
+        self.where = where
 
 
 @frozen

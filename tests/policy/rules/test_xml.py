@@ -53,7 +53,7 @@ HAND_WRITTEN = f"""\
         <time from="18:00" to="08:00" days="sat sun"/>
       </if>
       <do>
-        <set_header name="To"><value>$1@us</value><regex>^(\\+1)</regex></set_header>
+        <set_header name="To:"><value>$1@us</value><regex>^(\\+1)</regex></set_header>
         <stop/>
       </do>
     </rule>

@@ -110,8 +110,9 @@ def _header(spot: Spot, depth: int) -> Condition:
 
 
 def header_name(spot: Spot) -> str:
-    """The name of a header, without colon."""
-    name = spot.text()
+    """The name of a header, without the colon that may stand behind it."""
+    name = spot.text().strip()
+    name = name[:-1].rstrip() if name.endswith(":") else name
     if name and not HEADER_NAME.fullmatch(name):
         spot.impossible("allowed: letters, digits and -, as in X-Priority")
     return name

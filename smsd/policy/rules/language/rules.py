@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from smsd.policy.rules.language.actions import read_action
 from smsd.policy.rules.language.conditions import read_condition
 from smsd.policy.rules.language.reading import Reader, Spot
-from smsd.policy.rules.model import All, Rule, Rules, Stop
+from smsd.policy.rules.model import All, Rule, Rules, Stop, WrongPart
 from smsd.values.errors import InvalidValue
 
 DIRECTIONS = ("outgoing", "incoming")
@@ -68,7 +68,8 @@ def _rule(spot: Spot, direction: str) -> Rule:
         try:
             reader.checks.rule(direction, rule)
         except InvalidValue as error:
-            spot.invalid(error)
+            where = error.where if isinstance(error, WrongPart) else ()
+            Spot(None, (*spot.path, *where), reader).invalid(error)
     return rule
 
 
