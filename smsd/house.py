@@ -93,12 +93,13 @@ class House:
         self.importer = Importer(self.book, self.planner.period, self.store.now)
         self.judge = Judge(self.planner, self.store.now, find)
         self.dispatcher = Dispatcher(self.store, self.planner, self.queue, self.judge)
-        self.inbound = Inbound(self.store, self.planner, self.queue)
+        self.inbound = Inbound(self.store, self.planner, self.queue, self.dispatcher.ping_pong)
         self.rulework = Rulework(self.store, self.judge, self.inbound, self._reactor, self._folder)
         self.rulework.mailboxes = self.accounts.directory.mailboxes
         self.explainer = Explainer(self.store, self.planner, self.judge, self._trial, self._waits)
         self.post_office = PostOffice(self.dispatcher, self.accounts, self._reactor, self.store.now)
         self.book.changed = self._accounts_changed
+        self.book.linked.links = self._links
         self.callbacks = Callbacks(self.store, self.queue, self.subscribers, self._resume)
         self.credit = Credit(
             self.store, find, self._tariffs, partial(self.accounts.directory.settings, "group")
@@ -186,6 +187,16 @@ class House:
     def _accounts_changed(self) -> None:
         self.post_office.forget()
         self.tokens.weed()
+
+    def _links(self) -> list[tuple[str, Any]]:
+        """What knows people who have registered."""
+        running = self.gateways.services.items()
+        return [
+            (name, one)
+            for name, gateway in running
+            for one in (gateway, getattr(gateway, "registrar", None))
+            if hasattr(one, "linked")
+        ]
 
     def _chat_of(self, account: str) -> Address | None:
         """Where somebody chats, as the first link knows that knows him."""

@@ -77,6 +77,24 @@ class Looking(AccountCommand):
         self.assertEqual(self.asked("list", "--group", result=[])["kind"], "group")
         self.assertEqual(self.out.getvalue(), "there is no group\n")
 
+    def test_who_has_registered_with_it(self) -> None:
+        linked = [
+            {"gateway": "chat", "address": "ann\x1b@home.example", "until": None},
+            {"gateway": "sip", "address": "sip:ann@192.0.2.7", "until": SENT},
+        ]
+        self.asked("show", "ann", result={**ANN, "linked": linked})
+        lines = [line.split("  ", 1) for line in self.out.getvalue().splitlines()[-2:]]
+        self.assertEqual(
+            [(name, value.strip()) for name, value in lines],
+            [
+                ("linked by chat", "ann\\x1b@home.example"),
+                ("linked by sip", "sip:ann@192.0.2.7, until 2027-01-15 08:00:00"),
+            ],
+        )
+        question = self.asked("unlink", "ann", "ann@home.example", result={"gateways": ["chat"]})
+        self.assertEqual(question, {"verb": "account_unlink", "name": "ann", "address": "ann@home.example"})
+        self.assertIn("ann@home.example: not linked to ann any more (chat)\n", self.out.getvalue())
+
     def test_policies(self) -> None:
         rows = [
             {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.defer import Deferred, gatherResults, succeed
 from twisted.trial.unittest import SynchronousTestCase
 
 from smsd.config.settings import (
@@ -435,6 +435,68 @@ class Counting(BookCase):
         self.assertIn("switched off", self.assertRaises(Refused, self.house.send, account="ann").text)
         self.call("account_remove", name="ann")
         self.assertIn("removed", self.assertRaises(Refused, self.house.send, account="ann").text)
+
+
+class FakeLink:
+    """A chat server or phones."""
+
+    def __init__(self, **known: list[str]) -> None:
+        self.known = known
+
+    def linked(self, account: str) -> list[tuple[str, float | None]]:
+        return [
+            (one, 1_800_000_000.5 if one.startswith("sip:") else None) for one in self.known.get(account, ())
+        ]
+
+    def unlink(self, account: str, address: str) -> Deferred[bool]:
+        there = address in self.known.get(account, ())
+        if there:
+            self.known[account].remove(address)
+        return succeed(there)
+
+
+class Linked(BookCase):
+    """Chat addresses and phones that have registered with an account."""
+
+    def begin(self) -> None:
+        super().begin()
+        self.chat = FakeLink(ann=["ann@home.example"], bob=["ann@home.example"])
+        self.phones = FakeLink(ann=["sip:ann@192.0.2.7:5062"])
+        self.book.linked.links = lambda: [("chat", self.chat), ("sip", self.phones)]
+
+    def test_they_are_shown_and_unlinked(self) -> None:
+        told = self.add("ann")
+        self.assertEqual(
+            told["linked"],
+            [
+                {"gateway": "chat", "address": "ann@home.example", "until": None},
+                {"gateway": "sip", "address": "sip:ann@192.0.2.7:5062", "until": 1_800_000_000_500},
+            ],
+        )
+        answer = self.call("account_unlink", name="ann", address="sip:ann@192.0.2.7:5062")
+        self.assertEqual(answer, {"gateways": ["sip"]})
+        self.call("account_unlink", name="ann", address=" ann@home.example ")
+        self.assertNotIn("linked", self.call("account", name="ann"))
+        self.assertEqual(self.chat.known["bob"], ["ann@home.example"])
+
+    def test_who_is_not(self) -> None:
+        self.add("ann")
+        self.assertEqual(
+            self.refused("account_unlink", name="ann", address="eve@home.example"),
+            "eve@home.example has not registered with the account ann: smsd account show ann lists who has",
+        )
+        self.assertIn("say which one", self.refused("account_unlink", name="ann"))
+
+    def test_who_gets_the_name_later_gets_nobody_with_it(self) -> None:
+        self.add("ann")
+        self.call("account_remove", name="ann")
+        self.assertNotIn("linked", self.add("ann"))
+        self.assertEqual(self.chat.linked("bob"), [("ann@home.example", None)])
+
+    def test_a_group_of_that_name_has_none(self) -> None:
+        self.assertNotIn("linked", self.add("ann", "group"))
+        self.call("account_remove", name="ann", kind="group")
+        self.assertEqual(len(self.chat.linked("ann")), 1)
 
 
 class Many(BookCase):

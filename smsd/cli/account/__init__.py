@@ -18,7 +18,7 @@ def add(commands: Any) -> None:
     """Add the verbs to the parser."""
     account = commands.add_parser(
         "account",
-        help="who may send: list, show, add, set, remove, password, reset, release, switch",
+        help="who may send: list, show, add, set, remove, password, reset, release, switch, unlink",
         epilog="examples:\n"
         "  smsd account list\n"
         "  smsd account add ann gateway=gsm1 monthly_limit=500 expires=2027-12-31\n"

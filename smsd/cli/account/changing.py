@@ -44,6 +44,15 @@ def add(verbs: Any) -> None:
         "--sip", metavar="REALM", help="the one for SIP phones at this realm (the gateway's first domain)"
     )
 
+    unlink = named(
+        verbs.add_parser(
+            "unlink",
+            help="a chat address or a phone that has registered with it (show lists them) is its no more",
+        )
+    )
+    unlink.add_argument("address", metavar="ADDRESS", help="ann@example.org, or a phone's sip: address")
+    unlink.set_defaults(run=_unlink)
+
     switch = named(verb(verbs, "switch", "on: it can be used; off: it cannot", _switch))
     switch.add_argument("way", choices=("on", "off"))
 
@@ -71,6 +80,13 @@ def _set(options: argparse.Namespace) -> int:
 def _remove(options: argparse.Namespace) -> int:
     client.call(options, "account_remove", kind=options.kind, name=options.name)
     print(f"{options.kind} {printable(options.name)}: removed")
+    return DONE
+
+
+def _unlink(options: argparse.Namespace) -> int:
+    told = client.call(options, "account_unlink", name=options.name, address=options.address)
+    where = ", ".join(told["gateways"])
+    print(f"{printable(options.address)}: not linked to {printable(options.name)} any more ({where})")
     return DONE
 
 

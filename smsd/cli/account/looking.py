@@ -84,6 +84,7 @@ def tell(options: argparse.Namespace, told: dict[str, Any]) -> int:
     if as_json(options, told):
         return DONE
     lines = []
+    linked = [(f"linked by {one['gateway']}", _linked(one)) for one in told.pop("linked", ())]
     for name, value in told.items():
         if name == "last_sent":
             value = moment(value) if value else "never"
@@ -94,5 +95,11 @@ def tell(options: argparse.Namespace, told: dict[str, Any]) -> int:
         elif isinstance(value, dict):
             continue
         lines.append((name.replace("_", " "), "-" if value == "" else printable(str(value))))
-    table(lines)
+    table(lines + linked)
     return DONE
+
+
+def _linked(one: dict[str, Any]) -> str:
+    """A chat address or a phone, and until when it is registered."""
+    until = one["until"]
+    return printable(one["address"]) + (f", until {moment(until)}" if until else "")

@@ -14,6 +14,7 @@ from twisted.logger import Logger
 
 from smsd.core.accounts.asked import kind_of, name_of, number_of, settings_of, text_of
 from smsd.core.accounts.directory import Directory
+from smsd.core.accounts.linked import Linked
 from smsd.core.accounts.showing import Showing, before, counter_of
 from smsd.core.accounts.wishes import Wish, Wishes, unknown
 from smsd.store import accounts as rows
@@ -47,6 +48,7 @@ class Book:
         self._subscribers = subscribers
         self._showing = Showing(store, directory, period)
         self._wishes = Wishes(directory, gateways, subscribers)
+        self.linked = Linked()
         self._lock = DeferredLock()
         self.changed: Callable[[], None] = lambda: None
 
@@ -67,6 +69,7 @@ class Book:
             "account_add": self.add,
             "account_set": self.set,
             "account_remove": self.remove,
+            "account_unlink": self.unlink,
             "account_reset": self.reset,
         }
 
@@ -115,6 +118,8 @@ class Book:
             why, waiting = await self._store.ask(watching.hold, told["name"])
             if why:
                 told |= {"held": why, "held_messages": waiting}
+            if linked := self.linked.of(told["name"]):
+                told["linked"] = linked
         return told
 
     def gateways(self) -> list[str]:
@@ -138,6 +143,10 @@ class Book:
     async def remove(self, arguments: Mapping[str, Any]) -> None:
         """name, kind: there is none any more. What it has sent stays counted, in case there is one again."""
         await self.change([Wish(kind_of(arguments), name_of(arguments), None)])
+
+    async def unlink(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """name, address: a chat address or a phone that has registered with it is linked to it no more → the links that knew it."""
+        return await self.linked.unlink(arguments)
 
     async def reset(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """name, kind (account, group); sent (this month), sent_before (last month), last_sent (ms, 0: never): set what is given
@@ -178,6 +187,9 @@ class Book:
             if len(changes) > _MOST_SAID:
                 self.log.info("and {n} more", n=len(changes) - _MOST_SAID)
             self.changed()
+            for one in changes:
+                if one.kind == "account" and one.settings is None:
+                    await self.linked.forget(one.name)
         finally:
             self._lock.release()
 

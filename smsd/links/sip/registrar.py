@@ -1,18 +1,23 @@
 """Which phones people have, and where they are (RFC 3261 section 10). Kept over restarts: a phone need not register again.
 
-A contact is named by its instance (RFC 5626) where the phone gives one, so a phone that gets a new port is one phone.
+A contact is named by its instance (RFC 5626) where the phone gives one, so a phone that gets a new port is one phone. Others leave
+contacts behind wherever they go: these make room, because the phone in somebody's hand must not be kept out by those he had before.
 """
 
 from __future__ import annotations
 
 import json
+import sqlite3
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from smsd.codec.sip import Malformed, Party, Peer, Request, read_uri, readable
 from smsd.links.sip.refusals import Rejected
+from smsd.store.group import StoreClosed
 
 DEFAULT = 3600
 """Seconds, for who says nothing."""
@@ -40,15 +45,23 @@ class Binding:
 
 
 class Registrar:
-    """`memory` (IMemory) keeps them."""
+    """`memory` (IMemory) keeps them. `alive` tells whether a connection is still there."""
 
     log = Logger()
 
-    def __init__(self, memory: Any, clock: Any, limits: tuple[int, int], most: int) -> None:
+    def __init__(
+        self,
+        memory: Any,
+        clock: Any,
+        limits: tuple[int, int],
+        most: int,
+        alive: Callable[[Peer], bool] = lambda peer: True,
+    ) -> None:
         self._memory = memory
         self._clock = clock
         self._shortest, self._longest = limits
         self._most = most
+        self._alive = alive
         self._of: dict[str, dict[str, Binding]] = {}
 
     async def load(self) -> None:
@@ -77,6 +90,40 @@ class Registrar:
         found = [one for one in self._of.get(address, {}).values() if one.expires > now]
         return sorted(found, key=lambda one: -one.since)
 
+    def linked(self, account: str) -> list[tuple[str, float | None]]:
+        """The phones of an account, and until when each has registered."""
+        return [
+            (one.uri, one.expires) for address in self._addresses(account) for one in self.contacts(address)
+        ]
+
+    def unlink(self, account: str, address: str) -> Deferred[bool]:
+        """Forget a phone by the URI that it gave, or all of an address; False when there is none. It may register again."""
+        return Deferred.fromCoroutine(self._unlink(account, address.removeprefix("sip:").lower(), address))
+
+    async def _unlink(self, account: str, whose: str, uri: str) -> bool:
+        found = False
+        for address in self._addresses(account):
+            known = self._of[address]
+            left = {key: one for key, one in known.items() if uri != one.uri and whose != address}
+            if len(left) == len(known):
+                continue
+            found = True
+            if left:
+                self._of[address] = left
+            else:
+                del self._of[address]
+            await self._keep(address, left)
+        return found
+
+    def _addresses(self, account: str) -> list[str]:
+        """Those that an account registers for: its name in front of the @, or as a whole."""
+        name = account.lower()
+        return [address for address in self._of if name in (address, address.rpartition("@")[0])]
+
+    async def _keep(self, address: str, known: dict[str, Binding]) -> None:
+        text = json.dumps([_packed(one) for one in known.values()], separators=(",", ":")) if known else None
+        await self._memory.remember(_KEY + address, text)
+
     def quiet(self, address: str, binding: Binding) -> None:
         """It has not answered."""
         known = self._of.get(address, {})
@@ -92,10 +139,7 @@ class Registrar:
         after = self._changed(before, request, source, now)
         if after is None:
             return self.contacts(address)
-        if len(after) > self._most:
-            raise Rejected(
-                403, f"{self._most} phones have registered for this address, and there may be no more"
-            )
+        self._make_room(address, before, after, now)
         if (
             after
             and address not in self._of
@@ -107,14 +151,32 @@ class Registrar:
             self._of[address] = after
         else:
             self._of.pop(address, None)
-        text = json.dumps([_packed(one) for one in after.values()], separators=(",", ":")) if after else None
         try:
-            await self._memory.remember(_KEY + address, text)
-        except Exception as error:
+            await self._keep(address, after)
+        except (sqlite3.Error, StoreClosed) as error:
             # It stands for now, and the phone comes again.
             self.log.error("a registration of {a} cannot be kept: {e!r}", a=address, e=error)
             raise Rejected(503, "nothing can be kept just now", (("Retry-After", "30"),)) from None
         return self.contacts(address)
+
+    def _make_room(
+        self, address: str, before: dict[str, Binding], after: dict[str, Binding], now: float
+    ) -> None:
+        """Others go for those that are named now: first who cannot be reached any more, then who came longest ago."""
+        excess = len(after) - self._most
+        if excess <= 0:
+            return
+        others = [one for key, one in after.items() if before.get(key) is one]
+        if excess > len(others):
+            raise Rejected(403, f"an address has {self._most} phones at most, and this request names more")
+
+        def worth(one: Binding) -> tuple[bool, float]:
+            there = one.quiet_until <= now and (one.peer.transport == "UDP" or self._alive(one.peer))
+            return there, one.since
+
+        for one in sorted(others, key=worth)[:excess]:
+            del after[one.key]
+            self.log.info("{a} has {most} phones: {uri} makes room", a=address, most=self._most, uri=one.uri)
 
     async def _weeded(self, now: float) -> bool:
         """Forget those whose time is over; gives whether there is room then."""

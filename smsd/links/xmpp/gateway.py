@@ -121,6 +121,28 @@ class XmppGateway(Service):
         ours = bool(node) and domain.lower() in self.link.settings.user_domains
         return Address("xmpp", account.lower()) if ours else None
 
+    # -- for the operator
+
+    def linked(self, account: str) -> list[tuple[str, float | None]]:
+        """The chat addresses that have registered with an account, the oldest first: for good."""
+        return [(jid, None) for jid in self.people.jids(account)]
+
+    def unlink(self, account: str, address: str) -> Deferred[bool]:
+        """This one writes for it no more, and is told so; False when it has not registered with it."""
+        try:
+            jid = Jid.parse(address)
+        except InvalidValue:
+            return succeed(False)
+        if self.people.registered(jid) != account:
+            return succeed(False)
+        return self.people.unlink(jid).addCallback(lambda _: self._unlinked(jid))
+
+    def _unlinked(self, jid: Jid) -> bool:
+        for component in self._components():
+            if component.up:
+                self._guarded(component, None, self.services.unlinked, component.domain, jid)
+        return True
+
     # -- out
 
     def send(self, piece: Piece) -> Deferred[Accepted]:

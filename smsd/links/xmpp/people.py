@@ -86,8 +86,18 @@ class People:
                     gateway=self._link.name,
                     jid=masked(key.removeprefix(KEY)),
                 )
+            elif known.account and self._link.context.find_account(known.account) is None:
+                # Whoever gets the name of an account that is gone does not get its people.
+                self.log.info(
+                    "{gateway}: {jid} is not linked any more: there is no account {account}",
+                    gateway=self._link.name, jid=masked(key.removeprefix(KEY)), account=known.account,
+                )  # fmt: skip
+                self._link.context.memory.remember(key, None).addErrback(self._not_forgotten)
             else:
                 self._put(key.removeprefix(KEY), known)
+
+    def _not_forgotten(self, failure: Any) -> None:
+        self.log.error("{gateway}: {e}", gateway=self._link.name, e=failure.value)
 
     # -- who somebody is
 

@@ -32,12 +32,17 @@ def now_of(coroutine: Any) -> Any:
     return results[0]
 
 
+async def as_coroutine(done: Any) -> Any:
+    return await done
+
+
 class Phones(RuleBasedStateMachine):
     @initialize()
     def begin(self) -> None:
         self.clock, self.memory = Clock(), Memory()
         self.clock.advance(1_000)
-        self.model: dict[str, dict[int, float]] = {}
+        self.model: dict[str, dict[int, float]] = {}  # until when
+        self.came: dict[str, dict[int, float]] = {}
         self.start()
 
     def start(self) -> None:
@@ -62,10 +67,20 @@ class Phones(RuleBasedStateMachine):
     def come(self, who: str, port: int, expires: int) -> None:
         before = self.there(who)
         taken = self.ask(who, f"<sip:x@192.0.2.8:{port}>", expires)
-        fits = port in before or len(before) < MOST
-        assert taken is (expires >= 60 and fits)
-        if taken:
-            self.model[who] = {**before, port: self.clock.seconds() + min(expires, 3600)}
+        assert taken is (expires >= 60)
+        if not taken:
+            return
+        came = self.came.setdefault(who, {})
+        if port not in before and len(before) == MOST:
+            oldest = min(came[one] for one in before)
+            gone = [one for one in before if came[one] == oldest and one not in self.found(who)]
+            assert len(gone) == 1, (before, came, self.found(who))
+            del before[gone[0]]
+        came[port] = self.clock.seconds()
+        self.model[who] = {**before, port: self.clock.seconds() + min(expires, 3600)}
+
+    def found(self, who: str) -> dict[int, float]:
+        return {int(one.uri.rpartition(":")[2]): one.expires for one in self.registrar.contacts(who)}
 
     @rule(who=WHO, port=PORTS)
     def leave(self, who: str, port: int) -> None:
@@ -75,6 +90,21 @@ class Phones(RuleBasedStateMachine):
     @rule(who=WHO)
     def leave_all(self, who: str) -> None:
         assert self.ask(who, "*", 0)
+        self.model[who] = {}
+
+    @rule(who=WHO, port=PORTS, by_name=st.booleans())
+    def unlinked_by_the_operator(self, who: str, port: int, by_name: bool) -> None:
+        account = who if by_name else who.partition("@")[0].upper()
+        there = port in self.there(who)
+        assert now_of(as_coroutine(self.registrar.unlink(account, f"sip:x@192.0.2.8:{port}"))) is there
+        self.model[who] = {known: end for known, end in self.there(who).items() if known != port}
+
+    @rule(who=WHO)
+    def all_unlinked(self, who: str) -> None:
+        there = bool(self.there(who))
+        self.registrar.contacts(who)
+        found = now_of(as_coroutine(self.registrar.unlink(who, who)))
+        assert found or not there
         self.model[who] = {}
 
     @rule(seconds=st.sampled_from([1, 59, 61, 301, 3601]))
@@ -90,8 +120,10 @@ class Phones(RuleBasedStateMachine):
         if not hasattr(self, "registrar"):
             return
         for who in ("ann@sip.example.org", "bob@sip.example.org"):
-            found = {int(one.uri.rpartition(":")[2]): one.expires for one in self.registrar.contacts(who)}
+            found = self.found(who)
             assert found == self.there(who), (found, self.there(who))
+            told = self.registrar.linked(who.partition("@")[0])
+            assert {int(uri.rpartition(":")[2]): end for uri, end in told} == found
         people = sum(bool(self.there(who)) for who in self.model)
         assert len(self.registrar) == people
 

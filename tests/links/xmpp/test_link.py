@@ -9,6 +9,7 @@ from xml.etree.ElementTree import Element
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.trial.unittest import SynchronousTestCase
 
+from smsd.codec.jid import Jid
 from smsd.core.memory import Memory
 from smsd.interfaces import Abilities, FrontendContext, GatewayContext, MessageIn
 from smsd.links.xmpp import incoming
@@ -166,6 +167,19 @@ class ToPhones(Linked):
         for number in (1, 2):
             self.write(sender="bob@example.org/x", id=f"long-id-{number}")
         self.assertEqual(self.error()[1:3], ("long-id-2", "resource-constraint"))
+
+    def test_a_program_that_answers_a_phone_that_answers(self) -> None:
+        self.house.inbound.use(Replying(keep=3_600_000, at_once=2))
+        self.write()
+        for number in range(3):
+            self.assertEqual(len(self.house.gsm.pieces), 1 + number)
+            self.got()
+            self.incoming("I am away.")
+            self.assertEqual(len(self.got()), 1)
+            self.write("What can I do for you?", id=f"answer-{number}-of-it")
+        error = self.error()
+        self.assertEqual(error[:3], (f"{PHONE}@{SMS}", "answer-2-of-it", "not-acceptable"))
+        self.assertIn("Wait 10 seconds and send it again", error[3])
 
     def test_no_gateway(self) -> None:
         self.write(to=f"{PHONE}@{EMAIL}", id="x" * 20)
@@ -549,3 +563,27 @@ class Flow(Linked):
         self.house.gsm.answer = lambda piece: Accepted("1")
         self.assertEqual(texts, [Text(f"text {number}") for number in (0, 2, 3, 4)])
         self.assertEqual(self.error()[1], "ordered-1")
+
+
+class Unlinked(Linked):
+    """The operator looks who has registered, and ends it."""
+
+    def test_he_is_told_so(self) -> None:
+        guest = Jid.parse("guest@elsewhere.example")
+        self.house.wait(self.link.people.link(guest, "ann"))
+        self.assertEqual(self.link.linked("ann"), [("guest@elsewhere.example", None)])
+        self.server.of(SMS).got.clear()
+        for account, address in (
+            ("bob", guest.bare),
+            ("ann", "nobody@elsewhere.example"),
+            ("ann", "no@@address"),
+        ):
+            self.assertFalse(self.house.wait(self.link.unlink(account, address)), address)
+        self.assertTrue(self.house.wait(self.link.unlink("ann", "Guest@Elsewhere.example")))
+        self.assertEqual(self.link.linked("ann"), [])
+        told = [(one.get("to"), one.get("type")) for one in self.server.of(SMS).got]
+        self.assertEqual(
+            told, [(guest.bare, kind) for kind in ("unsubscribe", "unsubscribed", "unavailable")]
+        )
+        self.write(sender=guest.bare)
+        self.assertEqual(self.error()[2], "registration-required")

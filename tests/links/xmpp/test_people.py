@@ -64,6 +64,16 @@ class Order(PeopleCase):
         self.assertEqual(self.refusal(BOB).reason, Reason.NOT_AUTHENTICATED)
         self.assertEqual(self.refusal(Jid.parse("example.org")).reason, Reason.NOT_AUTHENTICATED)
 
+    def test_whose_account_is_gone_is_forgotten_with_the_next_start(self) -> None:
+        self.link_up(CARL, "ann")
+        self.link_up(BOB, "passing")
+        self.again()
+        self.assertEqual((self.people.jids("ann"), self.people.jids("passing")), ([CARL.bare], []))
+        self.configure({"user": "passing"})
+        self.assertEqual(self.refusal(BOB).reason, Reason.NOT_AUTHENTICATED)
+        self.again()
+        self.assertEqual(self.people.jids("passing"), [])
+
     def test_nobody_is_taken_for_somebody_else_of_his_server(self) -> None:
         """What the portal makes of names that people type holds for typed ones only."""
         self.configure({"user": "Dora@example.org"}, policies=({"who": "ann@example.org", "access": True},))

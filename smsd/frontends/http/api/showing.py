@@ -130,6 +130,7 @@ _NO_SETTINGS = frozenset(
         "sent_last_month",
         "last_sent",
         "group_sent_this_month",
+        "linked",
     }
 )
 

@@ -167,4 +167,8 @@ class Services:
         if linked:
             self._presences.linked(domain, jid)
         else:
-            self._presences.unlinked(domain, jid)
+            self.unlinked(domain, jid)
+
+    def unlinked(self, domain: Domain, jid: Jid) -> None:
+        """Somebody has no account here any more, and sees so."""
+        self._presences.unlinked(domain, jid)

@@ -1,0 +1,1 @@
+``smsd account show`` lists the chat addresses and phones that have registered with an account, and ``smsd account unlink NAME ADDRESS`` ends it; with a removed account its registrations go, so that whoever gets its name later does not get its people.
