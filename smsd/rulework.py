@@ -81,7 +81,7 @@ class Rulework:
         server, rules = configuration.server, configuration.rules
         judge, arriving = self._judge, self._inbound.arriving
         self.databases.use({one.name: one.url.get_secret_value() for one in configuration.databases})
-        judge.most_hops = arriving.most_hops = self._store.carrying.most_hops = configuration.effects.max_hops
+        judge.most_hops = arriving.most_hops = configuration.effects.max_hops
         judge.domains = frozenset((*server.domains, server.name))
         gateways = (gateway for gateway in configuration.gateways if gateway.active)
         judge.gateways = frozenset(each.id for each in (*gateways, *configuration.groups))
@@ -168,6 +168,7 @@ def replying(configuration: Configuration, mailboxes: Container[str] = frozenset
         by_tag=replies.by_email_tag,
         keep=replies.keep_minutes * MINUTE,
         conflict=replies.conflict_text,
+        at_once=replies.answers_at_once,
         domains=frozenset((*replies.tag_domains, *server.domains, server.name.lower())),
         mailboxes=mailboxes,
         phones=frozenset((*server.domains, server.name.lower())),

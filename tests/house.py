@@ -112,7 +112,7 @@ class House:
         self.planner = Planner(self.store.ids, self.store.now, self.queue, self.accounts.get)
         self.judge = Judge(self.planner, self.store.now, self.accounts.get)
         self.dispatcher = Dispatcher(self.store, self.planner, self.queue, self.judge)
-        self.inbound = Inbound(self.store, self.planner, self.queue)
+        self.inbound = Inbound(self.store, self.planner, self.queue, self.dispatcher.ping_pong)
         self.inbound.arriving.arrivals["gsm1"] = Arrivals("ann@example.org", "%s@sms.example.org", "IT")
         self.sweeper = Sweeper(self.store, self.queue, self.clock)
         self.backlog = Backlog(self.store, self.queue)

@@ -256,6 +256,10 @@ class RepliesSettings(Section):
     tag_domains: list[str] = Field(
         default=[], description="domains that #address@domain# may name besides server.domains"
     )
+    answers_at_once: int = Field(
+        default=50, ge=0, le=100_000,
+        description="0 (any number) to 100000; answers within seconds from one chat to one phone in an hour",
+    )  # fmt: skip
 
     @field_validator("tag_domains")
     @classmethod

@@ -19,6 +19,8 @@ from smsd.core.alerted import Alerted
 from smsd.core.effects import DOOR as RULES
 from smsd.core.judgement import Ruled
 from smsd.core.judging import Judge
+from smsd.core.outputs import Outputs
+from smsd.core.pingpong import PingPong
 from smsd.core.planning import Planner, held
 from smsd.core.protecting import DOOR as PROTECTION
 from smsd.core.queue import Queue
@@ -50,9 +52,11 @@ class Dispatcher:
         self._queue = queue
         self._judge = judge
         self._same_way = SameWay(store, planner, queue)
+        self.ping_pong = PingPong(store.now)
         self._alerted = Alerted(store, queue.wake, self._answer)
         self.schemes: frozenset[str] = frozenset()  # what the configured gateways carry, running or not
         store.carrying.plan = self._plan_notice
+        queue.wire.answers = Outputs(judge).of
 
     def vet(self, session: Session, recipient: Recipient) -> Deferred[None]:
         """Checks what can be known before the content is there: number, gateway."""
@@ -183,6 +187,11 @@ class Dispatcher:
             return succeed(
                 Receipt(0, tuple(entry for entry in acceptance.order if not isinstance(entry, Planned)))
             )
+        try:
+            self.ping_pong.check(acceptance)
+        except Refused as refusal:
+            self._give_back(acceptance)
+            return fail(refusal)
         done = self._store.accept(acceptance)
         return done.addCallbacks(self._committed, self._failed, (acceptance,), {}, (acceptance,), {})
 
@@ -253,7 +262,7 @@ class Dispatcher:
         return committed.receipt
 
     def _hand_over(self, acceptance: Acceptance, planned: Planned, lane: int) -> None:
-        self._queue.hand_over(_piece(acceptance, planned, lane))
+        self._queue.short.hand_over(_piece(acceptance, planned, lane))
 
     def _failed(self, failure: Failure, acceptance: Acceptance) -> Any:
         self._give_back(acceptance)
@@ -268,7 +277,7 @@ class Dispatcher:
 
     def _unreserve(self, planned: Planned) -> None:
         if planned.gateway is not None:
-            self._queue.unreserve(planned.gateway, planned.route, planned.flow, str(planned.target))
+            self._queue.short.unreserve(planned.gateway, planned.route, planned.flow, str(planned.target))
 
 
 def _piece(acceptance: Acceptance, planned: Planned, lane: int) -> Piece:

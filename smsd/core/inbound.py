@@ -20,6 +20,7 @@ from smsd.core import partly
 from smsd.core.arriving import Arrivals, Arriving, Rulebook
 from smsd.core.arriving.trial import TrialDesk, told
 from smsd.core.asking import Asker, asked
+from smsd.core.pingpong import PingPong
 from smsd.core.planning import Planner
 from smsd.core.queue import Queue
 from smsd.interfaces import IInbound, MessageIn, PartIn
@@ -45,8 +46,9 @@ class Inbound:
 
     log = Logger()
 
-    def __init__(self, store: SqliteStore, planner: Planner, queue: Queue) -> None:
+    def __init__(self, store: SqliteStore, planner: Planner, queue: Queue, ping_pong: PingPong) -> None:
         self._store = store
+        self._ping_pong = ping_pong
         self._queue = queue
         self.ask: Asker | None = None
         self.arriving = Arriving(planner, self._carried)
@@ -54,9 +56,10 @@ class Inbound:
         store.receiving.decide = self._decide
 
     def use(self, replying: Replying) -> None:
-        """Take the settings of replies: the log's writing and reading are the store's."""
+        """Take the settings of replies: the log's writing and reading are the store's, circles are stopped on the way out."""
         self.arriving.replying = replying
         self._store.replies.keep = replying.keep
+        self._ping_pong.most = replying.at_once
 
     def _carried(self, scheme: str) -> bool:
         """Whether answers reach such an address; mail always does, if not at once."""
@@ -69,6 +72,7 @@ class Inbound:
             self.log.info(
                 "gateway {gateway}: SMS from {sender}", gateway=arrival.gateway, sender=masked(sender)
             )
+            self._ping_pong.came(decided.acceptance)
         return decided
 
     # -- one SMS

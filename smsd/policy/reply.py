@@ -28,13 +28,15 @@ _BATV = re.compile(r"prvs=[0-9a-z]{10}=(?=.)", re.I)
 
 @frozen
 class Replying:
-    """The settings. `keep`: how long a link lives (ms; 0 keeps none). A tag may name a mailbox in `domains`, or one of
+    """The settings. `keep`: how long a link lives (ms; 0 keeps none). `at_once`: how many answers within seconds
+    somebody in a chat gives one phone in an hour (0: any number). A tag may name a mailbox in `domains`, or one of
     `mailboxes` (lower case both); in `phones` the local parts are numbers, and no mailboxes. `closed` are addresses that it may
     not name: what they do somebody here pays for, and who may write to them has to log in."""
 
     by_tag: bool = True
     keep: int = 0
     conflict: str = CONFLICT
+    at_once: int = 0
     domains: frozenset[str] = frozenset()
     mailboxes: Container[str] = frozenset()
     phones: frozenset[str] = frozenset()
