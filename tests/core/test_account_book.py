@@ -445,7 +445,7 @@ class FakeLink:
 
     def linked(self, account: str) -> list[tuple[str, float | None]]:
         return [
-            (one, 1_800_000_000.5 if one.startswith("sip:") else None) for one in self.known.get(account, ())
+            (one, 1_800_003_600.0 if one.startswith("sip:") else None) for one in self.known.get(account, ())
         ]
 
     def unlink(self, account: str, address: str) -> Deferred[bool]:
@@ -470,7 +470,7 @@ class Linked(BookCase):
             told["linked"],
             [
                 {"gateway": "chat", "address": "ann@home.example", "until": None},
-                {"gateway": "sip", "address": "sip:ann@192.0.2.7:5062", "until": 1_800_000_000_500},
+                {"gateway": "sip", "address": "sip:ann@192.0.2.7:5062", "until": 1_800_003_600_000},
             ],
         )
         answer = self.call("account_unlink", name="ann", address="sip:ann@192.0.2.7:5062")

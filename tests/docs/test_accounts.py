@@ -26,6 +26,7 @@ from smsd.core.accounts.book import Book
 from smsd.core.accounts.wishes import FIELDS
 from smsd.core.control import Control
 from smsd.values.errors import InvalidValue, Refused
+from tests.core.test_account_book import FakeLink
 from tests.docs.page import PAGES, Block, blocks, commands
 from tests.house import House
 
@@ -47,6 +48,11 @@ class PageTests(SynchronousTestCase):
         self.book = Book(
             self.house.store, self.directory, self.house.planner.period, lambda: ["gsm1", "gsm2"]
         )
+        known = [
+            ("chat", FakeLink(shop=["ann@home.example"])),
+            ("sip", FakeLink(shop=["sip:shop@192.0.2.7:5062"])),
+        ]
+        self.book.linked.links = lambda: known
         self.control = Control(
             store=self.house.store, dispatcher=None, queue=None, overrides=None, explainer=None,  # type: ignore[arg-type]
             status=dict, reload=None, accounts=self.book,  # type: ignore[arg-type]
