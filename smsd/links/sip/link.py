@@ -74,7 +74,11 @@ class SipLink(Service):
             settings.proxy_ca,
         )
         self.registrar = Registrar(
-            context.memory, self._clock, (settings.min_expires, settings.max_expires), settings.max_contacts
+            context.memory,
+            self._clock,
+            (settings.min_expires, settings.max_expires),
+            settings.max_contacts,
+            self.wires.alive,
         )
         self._places = Places(recorded(self._clock, settings.name_servers), self._clock)
         self._made = False

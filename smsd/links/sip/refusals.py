@@ -44,18 +44,16 @@ class Rejected(Exception):
         self.phrase = phrase
 
 
-def rejected(error: Exception) -> Rejected:
+def rejected(error: Refused | Rejected | Malformed) -> Rejected:
     """What a refusal, or something that cannot be read, is for a peer."""
     if isinstance(error, Rejected):
         return error
-    if isinstance(error, Refused):
-        status, phrase = CODES[error.reason]
-        wait = RETRY.get(error.reason)
-        headers = () if wait is None else (("Retry-After", str(wait)),)
-        return Rejected(status, error.text, headers, phrase)
     if isinstance(error, Malformed):
         return Rejected(error.status, error.text, error.headers)
-    return Rejected(500, "something went wrong here: the log of the server says what")
+    status, phrase = CODES[error.reason]
+    wait = RETRY.get(error.reason)
+    headers = () if wait is None else (("Retry-After", str(wait)),)
+    return Rejected(status, error.text, headers, phrase)
 
 
 def refuse(request: Request, tag: str, host: str, why: Rejected) -> Response:

@@ -101,9 +101,9 @@ class Registrar:
         return Deferred.fromCoroutine(self._unlink(account, address.removeprefix("sip:").lower(), address))
 
     async def _unlink(self, account: str, whose: str, uri: str) -> bool:
-        found = False
+        found, now = False, self._clock.seconds()
         for address in self._addresses(account):
-            known = self._of[address]
+            known = {key: one for key, one in self._of[address].items() if one.expires > now}
             left = {key: one for key, one in known.items() if uri != one.uri and whose != address}
             if len(left) == len(known):
                 continue

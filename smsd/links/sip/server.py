@@ -41,6 +41,7 @@ from smsd.values.errors import Refused
 
 MOST_AT_ONCE = 2000
 """Requests that are worked on at once; more are told to come again."""
+BROKEN = Rejected(500, "something went wrong here: the log of the server says what")
 
 
 class Server:
@@ -98,41 +99,41 @@ class Server:
         done: Done | Deferred[Done]
         try:
             done = self._done(request, asked.source, tag)
-        except Exception as error:
+        except (Refused, Rejected, Malformed) as error:
             done = self._refused(error, request, tag)
+        except Exception as error:  # a door's edge: whatever it is, nobody waits for an answer in vain
+            done = self._broken(Failure(error), request, tag)
         if isinstance(done, Deferred):
             done.addErrback(self._failed, request, tag).addCallback(self._worked, asked)
         else:
             self._worked(done, asked)
 
     def _failed(self, failure: Failure, request: Request, tag: str) -> Done:
-        return self._refused(failure.value or Exception(), request, tag)
-
-    def _refused(self, error: BaseException, request: Request, tag: str) -> Done:
+        error = failure.value
         if isinstance(error, (Refused, Rejected, Malformed)):
-            why = rejected(error)
-            return Done(refuse(request, tag, self._host, why), why.text or "asked for a login")
-        self.log.failure(
-            "{link}: {method} failed unexpectedly",
-            Failure(error),
-            link=self._settings.id,
-            method=request.method,
-        )
-        why = rejected(RuntimeError())
-        return Done(refuse(request, tag, self._host, why), why.text)
+            return self._refused(error, request, tag)
+        return self._broken(failure, request, tag)
+
+    def _refused(self, error: Refused | Rejected | Malformed, request: Request, tag: str) -> Done:
+        why = rejected(error)
+        return Done(refuse(request, tag, self._host, why), why.text or "asked for a login")
+
+    def _broken(self, failure: Failure, request: Request, tag: str) -> Done:
+        link, method = self._settings.id, request.method
+        self.log.failure("{link}: {method} failed unexpectedly", failure, link=link, method=method)
+        return Done(refuse(request, tag, self._host, BROKEN), BROKEN.text)
 
     def _worked(self, done: Done, asked: Asked) -> None:
         try:
             self._answer(asked, done.response)
             if asked.request.method != "OPTIONS":
                 self._tell(asked.request, asked.source, done)
-        except Exception:
-            self.log.failure("{link}: unexpected", link=self._settings.id)
-        self.working -= 1
-        if not self.working:
-            idle, self._idle = self._idle, []
-            for waiting in idle:
-                waiting.callback(None)
+        finally:
+            self.working -= 1
+            if not self.working:
+                idle, self._idle = self._idle, []
+                for waiting in idle:
+                    waiting.callback(None)
 
     def idle(self) -> Deferred[None]:
         """Fires when everybody is answered."""

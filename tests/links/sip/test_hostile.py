@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from typing import Any
 
 from hypothesis import HealthCheck, example, given, settings
@@ -17,6 +18,7 @@ from smsd.interfaces import FrontendContext, GatewayContext
 from smsd.links.sip.building import build
 from smsd.links.sip.link import SipLink
 from smsd.links.sip.settings import Settings
+from smsd.store.group import StoreClosed
 from smsd.values.message import Queued, Receipt, Submission
 from tests.links.sip.rig import NUMBER, PBX, PHONE, REALM, FakeWires, register, request
 
@@ -181,8 +183,17 @@ class Hostile(SynchronousTestCase):
         self.assertEqual(len(self.link.registrar.contacts(f"ann@{REALM}")), 2)
 
     def test_a_registration_that_cannot_be_kept_is_not_said_to_be(self) -> None:
-        self.link.registrar._memory.remember = lambda key, value: fail(OSError("disk full"))
-        self.assertEqual(self.answers(write(register(peer=PBX)), PBX), [503])
+        for error in (sqlite3.OperationalError("database or disk is full"), StoreClosed()):
+            self.link.registrar._memory.remember = lambda key, value, error=error: fail(error)
+            self.assertEqual(self.answers(write(register(peer=PBX)), PBX), [503])
+
+    def test_what_nobody_has_thought_of_is_answered_and_told(self) -> None:
+        self.link.registrar._memory.remember = lambda key, value: fail(LookupError("a mistake"))
+        self.assertEqual(self.answers(write(register(peer=PBX)), PBX), [500])
+        self.link.server._incoming.message = lambda *_: 1 // 0
+        self.assertEqual(self.answers(write(request(peer=PBX)), PBX), [500])
+        self.assertEqual(len(self.flushLoggedErrors(LookupError, ZeroDivisionError)), 2)
+        self.assertEqual(self.link.server.working, 0)
 
     def test_a_broken_connection_is_answered_if_it_can_be(self) -> None:
         try:

@@ -74,10 +74,31 @@ class Phones(SynchronousTestCase):
         asked = register(user="bob", peer=HOME)
         self.assertEqual(self.rig.asked(self.rig.logged_in(asked, "ann", HOME), HOME).status, 403)
 
-    def test_there_is_room_for_some_phones_only(self) -> None:
-        for port in range(10):
-            self.assertEqual(self.register(contact=f"<sip:ann@192.0.2.8:{6000 + port}>").status, 200)
-        self.assertEqual(self.register(contact="<sip:ann@192.0.2.8:7000>").status, 403)
+    def test_there_is_room_for_some_phones_only_and_the_one_in_hand_is_one_of_them(self) -> None:
+        def ports(answer: Response) -> list[int]:
+            return sorted(int(contact.uri.rpartition(":")[2]) for contact in answer.contacts)
+
+        for port in range(6000, 6010):
+            answer = self.register(contact=f"<sip:ann@192.0.2.8:{port}>")
+            self.rig.house.advance(1)
+        self.assertEqual(ports(answer), [*range(6000, 6010)])
+        self.register(contact="<sip:ann@192.0.2.8:6000>")  # again: it is not the oldest any more
+        answer = self.register(contact="<sip:ann@192.0.2.8:7000>")
+        self.assertEqual((answer.status, ports(answer)), (200, [6000, *range(6002, 6010), 7000]))
+        many = ", ".join(f"<sip:ann@192.0.2.8:{port}>" for port in range(8000, 8011))
+        self.assertEqual(self.register(contact=many).status, 403)
+        self.assertEqual(ports(self.register(contact="")), [6000, *range(6002, 6010), 7000])
+
+    def test_a_connection_that_is_gone_makes_room_first(self) -> None:
+        self.register(contact="<sip:ann@192.0.2.8:5999>")
+        for port in range(6000, 6009):
+            self.rig.house.advance(1)
+            self.rig.wires.flows.add(port)
+            self.register(contact=f"<sip:ann@192.0.2.8:{port}>", peer=Peer("TCP", HOME.host, port, port))
+        self.rig.wires.flows.discard(6005)
+        answer = self.register(contact="<sip:ann@192.0.2.8:7000>")
+        left = sorted(int(contact.uri.rpartition(":")[2]) for contact in answer.contacts)
+        self.assertEqual(left, [5999, *range(6000, 6005), *range(6006, 6009), 7000])
 
     def test_a_phone_with_a_new_port_is_one_phone(self) -> None:
         for port in (6000, 6001):
