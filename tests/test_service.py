@@ -180,7 +180,7 @@ class Running(TestCase):
         self.patch(rulework, "make_ready", make_ready)
         self.write("{title: no, do: [{reject: closed}]}")
         self.assertEqual(await Deferred.fromCoroutine(self.server.reload()), [])
-        self.assertEqual((house.judge.most_hops, house.store.carrying.most_hops), (3, 3))
+        self.assertEqual((house.judge.most_hops, house.inbound.arriving.most_hops), (3, 3))
         self.assertEqual(len(threads), 1)
         self.assertIsNot(threads[0], threading.main_thread())
         one = Recipient(Address("sms", "+15551234567"))

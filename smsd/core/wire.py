@@ -6,19 +6,22 @@ decided in `policy.step`. Claims, lanes and turns are the queue's.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from twisted.internet.defer import maybeDeferred
+from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure as TwistedFailure
 
 from smsd.core.outlet import Outlet
+from smsd.core.outputs import Answers
 from smsd.policy.limits import Charge
 from smsd.policy.step import about_the_route
 from smsd.store.carrying import Settled
 from smsd.store.sqlite import SqliteStore
 from smsd.values.delivery import Accepted, Failure, Kind, Piece, Scope, State
+from smsd.values.message import Call
 from smsd.values.plan import Settlement
 
 if TYPE_CHECKING:
@@ -34,6 +37,10 @@ class Wire:
         self._queue = queue
         self._store = store
         self._given = 0
+        # What comes of a program, a URL or a statement, for the settlement that says it is done.
+        self.answers: Callable[[Piece, Accepted | Failure], Answers | Deferred[Answers]] = (
+            lambda piece, outcome: ()
+        )
 
     def turn(self) -> int:
         """Counts what is given to gateways, so that those with equal slots take turns."""
@@ -63,7 +70,6 @@ class Wire:
 
     def _came_back(self, outcome: Accepted | Failure, outlet: Outlet, piece: Piece, started: int) -> None:
         now = self._queue.now()
-        more = isinstance(outcome, Accepted) and piece.seq < piece.total
         route = self._queue.lanes[piece.lane].route
         others, blamed, tripped = "", False, outlet.breaker.tripped
         if isinstance(outcome, Failure):
@@ -83,6 +89,15 @@ class Wire:
         )
         if piece.report and outlet.abilities.reports and isinstance(outcome, Accepted):
             settlement = self._queue.reports.awaited(settlement, outcome)
+        said = self.answers(piece, outcome) if isinstance(piece.content, Call) else ()
+        if isinstance(said, Deferred):
+            said.addCallback(lambda said: self._settle(settlement._replace(answers=said), outlet, tripped))
+        else:
+            self._settle(settlement._replace(answers=said) if said else settlement, outlet, tripped)
+
+    def _settle(self, settlement: Settlement, outlet: Outlet, tripped: bool) -> None:
+        piece, outcome = settlement.piece, settlement.outcome
+        more = isinstance(outcome, Accepted) and piece.seq < piece.total
         patient = isinstance(outcome, Accepted) and not more
         self._queue.insist(
             lambda: self._store.settle(settlement, patient),

@@ -8,7 +8,6 @@ from dataclasses import replace
 from typing import Any
 
 from smsd.policy import route as routes
-from smsd.policy.answer import MOST_HOPS, answer
 from smsd.policy.limits import Charge
 from smsd.policy.notice import notice
 from smsd.policy.step import after_crash, after_outcome
@@ -26,7 +25,7 @@ from smsd.store.replies import Replies
 from smsd.store.rows import LOAD, piece_of, told_of, view_of
 from smsd.values.delivery import Accepted, Failure, Piece, Scope, State
 from smsd.values.frozen import frozen
-from smsd.values.message import Call, Submission
+from smsd.values.message import Submission
 from smsd.values.plan import Acceptance, Settlement, Step, View
 
 UPDATE = (
@@ -64,7 +63,6 @@ class Carrying:
         self._replies = replies
         self.ledger = Ledger(self.write_step, self._tell)
         self.plan: Callable[[Submission, int], Acceptance | None] | None = None
-        self.most_hops = MOST_HOPS
 
     # -- taking
 
@@ -166,7 +164,7 @@ class Carrying:
             woken = self._tell(cursor, delivery, step, item.now)
             if item.space:
                 woken += self.ledger.remember(cursor, item)
-            if isinstance(item.piece.content, Call):
+            if item.answers:
                 woken += self._answer(cursor, item)
             results.append(Settled(step, lanes[delivery], tuple(woken)))
         return results
@@ -289,17 +287,14 @@ class Carrying:
         return list(committed.lanes.values())
 
     def _answer(self, cursor: sqlite3.Cursor, item: Settlement) -> list[int]:
-        """Submit what a rule's program, URL or statement answered, if somebody is to hear it; gives the lanes to wake."""
-        piece, outcome = item.piece, item.outcome
-        if not isinstance(piece.content, Call) or not isinstance(outcome, Accepted) or self.plan is None:
+        """Submit what a rule's program, URL or statement answered to whoever is to hear it; gives the lanes to wake."""
+        piece, (submission, *further) = item.piece, item.answers
+        (recipient,) = submission.recipients
+        if self.plan is None:
             return []
-        (hops,) = cursor.execute("select hops from message where id=?", (piece.message,)).fetchone()
-        submission = answer(
-            piece.content, outcome.output, piece.origin, piece.account, hops + 1, self.most_hops
-        )
-        if submission is None:
-            return []
-        to = submission.recipients[0].address
+        if recipient.refused is not None:
+            return _unsaid(cursor, piece, recipient.refused.text)
+        to = recipient.address
         if to.scheme == "sms" and not self._replies.hush(cursor, to.target, "answer", item.now, MOST_ANSWERS):
             return _unsaid(cursor, piece, f"this phone has had {MOST_ANSWERS} within an hour")
         accepted = self.plan(submission, piece.message)
@@ -309,7 +304,9 @@ class Carrying:
             over = self._accepting.charge(cursor, accepted)
             if over is not None:
                 return _unsaid(cursor, piece, over.text)
-        (committed,) = self._accepting.write(cursor, [accepted])
+        planned = (self.plan(one, accepted.message) for one in further)
+        children = tuple(one for one in planned if one is not None)
+        (committed,) = self._accepting.write(cursor, [accepted._replace(children=children)])
         return list(committed.lanes.values())
 
     def recover(self, cursor: sqlite3.Cursor, items: Sequence[tuple[dict[str, str], int]]) -> list[int]:

@@ -147,7 +147,8 @@ class Step(NamedTuple):
 class Settlement(NamedTuple):
     """A piece that came back from its gateway: how, after how many milliseconds. `space` is the account at the provider in which
     the references of the outcome mean something, "" when no report of them is awaited; `way` how that account writes them.
-    `route` is its lane's; `others` and `blamed` are as in `View`."""
+    `route` is its lane's; `others` and `blamed` are as in `View`. `answers`: what a program, URL or statement said, for whoever is
+    to hear it, and what rules send because of that."""
 
     piece: Piece
     outcome: Accepted | Failure
@@ -159,6 +160,7 @@ class Settlement(NamedTuple):
     route: str = ""
     others: str = ""
     blamed: bool = False
+    answers: tuple[Submission, ...] = ()
 
 
 @frozen

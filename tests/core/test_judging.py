@@ -345,6 +345,55 @@ class JudgingTests(JudgingCase):
         self.assertEqual(len(reasons), 2)
         self.assertIn("within an hour", reasons[0])
 
+    def answered(self, text: str = "the answer", number: str = "+15550000077") -> None:
+        """A program that a rule started answers a phone."""
+        programs = self.house.gateway("programs", MODEM.__class__(frozenset({"program"})))
+        programs.answer = lambda piece: Accepted(output=text)
+        self.house.outlet("programs").opened(1)
+        call = Call("program", "/bin/true", reply=f"sms:{number}", gateway="gsm2")
+        to = (Recipient(Address("program", "p"), "p"),)
+        self.house.wait(self.house.dispatcher.submit(Submission("rules", Address("sms", "+1"), to, call)))
+        for _ in range(4):
+            self.house.advance(1)
+
+    def test_the_outgoing_rules_see_what_a_program_answers(self) -> None:
+        self.use(rule(All(), Frame(after="!"), Forward("archive@example.org", copy=True), title="archive"))
+        self.answered()
+        self.assertEqual(self.sent(self.second), [("+15550000077", "the answer!")])
+        self.assertEqual(self.sent(self.house.mail), [("archive@example.org", "the answer!")])
+        run, said, copied = (
+            self.house.wait(self.house.store.ask(operating.explain, row["id"])) for row in self.house.rows()
+        )
+        self.assertIn("'archive' matched", said["trace"])
+        self.assertEqual(said["about"]["parent"], run["about"]["id"])
+        self.assertEqual(copied["about"]["parent"], said["about"]["id"])
+
+    def test_and_may_refuse_it(self) -> None:
+        self.use(rule(Field("number", TextTest(How.ENDS, "77")), Reject("not to this phone")))
+        self.answered()
+        self.assertEqual((self.sent(self.second), self.sent(self.house.mail)), ([], []))
+        (row,) = self.house.rows()
+        self.assertEqual(row["state"], "sent")
+        self.assertEqual(row["reason"], "its answer was not sent: not to this phone")
+
+    def test_and_ask_a_database_about_it(self) -> None:
+        asked: list[Question] = []
+        waiting: Deferred[str | None] = Deferred()
+
+        def ask(question: Question) -> Deferred[str | None]:
+            asked.append(question)
+            return waiting
+
+        self.house.judge.ask = ask
+        self.use(rule(SqlCondition("crm", "select ?", ("%number%",)), Frame(after="!")))
+        self.answered()
+        self.assertEqual([question.values for question in asked], [("+15550000077",)])
+        self.assertEqual([row["state"] for row in self.house.rows()], ["sending"])  # until that is known
+        waiting.callback("1")
+        self.house.advance(1)
+        self.assertEqual(self.sent(self.second), [("+15550000077", "the answer!")])
+        self.assertEqual([row["state"] for row in self.house.rows()], ["sent", "sent"])
+
     def test_the_number_of_the_message(self) -> None:
         tell = Url("http://127.0.0.1/?id=%message%")
         look = rule(Field("number", TextTest(How.EQUALS, "+15550000009")), Frame(after=" (%message%)"))
