@@ -12,7 +12,6 @@ A gateway's way through this module: `outlet()` makes its Outlet; `opened(slots)
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 from typing import Any
 
 from twisted.internet.defer import Deferred, succeed
@@ -23,6 +22,7 @@ from smsd.core.lanes import Lane, Lanes
 from smsd.core.outlet import Outlet
 from smsd.core.reports import Reports
 from smsd.core.serving import Serving
+from smsd.core.shortway import ShortWay
 from smsd.core.wire import Wire
 from smsd.core.zone import LocalZone
 from smsd.interfaces import Abilities
@@ -32,7 +32,7 @@ from smsd.store.carrying import Probe, Take, Taken
 from smsd.store.operating import Hurry
 from smsd.store.sqlite import SqliteStore
 from smsd.values.delivery import Piece
-from smsd.values.message import Priority, Text
+from smsd.values.message import Priority
 
 # After a store that failed, and until a lane is asked again that had nothing to give just now, in seconds.
 BREATH = 5.0
@@ -56,6 +56,7 @@ class Queue:
         self.serving = Serving(self._outlets)
         self.zone: Any = LocalZone()
         self.wire = Wire(self, store)
+        self.short = ShortWay(self, self._outlets)
         self._timer: Any = None
         # Asked before a gateway opens; what it gives is waited for.
         self.tidy: Callable[[Outlet], Deferred[None] | None] = lambda outlet: None
@@ -234,69 +235,13 @@ class Queue:
             if outlet in (servers := self.serving.everybody(route)) and not any(o.slots for o in servers)
         }
 
-    def _work(self, outlet: Outlet, now: int) -> Iterator[tuple[Lane, int]]:
+    def work(self, outlet: Outlet, now: int) -> Iterator[tuple[Lane, int]]:
         """What is due for this outlet: lanes, the one served longest ago first, and priorities."""
         return self.lanes.work(lambda route: outlet in self.serving.servers(route, now), now)
 
-    # -- the short way: a message that finds a free gateway is committed as already on the wire
-
     def reserve(self, route: str, flow: str, target: str, parts: int = 1) -> str | None:
-        """A slot of an open gateway without a backlog that may carry so many SMS, if the target is not on the wire already."""
-        if self.stopping or self.lanes.is_busy(route, flow, target):
-            return None
-        now = self.now()
-        best: Outlet | None = None
-        for outlet in self.serving.servers(route, now):
-            if outlet.free > 0 and outlet.not_before <= now and (best is None or outlet.before(best)):
-                best = outlet
-        if best is None or best.taking or (self.lanes.ready and any(self._work(best, now))):
-            return None
-        if best.meter is not None:
-            if not best.meter.fits(target, parts, now):
-                return None
-            charge = Charge(now, parts, target)
-            best.charged[route, flow, target] = charge, best.meter.charge(charge)
-        best.reserved += 1
-        best.given = self.wire.turn()
-        self.lanes.occupy(route, flow, target)
-        return best.name
-
-    def unreserve(self, name: str, route: str, flow: str, target: str) -> None:
-        """The commit did not happen: the slot is free again."""
-        outlet = self._reserved(name)
-        if outlet is not None:
-            outlet.reserved -= 1
-            if outlet.charged:
-                outlet.refund(route, flow, target)
-        self.free_target(route, flow, target)
-        if outlet is not None:
-            self.pump(outlet)
-        self.check_drained()
-
-    def hand_over(self, piece: Piece) -> None:
-        """Carry a piece whose slot was reserved; its commit is done."""
-        outlet = self._reserved(piece.gateway)
-        if outlet is None:
-            self.give_back(piece)
-            return
-        outlet.reserved -= 1
-        lane = self.lanes[piece.lane]
-        if self.stopping or outlet.gateway is None or not outlet.admits(self.now()):
-            outlet.refund(lane.route, lane.flow, str(piece.target))
-            self.give_back(piece)
-            return
-        able = outlet.abilities
-        in_parts = able.parts and not (able.whole_text and isinstance(piece.content, Text))
-        if outlet.meter is not None:
-            charge, _ = outlet.charged.pop((lane.route, lane.flow, str(piece.target)))
-            outlet.meter.moved(charge, self.now(), piece.total - 1 if in_parts else 0)
-        self.wire.carry(outlet, piece if in_parts else replace(piece, total=1))
-
-    def _reserved(self, name: str) -> Outlet | None:
-        """The outlet of which a slot was reserved. Where the commit took so long that a reload did not wait, that is none any more,
-        and another of this name knows nothing of it."""
-        outlet = self._outlets.get(name)
-        return outlet if outlet is not None and outlet.reserved else None
+        """A slot for a message that is about to be committed, if one is free (see `ShortWay`)."""
+        return self.short.reserve(route, flow, target, parts)
 
     def give_back(self, piece: Piece) -> None:
         """The gateway closed between the plan and the commit: back into the lane, untried."""
@@ -324,7 +269,7 @@ class Queue:
         if ready > now:
             self._wait_until(ready)
             return
-        work = [(lane.id, priority) for lane, priority in self._work(outlet, now)]
+        work = [(lane.id, priority) for lane, priority in self.work(outlet, now)]
         if outlet.passed:
             outlet.passed = {probe: until for probe, until in outlet.passed.items() if until > now}
             self._wait_until(min(outlet.passed.values(), default=now + 1000))

@@ -105,9 +105,9 @@ class Ways(PlanningCase):
         first, second = self.plan("+15550000001"), self.plan("+15550000002")
         self.assertEqual((first.state, first.gateway), (State.SENDING, "gsm1"))
         self.assertEqual((second.state, second.gateway), (State.READY, None))
-        self.house.queue.unreserve("gsm1", first.route, first.flow, str(first.target))
+        self.house.queue.short.unreserve("gsm1", first.route, first.flow, str(first.target))
         self.assertEqual(self.plan("+15550000002").state, State.SENDING)
-        self.house.queue.unreserve("gsm1", first.route, first.flow, "sms:+15550000002")
+        self.house.queue.short.unreserve("gsm1", first.route, first.flow, "sms:+15550000002")
 
 
 class Texts(PlanningCase):
