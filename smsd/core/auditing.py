@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
+from smsd.core.accounts.asked import subject_of
 from smsd.store import audit, operating
 from smsd.store.audit import Entry, Note
 from smsd.store.sqlite import SqliteStore
@@ -115,7 +116,7 @@ def befores(store: SqliteStore, book: Any, overrides: Any, tokens: Any) -> dict[
     """How things are before the verbs that change them."""
 
     async def account(arguments: Mapping[str, Any]) -> Mapping[str, Any]:
-        there = book.shown(arguments.get("kind") or "account", str(arguments.get("name") or ""))
+        there = book.shown(*subject_of(arguments))
         wanted = arguments.get("settings")
         fields = wanted if isinstance(wanted, dict) and wanted else there or ()
         return {field: there[field] for field in fields if field in there} if there else {}

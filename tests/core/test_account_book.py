@@ -272,6 +272,30 @@ class Changing(BookCase):
         )
         self.assertIn("there is no account", self.refused("account", name="bob@example.org"))
 
+    def test_a_policy_is_found_however_it_is_written(self) -> None:
+        self.add("Bob@Example.Org.", kind="policy", access="no")
+        self.assertEqual(self.rows()["policy"].keys(), {"bob@example.org"})
+        self.assertIsNone(self.directory.get("bob@example.org"))
+        self.assertFalse(self.call("account", kind="policy", name="BOB@example.org")["access"])
+        self.call("account_set", kind="policy", name="Bob@example.org", settings={"access": "yes"})
+        self.assertIsNotNone(self.directory.get("bob@example.org"))
+        self.call("account_remove", kind="policy", name=" BOB@Example.org")
+        self.assertEqual(
+            self.refused("account", kind="policy", name="Bob@example.org"),
+            "there is no policy 'bob@example.org': smsd account list --policy shows those there are",
+        )
+
+    def test_a_day_is_a_day(self) -> None:
+        """Numbers would be seconds since 1970."""
+        self.add("ann")
+        for text in ("0", "86400", 0, 1.5, "2026-02-30", "2026-11-21T00:00:00", "20261121", "٢٠٢٦-١١-٢١"):
+            self.assertEqual(
+                self.refused("account_set", name="ann", settings={"expires": text}),
+                f"expires: {str(text)!r} is no day; allowed: the last day it can be used: 2027-12-31",
+            )
+        told = self.call("account_set", name="ann", settings={"expires": "2028-02-29"})
+        self.assertEqual(told["expires"], "2028-02-29")
+
     def test_all_or_nothing(self) -> None:
         def change(*wishes: Wish) -> Any:
             return self.house.wait(Deferred.fromCoroutine(self.book.change(wishes)))

@@ -488,13 +488,30 @@ class Order(DirectoryCase):
         self.assertEqual(self.login(Login("eve", "annpw", "192.0.2.1")), Reason.BAD_CREDENTIALS)
 
 
+class Hashes(DirectoryCase):
+    def test_one_that_lost_its_end_at_a_comma(self) -> None:
+        """Between braces YAML ends it there."""
+        for model, name in (
+            (AccountSettings, {"user": "john"}),
+            (PolicySettings, {"who": "ann@example.org"}),
+        ):
+            for password, words in (
+                (JOHN.partition(",")[0], "in quotes"),
+                ("clear", "`smsd password` prints"),
+            ):
+                refused = self.assertRaises(ValidationError, model, **name, password=password)
+                self.assertIn(words, str(refused))
+
+
 class Emails(DirectoryCase):
     """Mailboxes of accounts, which phones may write to (`#ann@example.org#`)."""
 
     def test_of_both_kinds_and_as_they_are_now(self) -> None:
         found = self.directory(
             [{"user": "john", "email": "John@Example.Org"}],
-            kept={"account": {"ann": {"password": ANN, "email": "ann@home.example"}, "bob": {"password": ANN}}},
+            kept={
+                "account": {"ann": {"password": ANN, "email": "ann@home.example"}, "bob": {"password": ANN}}
+            },
         )
         self.assertTrue("john@example.org" in found.mailboxes and "ann@home.example" in found.mailboxes)
         found.put("account", "ann", json.dumps({"password": ANN, "email": "Ann@new.example"}))

@@ -118,6 +118,7 @@ def _read(words: list[str]) -> dict[str, Any]:
         if name in ("password", "sip_secret"):
             raise Refusal(
                 "a password on the command line can be read by others: smsd account password NAME asks for it"
+                " (of a mail user: smsd account password --policy NAME)"
             )
         settings[name] = value or None
     return settings

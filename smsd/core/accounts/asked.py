@@ -12,6 +12,12 @@ from smsd.values.message import storable
 MOST = 10**15
 
 
+def subject_of(arguments: Mapping[str, Any]) -> tuple[str, str]:
+    """The kind and the name of what it is about; a policy is for whom it is for, however his address is written."""
+    kind, name = kind_of(arguments), name_of(arguments)
+    return kind, (name.strip().lower().rstrip(".") or name) if kind == "policy" else name
+
+
 def kind_of(arguments: Mapping[str, Any]) -> str:
     """What it is about: an account, where nothing is said."""
     kind = arguments.get("kind") or "account"

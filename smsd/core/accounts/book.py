@@ -12,7 +12,7 @@ from typing import Any
 from twisted.internet.defer import DeferredLock
 from twisted.logger import Logger
 
-from smsd.core.accounts.asked import kind_of, name_of, number_of, settings_of, text_of
+from smsd.core.accounts.asked import kind_of, number_of, settings_of, subject_of, text_of
 from smsd.core.accounts.directory import Directory
 from smsd.core.accounts.linked import Linked
 from smsd.core.accounts.showing import Showing, before, counter_of
@@ -102,7 +102,7 @@ class Book:
 
     async def show(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """name, kind → everything known of it; a mail user who may send by policy is found too."""
-        kind, name = kind_of(arguments), name_of(arguments)
+        kind, name = subject_of(arguments)
         if not self._directory.source(kind, name) and not (
             kind == "account" and self._directory.get(name) is not None
         ):
@@ -142,7 +142,7 @@ class Book:
 
     async def remove(self, arguments: Mapping[str, Any]) -> None:
         """name, kind: there is none any more. What it has sent stays counted, in case there is one again."""
-        await self.change([Wish(kind_of(arguments), name_of(arguments), None)])
+        await self.change([Wish(*subject_of(arguments), None)])
 
     async def unlink(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """name, address: a chat address or a phone that has registered with it is linked to it no more → the links that knew it."""
@@ -167,9 +167,7 @@ class Book:
     async def _alone(
         self, arguments: Mapping[str, Any], settings: Mapping[str, Any], new: bool = False
     ) -> dict[str, Any]:
-        kind, name = kind_of(arguments), name_of(arguments)
-        if kind == "policy":
-            name = name.lower()
+        kind, name = subject_of(arguments)
         await self.change([Wish(kind, name, settings, new)])
         return await self.show({"kind": kind, "name": name})
 

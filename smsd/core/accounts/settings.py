@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import re
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import BeforeValidator, Field, SecretStr, field_validator, model_validator
 
 from smsd.config.settings import ID, Section
 from smsd.core.digests import read_secret
@@ -22,6 +23,7 @@ _LOCAL = r"[^\s@:\x00-\x1f\x7f]{1,64}"
 _DOMAIN = r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?"
 _ADDRESS = re.compile(f"({_LOCAL})@({_DOMAIN})")
 _JID = re.compile(r"[^\s@/\"&'<>:\x00-\x1f\x7f]{1,255}@[^\s@/\"&'<>:\x00-\x1f\x7f]{1,255}")
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _WHO = re.compile(rf"\*|(?:{_LOCAL}@)?{_DOMAIN}")
 
 
@@ -29,6 +31,27 @@ def address_of(name: str) -> tuple[str, str] | None:
     """A mail user's address as it is compared (no case) and its domain; None when `name` is none."""
     found = _ADDRESS.fullmatch(name.lower()) if len(name) <= 320 else None
     return None if found is None else (found[0], found[2])
+
+
+def _no_hash(password: str) -> str:
+    if password.startswith("$argon2id$"):
+        return (
+            "the password is a hash that has lost its end: between { and } write it in quotes, it has commas"
+        )
+    return "the password is no argon2id hash: put in what `smsd password` prints"
+
+
+def _day(value: Any) -> Any:
+    """A day as it is written; numbers would else be seconds since 1970, and 0 that very day."""
+    if value is None or (isinstance(value, datetime.date) and not isinstance(value, datetime.datetime)):
+        return value
+    if isinstance(value, str) and _DAY.fullmatch(value):
+        with contextlib.suppress(ValueError):
+            return datetime.date.fromisoformat(value)
+    raise ValueError(f"{str(value)[:40]!r} is no day")
+
+
+Day = Annotated[datetime.date, BeforeValidator(_day)]
 
 
 def _senders(value: list[str]) -> list[str]:
@@ -61,7 +84,7 @@ class AccountSettings(Section):
     active: bool = True
     description: str = ""
     gateway: str | None = Field(default=None, description="the id of the gateway that carries its messages")
-    expires: datetime.date | None = Field(default=None, description="the last day it can be used: 2027-12-31")
+    expires: Day | None = Field(default=None, description="the last day it can be used: 2027-12-31")
     monthly_limit: int = Field(default=0, ge=0, description="messages per month; 0 is no limit")
     phone: str | None = Field(default=None, pattern=PHONE, description="+420776047467")
     email: str | None = Field(default=None, pattern=r"^[^\s@]+@[^\s@]+$", description="gets its reports")
@@ -133,7 +156,7 @@ class AccountSettings(Section):
                 "an account without password needs networks (nobody else may use it), or give it a password"
             )
         if password and not self.demo and not is_hash(password):
-            raise ValueError("the password is no argon2id hash: put in what `smsd password` prints")
+            raise ValueError(_no_hash(password))
         return self
 
 
@@ -144,7 +167,7 @@ class AccountGroupSettings(Section):
     active: bool = True
     description: str = ""
     gateway: str | None = Field(default=None, description="for members that have none of their own")
-    expires: datetime.date | None = Field(default=None, description="the last day of all members: 2027-12-31")
+    expires: Day | None = Field(default=None, description="the last day of all members: 2027-12-31")
     monthly_limit: int = Field(
         default=0, ge=0, description="messages per month of all members together; 0 is no limit"
     )
@@ -168,7 +191,7 @@ class PolicySettings(Section):
     )
     description: str = ""
     gateway: str | None = Field(default=None, description="the id of the gateway that carries their messages")
-    expires: datetime.date | None = Field(default=None, description="the last day: 2027-12-31")
+    expires: Day | None = Field(default=None, description="the last day: 2027-12-31")
     monthly_limit: int | None = Field(
         default=None, ge=0, description="messages per month of each; 0 is no limit"
     )
@@ -219,5 +242,5 @@ class PolicySettings(Section):
                 if getattr(self, name) not in (None, SecretStr("")):
                     raise ValueError(f"{name} belongs to one user, and {self.who} is not one")
         if password and not is_hash(password):
-            raise ValueError("the password is no argon2id hash: put in what `smsd password` prints")
+            raise ValueError(_no_hash(password))
         return self

@@ -183,4 +183,5 @@ def _an(kind: str) -> str:
 
 
 def unknown(kind: str, name: str) -> InvalidValue:
-    return InvalidValue(f"there is no {kind} {name!r}: smsd account list shows those there are")
+    listed = "smsd account list" + ("" if kind == "account" else f" --{kind}")
+    return InvalidValue(f"there is no {kind} {name!r}: {listed} shows those there are")
