@@ -8,9 +8,11 @@ drives to the cellar twice because of that.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from smsd.policy.alert import CHATS
 from smsd.store.alerts import Answered
@@ -41,25 +43,33 @@ class Alerted:
         """Whether it comes from where alerts are answered."""
         return submission.origin.scheme in CHATS and isinstance(submission.content, Text)
 
-    async def submitted(self, submission: Submission, submit: Callable[[], Deferred[Receipt]]) -> Receipt:
+    def submitted(self, submission: Submission, submit: Callable[[], Deferred[Receipt]]) -> Deferred[Receipt]:
         """What `submit` makes of it; when nobody gets it, and an alert waits for it, it is taken as that."""
-        receipt, refusal = Receipt(0, ()), None
-        try:
-            if not submission.recipients:
-                raise Refused(Reason.BAD_REQUEST, "the message names nobody that it is for")
-            receipt = await submit()
-            if not all(isinstance(fate, Declined) for fate in receipt.recipients):
-                return receipt
-        except Refused as refused:
-            refusal = refused
+        if not submission.recipients:
+            nobody = Refused(Reason.BAD_REQUEST, "the message names nobody that it is for")
+            return self._left(Failure(nobody), submission)
+        return submit().addBoth(self._looked, submission)
+
+    def _looked(self, outcome: Receipt | Failure, submission: Submission) -> Any:
+        """Nearly all are for somebody: they cost no more than this look."""
+        if isinstance(outcome, Failure):
+            return self._left(outcome, submission) if outcome.check(Refused) else outcome
+        if all(isinstance(fate, Declined) for fate in outcome.recipients):
+            return self._left(outcome, submission)
+        return outcome
+
+    def _left(self, outcome: Receipt | Failure, submission: Submission) -> Deferred[Receipt]:
+        return Deferred.fromCoroutine(self._answer(outcome, submission))
+
+    async def _answer(self, outcome: Receipt | Failure, submission: Submission) -> Receipt:
         content = submission.content
         assert isinstance(content, Text)
         answered: Answered = await self._store.answer(submission.origin, content.text)
         for lane in answered.woken:
             self._wake(lane)
         if not answered.alerts:
-            if refusal is not None:
-                raise refusal
-            return receipt
+            if isinstance(outcome, Failure):
+                outcome.raiseException()
+            return outcome
         self.log.info("{who} has answered an alert", who=masked(submission.origin.target))
         return await self._record(submission, WHY) if submission.recipients else Receipt(0, ())

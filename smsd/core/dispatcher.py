@@ -77,8 +77,7 @@ class Dispatcher:
                 )
             )
         if self._alerted.may_answer(submission):
-            answering = self._alerted.submitted(submission, lambda: self._submit(submission))
-            return Deferred.fromCoroutine(answering)
+            return self._alerted.submitted(submission, lambda: self._submit(submission))
         found = self._same_way.find(submission)
         return found.addCallback(self._submit) if found is not None else self._submit(submission)
 

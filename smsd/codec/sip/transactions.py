@@ -7,7 +7,7 @@ that only goes forward. After every call ask `wake` when to call `tick`.
 
 from __future__ import annotations
 
-import hmac
+import hashlib
 from typing import Union
 
 from smsd.codec.sip.answers import respond, warning
@@ -193,7 +193,8 @@ class Transactions:
         named = "\0".join(
             (request.get("Call-ID"), request.get("From"), request.get("CSeq"), request.get("Via"))
         )
-        return hmac.digest(self._secret, named.encode("utf-8", "surrogateescape"), "sha256").hex()[:16]
+        octets = named.encode("utf-8", "surrogateescape")
+        return hashlib.blake2b(octets, key=self._secret, digest_size=8).hexdigest()
 
     def __len__(self) -> int:
         """Live transactions."""
