@@ -307,6 +307,7 @@ def _needs_restart(old: Configuration, new: Configuration) -> list[str]:
     """What a running server cannot take over."""
     fixed = {
         "server.folder": (old.folder, new.folder),
+        "server.time_zone": (old.server.time_zone, new.server.time_zone),
         "server.user": (old.server.user, new.server.user),
         "server.group": (old.server.group, new.server.group),
         "server.percent_logins": (old.server.percent_logins, new.server.percent_logins),

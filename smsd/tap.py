@@ -19,11 +19,13 @@ from smsd.config.load import load
 from smsd.config.places import find_configuration
 from smsd.config.positions import ConfigError
 from smsd.config.settings import Configuration
+from smsd.core import zone
 from smsd.logs import Logs
 from smsd.notify import Notifier
 from smsd.privileges import Privileges
 from smsd.service import Server
 from smsd.steady import Steady
+from smsd.values.errors import InvalidValue
 
 GARBAGE = (20_000, 20, 20)
 """How often the collector looks, far less than Python's own (700, 10, 10): 7 % of an accept, and half the time that reading ten
@@ -55,8 +57,9 @@ class Options(usage.Options):
         try:
             path = find_configuration(self["config"], os.environ)
             self.configuration = load(path)
+            zone.use(self.configuration.server.time_zone)
             self.privileges = Privileges(self.configuration.server.user, self.configuration.server.group)
-        except (ConfigError, LookupError) as error:
+        except (ConfigError, InvalidValue, LookupError) as error:
             raise SystemExit(str(error)) from None
         if self["check"]:
             for warning in self.configuration.warnings:

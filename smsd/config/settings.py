@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from ipaddress import ip_network
 from typing import Annotated, Any, ClassVar, Literal
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, field_validator
 
@@ -141,6 +142,9 @@ class ServerSettings(Section):
     country: str | None = Field(
         default=None, pattern="^[A-Z]{2}$", description="two capital letters of ISO 3166: IT, US, …"
     )
+    time_zone: str | None = Field(
+        default=None, description="of months, days and times of day: Europe/Rome; the machine's if not set"
+    )
     postmaster: str = Field(
         default="", description="mailbox of the administrator; gets what has no other reader"
     )
@@ -156,6 +160,16 @@ class ServerSettings(Section):
     @classmethod
     def _lower(cls, domains: list[str]) -> list[str]:
         return _domains(domains)
+
+    @field_validator("time_zone")
+    @classmethod
+    def _known(cls, name: str | None) -> str | None:
+        if name is not None:
+            try:
+                ZoneInfo(name)
+            except (ValueError, OSError, KeyError):
+                raise ValueError(f"{name[:80]!r} is no time zone") from None
+        return name
 
 
 def _domains(domains: list[str]) -> list[str]:

@@ -1,8 +1,30 @@
-"""This machine's time zone, with its daylight saving time, as the pure rooms want it."""
+"""The time zone that local times are in, with its daylight saving time, as the pure rooms want it: this machine's, or another
+one that is configured (`use`)."""
 
 from __future__ import annotations
 
+import os
+import time
 from datetime import datetime, timedelta, timezone, tzinfo
+from zoneinfo import ZoneInfo
+
+from smsd.values.errors import InvalidValue
+
+
+def use(name: str | None) -> None:
+    """From now on local times of this process, and of the programs that it starts, are those of this zone (None: the machine's).
+    InvalidValue when the C library does not know it, which else would take it for UTC without a word."""
+    if name is None:
+        return
+    os.environ["TZ"] = name
+    time.tzset()
+    year = datetime.now(timezone.utc).year
+    for month in range(1, 13):
+        moment = datetime(year, month, 1, tzinfo=timezone.utc)
+        if moment.astimezone().utcoffset() != moment.astimezone(ZoneInfo(name)).utcoffset():
+            raise InvalidValue(
+                f"server.time_zone: this machine does not know {name!r}: install its time zones (the package tzdata)"
+            )
 
 
 class LocalZone(tzinfo):
