@@ -215,10 +215,10 @@ class House:
     def _waits(self, route: str) -> dict[str, str]:
         return self.queue.serving.waits(route, self.queue.now())
 
-    def carries(self, gateway: str | None) -> bool:
-        """Whether this gateway or group (None: any) carries SMS just now."""
+    def carries(self, gateway: str | None, scheme: str = "sms") -> bool:
+        """Whether this gateway or group (None: any) carries SMS, or what else a scheme stands for, just now."""
         return any(
-            outlet.slots and "sms" in outlet.abilities.schemes
+            outlet.slots and scheme in outlet.abilities.schemes
             for outlet in self.queue.outlets()
             if gateway in (None, outlet.name)
             or (gateway in self.queue.groups and outlet.name in self.queue.groups[gateway].members())
@@ -252,5 +252,5 @@ class House:
 
     # -- for people
 
-    def _trial(self, gateway: str, sender: str, text: str) -> Deferred[dict[str, Any]]:
-        return Deferred.fromCoroutine(self.inbound.trial(gateway, sender, text))
+    def _trial(self, gateway: str, sender: str, text: str, at: int) -> Deferred[dict[str, Any]]:
+        return Deferred.fromCoroutine(self.inbound.trial(gateway, sender, text, at))

@@ -330,6 +330,5 @@ class FrontendContext:
     credit: Any = None  # ICredit
     jobs: Any = None  # smsd.core.jobs.Jobs
     auditor: Any = None  # smsd.core.auditing.Auditor
-    carries: Callable[[str | None], bool] | None = (
-        None  # whether this gateway (None: any) carries SMS just now
-    )
+    carries: Callable[..., bool] | None = None
+    """carries(gateway, scheme="sms"): whether this gateway (None: any) carries SMS just now, or what the scheme stands for."""

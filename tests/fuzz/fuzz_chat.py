@@ -66,7 +66,10 @@ class _Dispatcher:
     def submit(self, submission: Submission) -> Deferred[Receipt]:
         assert isinstance(submission.content, Text)
         storable(submission.content.text)
+        if not submission.recipients:
+            return fail(Refused(Reason.EMPTY, "no recipients"))  # no alert is answered
         ticket = submission.ticket
+        assert ticket is not None
         storable("".join((ticket.message_id, ticket.envelope_id, ticket.subject, str(ticket.address))))
         taken = tuple(Queued(n, str(one.address), 5) for n, one in enumerate(submission.recipients))
         for one in submission.recipients:
@@ -145,7 +148,7 @@ def _gateway(clock: Clock, log: _Log) -> tuple[XmppGateway, list[Element]]:
     door = FrontendContext(
         reactor=clock, dispatcher=_Dispatcher(), inbound=None, portal=_Portal(),  # type: ignore[arg-type]
         gateways=frozenset({"gsm1", "gsm2"}), sms_gateways=frozenset({"gsm1", "gsm2"}), clerk=_Clerk(), credit=_Credit(),
-        carries=lambda gateway: True,
+        carries=lambda gateway, scheme="sms": True,
     )  # fmt: skip
     context = GatewayContext(
         reactor=clock, outlet=None, inbound=None, memory=_Memory(), server_name="gw.example.org",

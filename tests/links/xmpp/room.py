@@ -44,6 +44,7 @@ from tests.links.xmpp.reading import read
 
 HASH = hash_password("annpw")
 SMS, EMAIL, ONLY = "sms.example.org", "email.example.org", "only.example.org"
+FAX = "fax.example.org"
 ANN = Jid.parse("ann@example.org/phone")
 BOB = Jid.parse("bob@elsewhere.example/desk")
 PHONE = f"+15551234567@{SMS}"
@@ -96,17 +97,17 @@ class Room(SynchronousTestCase):
             overrides=Overrides(house.store, FILE, lambda _: None), explainer=None, status=dict,
             reload=house.wait, accounts=self.book,
         )  # fmt: skip
-        self.carries = True
+        self.carries: bool | tuple[str, ...] = True
         door = FrontendContext(
             reactor=house.clock, dispatcher=house.dispatcher, inbound=house.inbound, portal=self.accounts.portal,
             gateways=frozenset({"gsm1", "gsm2", "mail"}), sms_gateways=frozenset({"gsm1", "gsm2"}), clerk=clerk,
-            credit=Credit(house.store, find, lambda: Tariffs(currency="EUR")), carries=lambda gateway: self.carries,
+            credit=Credit(house.store, find, lambda: Tariffs(currency="EUR")), carries=self.carry,
         )  # fmt: skip
         self.context = GatewayContext(
             reactor=house.clock, outlet=None, inbound=house.inbound, memory=Memory(house.store, "chat"),
             server_name="gw.example.org", find_account=find, find_jid=self.accounts.directory.of_jid, door=door,
         )  # fmt: skip
-        components = [ComponentSettings(domain=domain, secret="s") for domain in (SMS, EMAIL)]
+        components = [ComponentSettings(domain=domain, secret="s") for domain in (SMS, EMAIL, FAX)]
         components.append(ComponentSettings(domain=ONLY, secret="s", kind="sms", only=True))
         settings = Settings(id="chat", components=components, user_domains=list(self.user_domains))
         self.link = RecordingLink(settings, self.context)
@@ -115,6 +116,10 @@ class Room(SynchronousTestCase):
         self.services = Services(self.link, self.people)
         self.addCleanup(lambda: self.services.stop())
         house.wait(self.people.start())
+
+    def carry(self, gateway: str | None, scheme: str = "sms") -> bool:
+        """`carries` is yes, no, or what is carried."""
+        return scheme in self.carries if isinstance(self.carries, tuple) else self.carries
 
     def configure(
         self,

@@ -102,9 +102,29 @@ class Linking(CommandCase):
             command = self.do("register", "complete", session, ANN, **fields)
             self.assertEqual(command["status"], "executing")
             self.assertEqual(self.note(command), ("error", text))
+            self.assertTrue(str(command.x.instructions).startswith(f"Not done: {text}. The name and"))
             self.assertNotIn("wrong</value>", command.toXml())
         self.do("register", "complete", session, username="ann", password="annpw")
         self.assertEqual(self.people.registered(ANN), "ann")
+
+    def test_the_account_for_trying_out(self) -> None:
+        """Its right password is not enough, and who tries it is told what is."""
+        self.configure({"user": "demo", "password": "demo", "demo": True})
+        session = self.do("register")["sessionid"]
+        command = self.do("register", "complete", session, username="demo", password="demo")
+        self.assertIn("may write jids: [ann@example.org]", self.note(command)[1])
+        login = "<username>demo</username><password>demo</password>"
+        kind, condition, text = self.refused("set", SMS, f"<query xmlns='jabber:iq:register'>{login}</query>")
+        self.assertEqual((kind, condition), ("auth", "not-authorized"))
+        self.assertIn("may write jids: [ann@example.org]", text)
+        self.configure({"user": "demo", "password": "demo", "demo": True, "jids": ["ann@example.org"]})
+        self.assertIn("balance", [one["node"] for one in self.listed()])
+
+    def listed(self) -> list[Any]:
+        items = self.result(
+            "get", SMS, f"<query xmlns='http://jabber.org/protocol/disco#items' node='{COMMANDS}'/>"
+        )
+        return list(items.elements())
 
     def test_too_many(self) -> None:
         self.patch(people, "MOST_OF_ONE", 1)

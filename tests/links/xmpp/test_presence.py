@@ -6,7 +6,7 @@ from twisted.internet.defer import fail
 
 from smsd.codec.jid import Jid
 from smsd.links.xmpp.services import presence
-from tests.links.xmpp.room import ANN, BOB, EMAIL, ONLY, PHONE, SMS, Room
+from tests.links.xmpp.room import ANN, BOB, EMAIL, FAX, ONLY, PHONE, SMS, Room
 
 MUC = "<x xmlns='http://jabber.org/protocol/muc'/>"
 HERE = f"Write to a number at {SMS}."
@@ -49,10 +49,60 @@ class Contacts(Room):
                 self.come("probe", to),
                 [("", to, ANN.bare, "No gateway can send just now: texts wait until one can.")],
             )
-        self.assertEqual(self.come("probe", f"john%doe.com@{EMAIL}")[0][3], "Mail to john@doe.com")
+        self.assertEqual(self.come("probe", f"john%doe.com@{EMAIL}")[0][3], "No mail can leave just now.")
         probe = presence.stanza("presence", sender=str(ANN), to=PHONE, kind="probe")
         self.services.presence(self.domain(PHONE), probe)
         self.assertEqual(str(self.link.sent[-1].show), "away")
+
+    def test_each_kind_for_itself(self) -> None:
+        self.carries = ("sms",)
+        mailbox, fax = f"john%doe.com@{SMS}", f"+15551234567@{FAX}"
+        self.assertEqual(self.come("probe", PHONE)[0][3], "SMS to +15551234567")
+        self.assertEqual(self.come("probe", mailbox)[0][3], "No mail can leave just now.")
+        self.assertEqual(self.come("probe", fax)[0][3], "No gateway carries faxes just now.")
+        self.carries = ("fax", "mailto")
+        self.assertEqual(self.come("probe", fax)[0][3], "Fax to +15551234567")
+        self.assertEqual(self.come("probe", mailbox)[0][3], "Mail to john@doe.com")
+
+    def test_gateways_come_and_go(self) -> None:
+        """Who was shown a phone hears it, once it has lasted: after a start, the chat server is there before the modem."""
+        self.carries = ("mailto", "fax")
+        self.services.opened(self.domain(SMS))
+        for to in (PHONE, SMS, EMAIL):
+            self.come("probe", to)
+        self.pass_by(2)
+        self.assertEqual(self.presences(), [])
+        self.carries = True
+        self.pass_by(1)
+        self.assertEqual(self.presences(), [])
+        self.pass_by(1)
+        back = [("", PHONE, ANN.bare, "SMS to +15551234567"), ("", SMS, ANN.bare, HERE)]
+        self.assertEqual(self.presences(), back)
+        self.pass_by(3)
+        self.assertEqual(self.presences(), [])
+        for self.carries in (False, True, False, True):
+            self.pass_by(1)
+        self.assertEqual(self.presences(), [])
+
+    def test_many_are_corrected_some_at_a_time(self) -> None:
+        self.patch(presence, "AT_ONCE", 2)
+        self.carries = False
+        self.services.opened(self.domain(SMS))
+        numbers = [SMS, *(f"+1555123456{last}@{SMS}" for last in range(4))]  # the domain greets who is linked
+        for to in numbers[1:]:
+            self.come("probe", to)
+        self.carries = True
+        self.pass_by(2)
+        self.assertEqual([one[1] for one in self.presences()], numbers[:2])
+        for _ in range(3):
+            self.house.clock.pump([0.1] * 11)
+        self.assertEqual([one[1] for one in self.presences()], numbers[2:])
+
+    def pass_by(self, times: int) -> None:
+        """So many looks."""
+        for _ in range(times):
+            self.house.clock.advance(presence.LOOK_EVERY)
+            self.house.clock.pump([presence.PAUSE] * 3)
 
     def test_a_phone_is_taken_away(self) -> None:
         self.come("subscribe", PHONE)

@@ -50,6 +50,15 @@ class Party:
         return self.kind == "email" or not any(letter.isalpha() for letter in self.value)
 
 
+def kind_of(node: str, domain: Domain) -> str:
+    """What kind of address this is at the domain ("" for the domain itself): sms, fax or email."""
+    return domain.kind if not node else "email" if jids.mailbox(node) is not None else _of_numbers(domain)
+
+
+def _of_numbers(domain: Domain) -> str:
+    return "fax" if domain.kind == "fax" else "sms"
+
+
 def party(node: str, domain: Domain, country: str | None) -> Party | None:
     """Whom `node` stands for at this domain, None for nobody."""
     mailbox = jids.mailbox(node)
@@ -59,9 +68,7 @@ def party(node: str, domain: Domain, country: str | None) -> Party | None:
     if domain.kind == "email" and domain.only:
         return None
     try:
-        return Party(
-            "fax" if domain.kind == "fax" else "sms", normalise(jids.unescape(node), country).value, node
-        )
+        return Party(_of_numbers(domain), normalise(jids.unescape(node), country).value, node)
     except InvalidValue:
         return None
 

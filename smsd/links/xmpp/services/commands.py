@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from twisted.words.xish.domish import Element
@@ -220,8 +220,9 @@ class Commands:
         actions = put(made, "actions", execute="complete" if last else "next")
         for name in allowed:
             put(actions, name)
-        if wrong:
+        if wrong:  # in the form too: profanity, among others, shows no note before the end
             put(made, "note", wrong, type="error")
+            form = replace(form, instructions=f"Not done: {wrong}. {form.instructions}")
         made.addChild(form.element())
         return made
 

@@ -2,8 +2,8 @@
 
 A phone is always there for whoever may write to it, since texts wait for phones that are off; only when no gateway can send, or
 we stop, it is away. So nothing is kept of subscriptions, which the users' servers keep anyway: a probe is answered out of what the
-user may do now. What was shown lately is kept to be taken back at the end, bounded, as is everything that waits to be sent: a
-roster of 10,000 phones asks about all of them at once.
+user may do now. What was shown lately is kept to be corrected when gateways come and go, and taken back at the end, bounded, as is
+everything that waits to be sent: a roster of 10,000 phones asks about all of them at once.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from smsd.codec.jid import Jid
 from smsd.links.xmpp.domains import Domain
 from smsd.links.xmpp.link import Link
 from smsd.links.xmpp.people import People
-from smsd.links.xmpp.services.asking import Party, party
+from smsd.links.xmpp.services.asking import Party, kind_of, party
 from smsd.links.xmpp.services.disco import caps
 from smsd.links.xmpp.stanzas import child, error, stanza
 from smsd.values.errors import InvalidValue, Refused
@@ -38,6 +38,10 @@ that shows no program."""
 ASK_AGAIN = 86_400.0
 """Seconds before we ask the same user again for his presence: two gateways that do so must not do it for ever."""
 
+LOOK_EVERY = 10.0
+"""Seconds between two looks at what gateways can do. What has been so at two of them is shown: a modem that comes and goes
+must not make every contact blink."""
+
 Type = Literal["", "unavailable", "subscribe", "subscribed", "unsubscribe", "unsubscribed"]
 _Waiting = tuple[Domain, str, str, Type, str, str]
 """Domain, from, to, type, show, status."""
@@ -55,7 +59,9 @@ class Presences:
         self._waiting: deque[_Waiting] = deque()
         self._pause: Any = None
         self._left = 0
-        self._shown: dict[tuple[str, str], Domain] = {}
+        self._shown: dict[tuple[str, str], tuple[Domain, str, str]] = {}  # its kind, and how: "" or away
+        self._look: Any = None
+        self._seen: dict[str, bool] = {}
         self._asked: dict[tuple[str, str], float] = {}
         self._greeting: dict[str, Any] = {}
         self._dropped = 0
@@ -160,11 +166,15 @@ class Presences:
         show, status = self._state(domain, somebody)
         self.put(domain, to.bare, reader, "", show, status)
 
-    def _state(self, domain: Domain, somebody: Party | None) -> tuple[str, str]:
+    def _carried(self, kind: str) -> bool:
+        """Whether what is for such an address can leave just now."""
         door = self._link.context.door
-        texts = domain.kind == "sms" if somebody is None else somebody.kind == "sms"
-        if texts and door is not None and door.carries is not None and not door.carries(None):
-            return "away", "No gateway can send just now: texts wait until one can."
+        return door is None or door.carries is None or bool(door.carries(None, _CARRIED[kind][0]))
+
+    def _state(self, domain: Domain, somebody: Party | None) -> tuple[str, str]:
+        kind = domain.kind if somebody is None else somebody.kind
+        if not self._carried(kind):
+            return "away", _CARRIED[kind][1]
         if somebody is None:
             return "", "" if domain.kind == "email" else f"Write to a number at {domain.name}."
         return "", f"{_CALLED[somebody.kind]} to {somebody.value}"
@@ -185,7 +195,7 @@ class Presences:
             self._shown.pop((to, sender), None)
             while len(self._shown) >= MOST_SHOWN:
                 del self._shown[next(iter(self._shown))]
-            self._shown[to, sender] = domain
+            self._shown[to, sender] = domain, kind_of(sender.rpartition("@")[0], domain), show
         self._waiting.append((domain, sender, to, kind, show, status))
         if self._pause is None:
             self._begin()
@@ -241,6 +251,8 @@ class Presences:
 
     def opened(self, domain: Domain) -> None:
         """The stream is up: those who have registered see the domain, one group after the other so that nobody waits for it."""
+        if self._look is None:
+            self._look = self._link.context.reactor.callLater(LOOK_EVERY, self._look_again)
         self._greet(domain, list(self._people.everybody()), 0)
 
     def _greet(self, domain: Domain, jids: list[str], start: int) -> None:
@@ -254,9 +266,27 @@ class Presences:
                 1.0, self._greet, domain, jids, start + AT_ONCE
             )
 
+    def _look_again(self) -> None:
+        """Gateways come and go: who was shown otherwise than it is now is shown again, some at a time."""
+        before, self._seen = self._seen, {kind: self._carried(kind) for kind in _CARRIED}
+        wrong = []
+        if before == self._seen:
+            down = {name for name, one in self._link.components.items() if not one.up}
+            wrong = [
+                (reader, one, domain)
+                for (reader, one), (domain, kind, show) in self._shown.items()
+                if bool(show) is self._seen[kind] and domain.name not in down
+            ]
+        for reader, one, domain in wrong[:AT_ONCE]:
+            node = one.rpartition("@")[0]
+            somebody = party(node, domain, self._country) if node else None
+            self._show(domain, Jid(node, domain.name), somebody, reader)
+        wait = 1.0 if len(wrong) > AT_ONCE else LOOK_EVERY
+        self._look = self._link.context.reactor.callLater(wait, self._look_again)
+
     def closing(self, domain: Domain) -> None:
         """The stream is about to end: nobody is there any more."""
-        for (reader, one), shown_at in list(self._shown.items()):
+        for (reader, one), (shown_at, *_) in list(self._shown.items()):
             if shown_at is domain:
                 del self._shown[reader, one]
                 self._send((domain, one, reader, "unavailable", "", ""))
@@ -264,14 +294,20 @@ class Presences:
     def stop(self) -> None:
         """Send nothing more."""
         self._waiting.clear()
-        for call in (self._pause, *self._greeting.values()):
+        for call in (self._pause, self._look, *self._greeting.values()):
             if call is not None and call.active():
                 call.cancel()
-        self._pause = None
+        self._pause = self._look = None
         self._greeting.clear()
 
 
 _CALLED = {"sms": "SMS", "fax": "Fax", "email": "Mail"}
+_CARRIED = {
+    "sms": ("sms", "No gateway can send just now: texts wait until one can."),
+    "fax": ("fax", "No gateway carries faxes just now."),
+    "email": ("mailto", "No mail can leave just now."),
+}
+"""What something is called in the queue, and what is said while nothing carries it."""
 _KINDS: dict[str, Any] = {
     "": Presences._available,
     "unavailable": Presences._unavailable,
