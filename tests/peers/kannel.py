@@ -50,6 +50,7 @@ smsc-username = demo
 smsc-password = demo
 send-url = "{url}"
 dlr-url = "http://127.0.0.1:{smsc}/?username=demo&password=demo"
+reconnect-delay = 1
 
 group = smsbox
 bearerbox-host = 127.0.0.1

@@ -15,7 +15,7 @@ import tempfile
 from pathlib import Path
 
 from tests.frontends.smtp import certificate
-from tests.peers.dovecot import PROGRAM, started
+from tests.peers.dovecot import PROGRAM, ended, started
 from tests.rig.processes import free_port
 
 PARTS = Path("/usr/lib/dovecot")
@@ -35,7 +35,7 @@ disable_plaintext_auth = yes
 login_trusted_networks = {trusted}
 auth_username_chars =
 auth_mechanisms = plain login
-auth_failure_delay = 1 secs
+auth_failure_delay = 0 secs
 ssl = required
 ssl_cert = <{certificate}
 ssl_key = <{key}
@@ -55,6 +55,12 @@ service imap-login {{
   inet_listener imaps {{
     address = 127.0.0.1
     port = {imaps}
+  }}
+}}
+# Whose guesses were wrong would have to wait: seconds, then more.
+service anvil {{
+  unix_listener anvil-auth-penalty {{
+    mode = 0
   }}
 }}
 service auth {{
@@ -131,8 +137,7 @@ class LoginServer:
 
     def end(self) -> None:
         """Ends the processes; what they knew stays."""
-        self._process.terminate()
-        self._process.wait(timeout=120)
+        ended(self._process)
 
     def stop(self) -> None:
         """Ends the processes and removes the folder."""

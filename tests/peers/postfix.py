@@ -5,6 +5,7 @@ Needs root (Postfix does) and Debian's postfix package; nothing of the system's 
 
 from __future__ import annotations
 
+import grp
 import os
 import pwd
 import shutil
@@ -73,6 +74,19 @@ anvil unix - - n - 1 anvil
 showq unix n - n - - showq
 postlog unix-dgram n - n - 1 postlogd
 """
+QUEUES = (
+    "active",
+    "bounce",
+    "corrupt",
+    "defer",
+    "deferred",
+    "flush",
+    "hold",
+    "incoming",
+    "private",
+    "saved",
+    "trace",
+)
 
 
 class Postfix:
@@ -87,12 +101,27 @@ class Postfix:
         for name in ("conf", "spool", "data", "mail", "log"):
             (self.base / name).mkdir(mode=0o755)
         os.chown(self.base / "data", postfix.pw_uid, -1)
+        self._make_spool(postfix.pw_uid)
         os.chown(self.base / "mail", nobody.pw_uid, nobody.pw_gid)
         main = MAIN.format(
             base=self.base, uid=nobody.pw_uid, gid=nobody.pw_gid, more=more.format(base=self.base)
         )
         (self.base / "conf" / "main.cf").write_text(main)
+        os.utime(self.base / "conf" / "main.cf", (0, 0))  # each program waits until it is a second old
         (self.base / "conf" / "master.cf").write_text(MASTER.format(port=self.port))
+
+    def _make_spool(self, uid: int) -> None:
+        """What `postfix start` would make."""
+        spool = self.base / "spool"
+        (spool / "pid").mkdir(mode=0o755)
+        for name in QUEUES:
+            (spool / name).mkdir(mode=0o700)
+            os.chown(spool / name, uid, -1)
+        for name, mode in (("maildrop", 0o1730), ("public", 0o710)):
+            (spool / name).mkdir()
+            os.chown(spool / name, uid, grp.getgrnam("postdrop").gr_gid)
+            (spool / name).chmod(mode)
+        (spool / "quick-start").touch()
 
     def _postfix(self, verb: str) -> None:
         assert PROGRAM is not None
