@@ -35,10 +35,25 @@ def add(send: argparse.ArgumentParser) -> None:
         choices=("send", "drop-same", "drop"),
         help="numbers that come again: send, drop-same (the same text again), drop",
     )
-    group.add_argument("--account", help="in the name of this account: its limits, credit and gateway count")
     group.add_argument("--check-only", action="store_true", help="check, show, and send nothing")
     group.add_argument("--yes", "-y", action="store_true", help="send without asking")
     group.add_argument("--detach", action="store_true", help="do not wait until it is sent")
+
+
+def check_one(options: argparse.Namespace) -> None:
+    """Refuse what is for lists where there is none: whoever wants to check must not send."""
+    for name in (
+        "check_only",
+        "yes",
+        "detach",
+        "to_column",
+        "text_column",
+        "header",
+        "separator",
+        "duplicates",
+    ):
+        if getattr(options, name):
+            raise Refusal(f"--{name.replace('_', '-')} is for a list: write --file as well, or leave it out")
 
 
 def send_file(options: argparse.Namespace) -> int:

@@ -39,6 +39,7 @@ def _add_send(commands: Any) -> None:
     send.add_argument("to", metavar="NUMBER[,NUMBER…]", nargs="?", help="who gets it")
     send.add_argument("words", nargs="*", metavar="TEXT", help="the text; without one, the standard input")
     send.add_argument("--gateway", metavar="ID", help="through this one")
+    send.add_argument("--account", help="in the name of this account: its limits, credit and gateway count")
     send.add_argument("--sender", help="the sender's name or number, where the gateway can set it")
     send.add_argument("--expire", type=int, metavar="MINUTES", help="give up after so long")
     send.add_argument("--max-parts", type=int, metavar="N", help="cut the text to so many SMS")
@@ -96,6 +97,7 @@ def _send(options: argparse.Namespace) -> int:
         return lists.send_file(options)
     if options.to is None:
         raise Refusal("who gets it? Write a number, or --file with a list")
+    lists.check_one(options)
     text = options.text or " ".join(options.words) or sys.stdin.read().rstrip("\n")
     receipt = call(
         options,
@@ -107,6 +109,7 @@ def _send(options: argparse.Namespace) -> int:
         expire_minutes=options.expire,
         max_parts=options.max_parts,
         priority=options.priority,
+        **({"account": options.account} if options.account else {}),
     )
     recipients = receipt["recipients"]
     if not as_json(options, receipt):

@@ -88,7 +88,8 @@ class Control:
         return await self._audit.kept(verb, arguments, self._verbs[verb])
 
     async def send(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        """to (list), text; gateway, sender, expire_minutes, max_parts, priority → message, and an entry per recipient."""
+        """to (list), text; gateway, sender, expire_minutes, max_parts, priority, account → message, and an entry per
+        recipient."""
         to, text = arguments.get("to"), arguments.get("text")
         if not isinstance(to, list) or not to or not all(isinstance(number, str) and number for number in to):
             raise InvalidValue("to: a list of numbers is needed")
@@ -107,7 +108,14 @@ class Control:
             priority=Priority[priority],
         )
         recipients = tuple(Recipient(Address("sms", number), number, parameters) for number in to)
-        submission = Submission("control", Address("account", "operator"), recipients, Text(text))
+        account = _text(arguments, "account")
+        if account is not None:
+            told = await self.call("account", {"name": account})
+            account = str(told["name"])
+            if told["closed"]:
+                raise InvalidValue(str(told["closed"]))
+        origin = Address("account", account or "operator")
+        submission = Submission("control", origin, recipients, Text(text), account=account)
         receipt = await self._dispatcher.submit(submission)
         return {"message": receipt.message, "recipients": [_fate(entry) for entry in receipt.recipients]}
 

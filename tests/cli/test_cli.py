@@ -109,6 +109,16 @@ class Send(Command):
             },
         )  # fmt: skip
 
+    def test_in_the_name_of_an_account(self) -> None:
+        answer = {"message": 8, "recipients": [QUEUED]}
+        _, question = self.ask("send", "--account", "ann", "+15551234567", "Hi", result=answer)
+        self.assertEqual(question["args"]["account"], "ann")
+
+    def test_who_only_wants_to_check_sends_nothing(self) -> None:
+        for words in (("--check-only",), ("--duplicates", "drop"), ("--yes",), ("--text-column", "2")):
+            self.assertEqual(self.run_command("send", *words, "+15551234567", "Hi"), 1, words)
+            self.assertIn(f"{words[0]} is for a list", self.err.getvalue())
+
     def test_one_refused_recipient_is_told_and_counts(self) -> None:
         code, _ = self.ask("send", "12x", "Hi", result={"message": 8, "recipients": [QUEUED, REFUSED]})
         self.assertEqual(code, 1)

@@ -8,7 +8,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 
 from smsd.core.arriving import Arrivals
-from smsd.interfaces import MessageIn
+from smsd.interfaces import Abilities, MessageIn
 from smsd.policy.reply import CONFLICT
 from smsd.policy.rules import engine
 from smsd.policy.rules.model import Field, How, Rule, SetHeader, TextTest
@@ -163,6 +163,18 @@ class Unlinked(ArrivingCase):
         self.assertEqual(self.count("link"), 1)
         self.sms("yes")
         self.assertEqual(self.mails(), [("ann@example.org", "yes")])
+
+    def test_an_account_that_has_a_mailbox_gets_it_there(self) -> None:
+        self.house.accounts["demo"] = Account("demo", email="Demo@example.org")
+        self.house.send(PHONE, account="demo", ticket=None)
+        self.sms("yes")
+        self.assertEqual(self.mails(), [("demo@example.org", "yes")])
+        chat = Address("xmpp", "demo@chat.example")
+        self.house.inbound.arriving.chat_of = lambda account: chat if account == "demo" else None
+        self.house.gateway("chat", Abilities(frozenset({"xmpp"})))
+        self.sms("again")
+        self.assertEqual(len(self.mails()), 1)
+        self.assertIn("xmpp:demo@chat.example", [row["target"] for row in self.house.rows()])
 
 
 class SeveralSenders(ArrivingCase):

@@ -27,6 +27,7 @@ from smsd.core.control import Control
 from smsd.core.explaining import Explainer
 from smsd.core.overrides import Overrides
 from smsd.frontends.control import ControlDoor, ControlProtocol
+from smsd.values.account import Account
 from smsd.values.errors import InvalidValue, Reason, Refused
 from tests.house import House
 
@@ -59,6 +60,23 @@ class Verbs(SynchronousTestCase):
 
     def refused(self, verb: str, **arguments: Any) -> str:
         return str(self.assertRaises((InvalidValue, Refused), self.call, verb, **arguments))
+
+    def test_send_in_the_name_of_an_account(self) -> None:
+        async def account(arguments: Any) -> dict[str, Any]:
+            if arguments["name"] != "ann":
+                raise InvalidValue("there is no account 'bob'")
+            return {"name": "ann", "closed": closed}
+
+        self.house.accounts["ann"] = Account("ann", monthly_limit=1)
+        self.control.add({"account": account})
+        self.house.open()
+        closed = ""
+        self.call("send", to=["+15550000001"], text="Hello", account="ann")
+        self.assertEqual([row["account"] for row in self.house.rows()], ["ann"])
+        self.assertIn("may send 1", self.refused("send", to=["+15550000001"], text="x", account="ann"))
+        self.assertIn("no account", self.refused("send", to=["+15550000001"], text="x", account="bob"))
+        closed = "account ann is switched off"
+        self.assertEqual(self.refused("send", to=["+15550000001"], text="x", account="ann"), closed)
 
     def test_send(self) -> None:
         self.house.open()

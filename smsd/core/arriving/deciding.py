@@ -59,7 +59,7 @@ class Arriving:
         if known.blank:  # told to nobody
             return Decided(self._on_record(known, State.CANCELLED, "a message with no body"), trash=True)
         taken = bool(known.text) and desk.answers_alert(known.peer, known.text, arrival.now)
-        links = self._in_chats(desk.links(known.peer, arrival.now))
+        links = self._reachable(desk.links(known.peer, arrival.now))
         if known.address:
             known = replace(known, answers=reply.message_of(known.address, links, arrival.gateway, known.own))
         else:
@@ -81,18 +81,24 @@ class Arriving:
 
     # -- the reply log
 
-    def _in_chats(self, links: list[reply.Link]) -> list[reply.Link]:
-        """Who wrote as an account, and left no address, hears answers in his chat program, if he has one; each person once."""
+    def _reachable(self, links: list[reply.Link]) -> list[reply.Link]:
+        """Who wrote as an account, and left no address, hears answers in his chat program, if he has one, else in the account's
+        mailbox; each person once."""
         if not any(link.origin.startswith("account:") for link in links):
             return links
         found: dict[str, reply.Link] = {}
         for link in links:
             scheme, _, account = link.origin.partition(":")
-            chat = self.chat_of(account) if scheme == "account" else None
-            link = link if chat is None else replace(link, origin=str(chat))
+            where = self._where(account) if scheme == "account" else None
+            link = link if where is None else replace(link, origin=str(where))
             before = found.get(link.origin)
             found[link.origin] = link if before is None else reply.joined(before, link)
         return list(found.values())
+
+    def _where(self, account: str) -> Address | None:
+        chat = self.chat_of(account)
+        found = None if chat is not None else self._planner.account(account)
+        return Address("mailto", found.email.lower()) if found is not None and found.email else chat
 
     def _answer(self, known: Known, found: reply.Found, of: int = 1) -> Acceptance:
         """It goes to whoever wrote to this phone, each `of` those whose messages left in one digest; no rule is asked (feature
