@@ -58,7 +58,7 @@ class Served:
         """What the command prints."""
         done = subprocess.run(
             [sys.executable, "-m", "smsd", "-c", str(self.server.file), *words],
-            capture_output=True, text=True, timeout=60, env=environment(), check=True,
+            capture_output=True, text=True, timeout=120, env=environment(), check=True,
         )  # fmt: skip
         return done.stdout
 
@@ -127,7 +127,9 @@ class Blocking(SynchronousTestCase):
         events = client.events(wait=5)
         self.assertEqual(events["events"][-1]["type"], "message.received")
         self.assertEqual(client.events(events["cursor"])["events"], [])
-        job = client.check_job(f"number;name\n{PHONE};Jürgen\nabc;x\n", text="Dear {name}")
+        file = f"number;name\n{PHONE};Jürgen\nabc;x\n"
+        job = client.check_job(file, text="Dear {name}", key="jürgen")
+        self.assertEqual(client.check_job(file, text="Dear {name}", key="jürgen")["id"], job["id"])
         self.assertEqual((job["total"], job["checked"]["wrongs"][0]["line"], job["name"]), (1, 3, "a list"))
         self.assertEqual(client.start_job(job["id"])["state"], "running")
         until(
@@ -165,6 +167,8 @@ class Blocking(SynchronousTestCase):
         self.assertEqual(said["recipients"][0]["number"], PHONE)
         error = self.assertRaises(Refused, client.sms_http, f"number={PHONE}&data=hello&user=other&pass=no")
         self.assertEqual((error.status, error.reason), (401, "bad-credentials"))
+        said = client.sms_http(f"number={PHONE}&data=with+the+token")
+        self.assertEqual(said["recipients"][0]["number"], PHONE)
         local = Local(str(self.served.server.folder / "var" / "control.sock"))
         said = local.sms_http(
             f"number={PHONE}&data=past+the+login&user=nobody&pass=x&expire=60&priority=urgent"
@@ -172,11 +176,13 @@ class Blocking(SynchronousTestCase):
         self.assertEqual(said["recipients"][0]["number"], PHONE)
         self.assertRaises(ValueError, local.sms_http, f"number={PHONE}&data=x&binary=1")
         self.assertRaises(Refused, local.sms_http, f"number={PHONE}&data=x&id=no;where")
+        error = self.assertRaises(ValueError, local.sms_http, f"number={PHONE}&data=x&expire=soon")
+        self.assertIn("expire: 'soon' is not possible", str(error))
         self.assertRaises(NoAnswer, Local("/nonexistent").call, "status")
         told = local.call("account_add", name="new", settings={"networks": ["127.0.0.0/8"]})
         self.assertEqual(told["name"], "new")
         rows = self.served.server.rows("select account, door from message where kind=1 order by id")
-        self.assertEqual(rows, [("other", "web"), (None, "control")])
+        self.assertEqual(rows, [("other", "web"), ("shop", "web"), (None, "control")])
 
     def test_accepted_is_committed(self) -> None:
         """What was answered 201 is there after kill -9 at any moment."""
@@ -214,7 +220,7 @@ class Blocking(SynchronousTestCase):
 class WithTwisted(TestCase):
     """`Client`, on the real reactor."""
 
-    timeout = 100
+    timeout = 300
 
     async def test_every_verb(self) -> None:
         served = Served(self)  # type: ignore[arg-type]
@@ -252,7 +258,7 @@ class Stubborn:
     def __init__(self, answers: list[bytes]) -> None:
         self.asked: list[bytes] = []
         self._socket = socket.create_server(("127.0.0.1", 0))
-        self._socket.settimeout(60)
+        self._socket.settimeout(120)
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
         self._thread = threading.Thread(target=self._serve, args=(answers,))
         self._thread.start()
@@ -261,7 +267,7 @@ class Stubborn:
         for answer in answers:
             connection, _ = self._socket.accept()
             with connection:
-                connection.settimeout(60)
+                connection.settimeout(120)
                 asked = b""
                 while b"\r\n\r\n" not in asked or not asked.endswith(b"}"):
                     asked += connection.recv(65536)
@@ -299,7 +305,7 @@ BUSY = answer("503 Service Unavailable", b'{"detail": "later"}', "Retry-After: 0
 class Again(TestCase):
     """What had no answer is asked again, under the same key."""
 
-    timeout = 100
+    timeout = 300
 
     def stubborn(self, *answers: bytes) -> Stubborn:
         server = Stubborn(list(answers))
@@ -317,6 +323,12 @@ class Again(TestCase):
         server = self.stubborn(BUSY, DONE)
         self.assertEqual(await Client(reactor, server.url, "t").send(PHONE, "x"), {"id": "7"})
         self.assertEqual((len(server.asked), len(server.keys())), (2, 1))
+
+    def test_a_file(self) -> None:
+        self.patch(blocking.time, "sleep", lambda seconds: None)
+        server = self.stubborn(b"", BUSY, DONE)
+        self.assertEqual(BlockingClient(server.url, "t").check_job(f"{PHONE};{{x}}"), {"id": "7"})
+        self.assertEqual((len(server.asked), len(server.keys())), (3, 1))
 
     def test_given_up(self) -> None:
         self.patch(blocking.time, "sleep", lambda seconds: None)
@@ -368,7 +380,7 @@ class Described(SynchronousTestCase):
             [sys.executable, "-m", "schemathesis.cli", "--config-file", str(folder / "schemathesis.toml"), "run",
              f"{served.url}/api/v1/openapi.json", "--checks", "all", "--max-examples", "8", "--seed", "1", "--no-color",
              "--request-timeout", "20"],
-            capture_output=True, text=True, timeout=150, cwd=folder, env={**os.environ, "TOKEN": token},
+            capture_output=True, text=True, timeout=300, cwd=folder, env={**os.environ, "TOKEN": token},
         )  # fmt: skip
         self.assertEqual(done.returncode, 0, done.stdout[-6000:] + done.stderr[-2000:])
         self.assertIn("Tested: 20", done.stdout)

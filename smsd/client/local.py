@@ -52,7 +52,7 @@ class Local:
         }
         for name, verb in _LOCAL.items():
             if given.get(name):
-                said[verb] = int(given[name]) if name in ("expire", "maxmsgs") else given[name]
+                said[verb] = _whole(name, given[name]) if name in ("expire", "maxmsgs") else given[name]
             given.pop(name, None)
         others = given.keys() - {"user", "pass", "authenticated"}
         if others:
@@ -65,3 +65,9 @@ class Local:
             word = str(refusals[0]["reason"]).replace("_", "-")
             raise Refused(422, {"type": f"urn:smsd:problem:{word}", "detail": refusals[0]["error"]})
         return sent
+
+
+def _whole(name: str, value: str) -> int:
+    if not (value.isascii() and value.isdecimal()):
+        raise ValueError(f"{name}: {value[:20]!r} is not possible: write a whole number")
+    return int(value)

@@ -1,5 +1,5 @@
-"""Who is asking: user and pass of the request, HTTP Basic (RFC 7617), or a trusted peer that vouches for its
-sender.
+"""Who is asking: user and pass of the request, HTTP Basic (RFC 7617), a token (RFC 6750), or a trusted peer that vouches
+for its sender.
 
 Order of feature U4; `authenticated=1` (U5) counts from the door's trusted networks only. It never says
 whether a user exists, and never keeps a password. A browser that was lured here by another site has the
@@ -21,10 +21,13 @@ from smsd.codec.smsuri import Wishes
 from smsd.core.accounts import Vouched
 from smsd.core.credentials import Login
 from smsd.frontends.http.request import DoorRequest
-from smsd.interfaces import IAccount
+from smsd.interfaces import FrontendContext, IAccount
 from smsd.values.errors import Reason, Refused
 
-STRANGER = "user and password are needed: send user= and pass=, or HTTP Basic"
+STRANGER = (
+    "user and password are needed: send user= and pass=, HTTP Basic, or a token (Authorization: Bearer)"
+)
+LONGEST_TOKEN = 200
 WRONG = "unknown user or wrong password"
 
 
@@ -44,6 +47,29 @@ def _basic(request: DoorRequest) -> tuple[str, str] | None:
     return user, password
 
 
+def shown_token(request: DoorRequest, tokens: Any) -> Any:
+    """The token that the caller shows, None when he shows none; Refused when it is not known here."""
+    way, _, shown = (request.header(b"authorization") or "").strip().partition(" ")
+    if way.lower() != "bearer":
+        return None
+    shown = shown.strip()
+    if tokens is None or not shown or len(shown) > LONGEST_TOKEN:
+        raise Refused(Reason.BAD_CREDENTIALS, "this is no token: smsd token create makes one")
+    return tokens.check(shown)
+
+
+def _owner(request: DoorRequest, context: FrontendContext, scopes: tuple[str, ...]) -> str | None:
+    """Whose token is shown, if it may do that; Refused when it may not."""
+    token = shown_token(request, context.tokens)
+    if token is None:
+        return None
+    missing = [scope for scope in scopes if scope not in token.scopes]
+    if missing or not token.account:
+        why = f"has not got the scope {missing[0]}" if missing else "is nobody's"
+        raise Refused(Reason.NOT_ALLOWED, f"this token {why}: use another one (smsd token create)")
+    return str(token.account)
+
+
 def _lured(request: DoorRequest) -> bool:
     return request.header(b"sec-fetch-site") in ("cross-site", "same-site")
 
@@ -55,9 +81,13 @@ def _wrong(failure: Failure) -> Any:
     raise Refused(Reason.BAD_CREDENTIALS, WRONG)
 
 
-def identify(request: DoorRequest, wishes: Wishes, portal: Any, *, trusted: bool, required: bool) -> Any:
+def identify(
+    request: DoorRequest, wishes: Wishes, context: FrontendContext, *, trusted: bool, required: bool, scopes: tuple[str, ...] = ()
+) -> Any:  # fmt: skip
     """The IAccount of the caller, or None for one who needs no account, or a Deferred of either; raises or
-    fails with Refused. No Deferred is the common case: a password that was verified lately."""
+    fails with Refused. No Deferred is the common case: a password that was verified lately. `scopes` are what a token
+    needs here; without any, tokens are not taken."""
+    portal = context.portal
     user, password = wishes.user, wishes.password or ""
     if user is None or password == "":
         if _lured(request):
@@ -72,6 +102,8 @@ def identify(request: DoorRequest, wishes: Wishes, portal: Any, *, trusted: bool
             basic = _basic(request)
             if basic is not None:
                 user, password = basic
+            elif scopes and (owner := _owner(request, context, scopes)) is not None:
+                return _account(portal, Vouched(owner, request.peer))
     if user is None:
         if required:
             raise Refused(Reason.NOT_AUTHENTICATED, STRANGER)

@@ -60,7 +60,9 @@ class Events:
 
     async def _who(self, request: DoorRequest, given: dict[str, str]) -> str:
         wishes = Wishes(user=given.get("user") or None, password=given.get("pass") or None)
-        caller = identify(request, wishes, self._door.context.portal, trusted=False, required=True)
+        caller = identify(
+            request, wishes, self._door.context, trusted=False, required=True, scopes=("read", "incoming")
+        )
         account = await caller if isinstance(caller, Deferred) else caller
         return str(account.name)
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _NAMES = ("user", "pass", "id", "do", "refused", "limit", *jobsettings.NAMES)
 MOST = 500
+_SCOPES = {b"GET": ("read",), b"POST": ("send",)}
 
 
 class JobsPage:
@@ -46,7 +47,9 @@ class JobsPage:
             pairs, asked = callback.take(pairs)
             given = _named(pairs)
             wishes = Wishes(user=given.get("user") or None, password=given.get("pass") or None)
-            caller = identify(request, wishes, self._door.context.portal, trusted=False, required=True)
+            caller = identify(
+                request, wishes, self._door.context, trusted=False, required=True, scopes=_SCOPES[request.method]
+            )  # fmt: skip
             found = await caller if isinstance(caller, Deferred) else caller
             account = str(found.name)
             said, fate = await self._answer(account, given, asked, file, name, request)

@@ -84,7 +84,7 @@ class _Call:
                 return self._answer(400, UNREAD)
             self._fields = fields
             caller = identify(
-                request, self._login(), door.context.portal,
+                request, self._login(), door.context,
                 trusted=request.peer in door.trusted, required=door.settings.require_auth,
             )  # fmt: skip
         except InvalidValue as error:

@@ -58,6 +58,9 @@ def request_pairs(request: DoorRequest) -> Pairs:
     return pairs
 
 
+_SCOPES = ("send",)
+
+
 class UnreadType(Refused):
     """A body of a type that is not read: 415."""
 
@@ -99,9 +102,10 @@ class _Call:
             caller = identify(
                 request,
                 wishes,
-                door.context.portal,
+                door.context,
                 trusted=request.peer in door.trusted,
                 required=door.settings.require_auth,
+                scopes=_SCOPES,
             )
             waits = isinstance(caller, Deferred)
             submitted = caller.addCallback(self._submit) if waits else self._submit(caller)

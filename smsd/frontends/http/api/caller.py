@@ -12,7 +12,7 @@ from twisted.internet.defer import Deferred
 from smsd.codec.smsuri import Wishes
 from smsd.core.accounts import Vouched
 from smsd.frontends.http.api.problems import OtherScope
-from smsd.frontends.http.caller import identify
+from smsd.frontends.http.caller import identify, shown_token
 from smsd.frontends.http.request import DoorRequest
 from smsd.interfaces import FrontendContext, IAccount
 from smsd.values.errors import Reason, Refused
@@ -23,7 +23,6 @@ STRANGER = (
 )
 _OF_PASSWORDS = ("send", "read", "incoming")
 _NOBODY = Wishes()
-LONGEST_TOKEN = 200
 
 
 @frozen
@@ -66,12 +65,11 @@ class Caller:
 async def find(request: DoorRequest, context: FrontendContext, scopes: tuple[str, ...]) -> Caller:
     """Who calls; Refused when nobody is known, or when he may not what needs these scopes (one with admin may look at
     everything)."""
-    said = (request.header(b"authorization") or "").strip()
-    way, _, rest = said.partition(" ")
-    if way.lower() == "bearer":
-        caller = await _token(request, context, rest.strip())
-    elif way.lower() == "basic":
-        found = identify(request, _NOBODY, context.portal, trusted=False, required=True)
+    token = shown_token(request, context.tokens)
+    if token is not None:
+        caller = await _owner(request, context, token)
+    elif (request.header(b"authorization") or "").strip()[:6].lower() == "basic ":
+        found = identify(request, _NOBODY, context, trusted=False, required=True)
         caller = Caller(await found if isinstance(found, Deferred) else found, _OF_PASSWORDS)
     else:
         raise Refused(Reason.NOT_AUTHENTICATED, STRANGER)
@@ -81,10 +79,7 @@ async def find(request: DoorRequest, context: FrontendContext, scopes: tuple[str
     return caller
 
 
-async def _token(request: DoorRequest, context: FrontendContext, token: str) -> Caller:
-    if context.tokens is None or not token or len(token) > LONGEST_TOKEN:
-        raise Refused(Reason.BAD_CREDENTIALS, "this is no token: smsd token create makes one")
-    known = context.tokens.check(token)
+async def _owner(request: DoorRequest, context: FrontendContext, known: Any) -> Caller:
     if not known.account:
         return Caller(None, known.scopes, known.id)
     _, account, _ = await context.portal.login(Vouched(known.account, request.peer), None, IAccount)

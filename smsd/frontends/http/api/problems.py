@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -170,4 +171,7 @@ def _words(one: Any) -> str:
     said = _SAID.get(one["type"])
     if said is not None:
         return said
-    return str(one["msg"]).removeprefix("Value error, ").replace("Input should", "this should")
+    said = re.sub(
+        r"^(Input|String|List) should", "this should", str(one["msg"]).removeprefix("Value error, ")
+    )
+    return said.replace(" after validation", "")

@@ -38,6 +38,27 @@ class Tokened(ApiCase):
         both = self.token("shop", "incoming", "read")
         self.assertEqual(self.ask("GET", "/events", token=both).status, 200)
 
+    def test_at_the_other_pages(self) -> None:
+        """What /sms/, /sms/jobs and /sms/events take, too."""
+        sending, reading = self.token("shop", "send"), self.token("shop", "read", "incoming")
+        nobodys = self.token("", "admin")
+
+        def asked(method: str, path: str, token: str) -> tuple[int, str]:
+            reply = self.raw(request(method, path, b"", {"Authorization": f"Bearer {token}"}))
+            return reply.status, reply.text
+
+        sms = "/sms/?number=%2B15551234567&data=hi"
+        self.assertEqual(asked("GET", sms, sending)[0], 200)
+        self.assertEqual(self.get("/messages", user="shop")["deliveries"][0]["account"], "shop")
+        self.assertIn("has not got the scope send", asked("GET", sms, reading)[1])
+        self.assertIn("401", str(asked("GET", sms, reading + "x")))
+        for token, status in ((nobodys, 403), (self.token("away", "send"), 401), ("", 401), ("x" * 300, 401)):
+            self.assertEqual(asked("GET", sms, token)[0], status, token)
+        self.assertEqual(asked("GET", "/sms/events", reading)[0], 200)
+        self.assertEqual(asked("GET", "/sms/events", sending)[0], 403)
+        self.assertEqual(asked("GET", "/sms/jobs", sending)[0], 403)
+        self.assertEqual(asked("POST", "/sms/jobs", reading)[0], 403)
+
     def test_strangers(self) -> None:
         token = self.token("shop", "read")
         for value in (

@@ -225,6 +225,9 @@ class Mistakes(ApiCase):
         ):  # fmt: skip
             self.assertEqual(list(self.mistakes({**good, **wrong})), [pointer], wrong)
         self.assertEqual(list(self.mistakes({})), ["#/to"])
+        for wrong in ({"to": []}, {"text": ""}, {"max_parts": 0}, {"to": "1" * 200}):
+            for detail in self.mistakes({**good, **wrong}).values():
+                self.assertNotRegex(detail, r"Input|String|List|validation")
         self.assertEqual(list(self.mistakes("x")), ["#"])
         self.assertEqual(self.house.rows(), [])
 
