@@ -32,6 +32,7 @@ def lines(configuration: Configuration) -> list[str]:
             f"  swaks --server {address} --auth PLAIN --auth-user {user} --auth-password {password}"
             f" --from you@example.org --to 'sms:+15551234567@{_domain(configuration)}' --body 'Hello by mail'"
         )
+    shown += _chats(configuration, account.jids)
     simulator = next((each for each in configuration.simulators if each.control), None)
     if simulator is not None:
         shown += [
@@ -45,6 +46,13 @@ def lines(configuration: Configuration) -> list[str]:
         shown += ["", "Read the answer in the mailbox:", "", f"  cat {folder.folder}/new/*"]
     shown += ["", f"See what happens:  {_command()} -c {configuration.path} log", ""]
     return shown
+
+
+def _chats(configuration: Configuration, jids: list[str]) -> list[str]:
+    """Where to write to in a chat program, for whom the account names."""
+    link = next((each for each in configuration.gateways if each.active and each.type == "xmpp"), None)
+    domain = next((one.name for one in link.domains if one.kind == "sms"), None) if link is not None else None
+    return [f"  in a chat, as {jids[0]}: write to +15551234567@{domain}"] if domain and jids else []
 
 
 def _command() -> str:

@@ -69,6 +69,16 @@ class Sample(SynchronousTestCase):
         self.assertIn(f"--control {ROOT}/var/modem.sock", text)
         self.assertIn(f"cat {ROOT}/var/mail/new/*", text)
 
+    def test_where_to_write_in_a_chat(self) -> None:
+        parts = ", ".join(f"{{domain: {kind}.example.org, secret: s}}" for kind in ("email", "sms"))
+        with open(SAMPLE, encoding="utf-8") as stream:
+            chat = f"\ngateways:\n  - {{id: chat, type: xmpp, components: [{parts}]}}\n"
+            text = stream.read().replace("\ngateways:\n", chat)
+        line = "  in a chat, as ann@example.org: write to +15551234567@sms.example.org"
+        self.assertNotIn(line, welcome.lines(load_text(text, SAMPLE, {})))
+        text = text.replace("    # jids: [ann@example.org]", "    jids: [ann@example.org]")
+        self.assertIn(line, welcome.lines(load_text(text, SAMPLE, {})))
+
     def test_no_lines_without_the_demo_account(self) -> None:
         with open(SAMPLE, encoding="utf-8") as stream:
             text = stream.read().replace("demo: yes", "demo: no").replace("password: demo", "password: ''")

@@ -45,7 +45,7 @@ def across(document: Document, file: FileSettings, found: dict[str, Entries]) ->
     _accounts(document, found["accounts"], known, doors)
     accounts.across(document, found, known)
     _mail(document, gateways, doors)
-    return [*_warnings(file, found), *warnings]
+    return [*_warnings(file, found), *_of_links(document, file, gateways), *warnings]
 
 
 def _ids(document: Document, section: str) -> list[str]:
@@ -180,6 +180,27 @@ def _realms(found: dict[str, Entries]) -> list[str]:
             warnings.append(
                 f"account {account.user}: sip_secret is for the realm {realm}, and gateways of type sip have {known}"
             )
+    return warnings
+
+
+def _of_links(document: Document, file: FileSettings, gateways: Entries) -> list[str]:
+    """What people who write in chats or on phones would wait for in vain."""
+    active = [gateway for _, gateway in gateways if gateway.active]
+    links = [one for one in active if isinstance(one, LinkSettings)]
+    carried = {scheme for gateway in active for scheme in gateway.schemes}
+    warnings = [
+        f"gateway {link.id}: nobody can write to {where}: no gateway carries {scheme}:"
+        for link in links
+        for where, scheme in link.written_to.items()
+        if scheme not in carried
+    ]
+    given = any((one.deliver_to or "").partition(":")[0] in CHATS for one in active)
+    ruled = document.data.get("incoming") or document.data.get("rules_files")
+    if links and not file.replies.keep_minutes and not given and not ruled:
+        names = " and ".join(link.id for link in links)
+        warnings.append(
+            f"replies.keep_minutes is 0: answers from phones do not find back to people of {names}; 1440 is a day"
+        )
     return warnings
 
 

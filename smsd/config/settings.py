@@ -107,6 +107,11 @@ class LinkSettings(GatewaySettings, DoorSettings):
 
     in_doubt: str = Field(default="resend", pattern="^(resend|hold)$")
 
+    @property
+    def written_to(self) -> dict[str, str]:
+        """Addresses of its own that people write to for something else than SMS, and the scheme of that."""
+        return {}
+
 
 class Place:
     """Marks a setting that is a path: a relative one is completed before anybody sees it (see `Path`)."""

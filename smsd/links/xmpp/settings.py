@@ -125,6 +125,12 @@ class Settings(LinkSettings):
         """The components' domains, in the file's order."""
         return [component.made for component in self.components]
 
+    @property
+    def written_to(self) -> dict[str, str]:
+        """See `LinkSettings`."""
+        schemes = {"fax": "fax", "email": "mailto"}
+        return {one.name: schemes[one.kind] for one in self.domains if one.kind in schemes}
+
     def doubts(self) -> list[str]:
         """Warnings at load."""
         fields = endpoints.split(self.server)

@@ -105,6 +105,28 @@ class Loading(SynchronousTestCase):
             [warning for warning in load(BEFORE + PART).warnings if "nobody can hand in" in warning]
         )
 
+    def test_who_would_wait_in_vain(self) -> None:
+        """Answers that find nobody, and domains that nothing carries for, are told at the start."""
+        told = (
+            "replies.keep_minutes is 0: answers from phones do not find back to people of chat; 1440 is a day"
+        )
+        self.assertIn(told, load(BEFORE + PART).warnings)
+        for more in (
+            "replies: {keep_minutes: 60}\n",
+            "incoming: [{title: all, do: [{forward: 'xmpp:ann@example.org'}]}]\n",
+            "  - {id: gsm1, type: gsm, device: /dev/null, deliver_to: 'xmpp:ann@example.org'}\n",
+        ):
+            self.assertNotIn(told, load(BEFORE + PART + more).warnings, more)
+        parts = "    components:\n" + "".join(
+            f"      - {{domain: {kind}.example.org, secret: x}}\n" for kind in ("sms", "email", "fax")
+        )
+        fax = "gateway chat: nobody can write to fax.example.org: no gateway carries fax:"
+        email = "gateway chat: nobody can write to email.example.org: no gateway carries mailto:"
+        warnings = load(BEFORE + parts).warnings
+        self.assertEqual([one for one in warnings if one.startswith("gateway chat:")], [email, fax])
+        warnings = load(BEFORE + parts + "  - {id: mail, type: folder, folder: x}\n").warnings
+        self.assertEqual([one for one in warnings if one.startswith("gateway chat:")], [fax])
+
     def test_deliver_to_a_chat_needs_a_link(self) -> None:
         modem = "  - {id: gsm1, type: loopback, deliver_to: 'xmpp:ann@example.org'}\n"
         self.assertEqual(len(load(BEFORE + PART + modem).gateways), 2)

@@ -1,0 +1,1 @@
+docs/xmpp.rst leads from nothing to the first answer in a chat; smsd check tells when answers would not find back into chats (replies.keep_minutes is 0), and of fax and mail domains that no gateway carries anything for.
