@@ -11,6 +11,7 @@ import re
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from datetime import datetime, timezone
 from typing import Any
 
 from smsd.core.accounts.asked import subject_of
@@ -40,6 +41,8 @@ MOST = 1000
 LONGEST = 500
 LONGEST_VALUE = 120
 _SECRET = re.compile(r"pass|secret|key|pin\b|authorization", re.I)
+_MOMENTS = ("last_sent",)
+_YEAR_10000 = 253_402_300_800_000
 _IN_URL = re.compile(r"(?<=://)[^/\s@]+(?=@)")
 
 
@@ -186,11 +189,15 @@ def _told(values: Mapping[str, Any]) -> str:
 
 def _value(name: str, value: Any) -> str:
     if value is None:
-        return "default"
+        return "never" if name in _MOMENTS else "default"
     if _SECRET.search(name) and not isinstance(value, bool):
         return "set" if value else "none"
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if name in _MOMENTS and isinstance(value, int) and 0 <= value < _YEAR_10000:
+        return (
+            f"{datetime.fromtimestamp(value / 1000, timezone.utc):%Y-%m-%dT%H:%M:%SZ}" if value else "never"
+        )
     if isinstance(value, (list, tuple)):
         if len(value) > 10 or any(isinstance(one, (dict, list)) for one in value):
             return f"({len(value)} entries)"

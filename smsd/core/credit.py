@@ -47,7 +47,12 @@ class Credit:
     async def payer(self, name: str) -> str:
         """Whose balance a name means: an account's (its group's, when that pays), also of one that was removed and has had money,
         or `group:ID` itself. InvalidValue for nobody's."""
-        if name.startswith("group:"):
+        group = name.removeprefix("group:")
+        if group != name:
+            if self._find_group(group) is None and name not in await self.all():
+                raise InvalidValue(
+                    f"there is no account group {group!r}: smsd account list --group shows those there are"
+                )
             return name
         found = self._find(name)
         if found is None:

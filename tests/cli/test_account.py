@@ -198,12 +198,11 @@ class Changing(AccountCommand):
         self.assertTrue(self.out.getvalue().endswith("account ann: removed\n"))
 
     def test_reset(self) -> None:
-        nothing = {"sent_before": None, "last_sent": None}
         asked = {"verb": "account_reset", "kind": "account", "name": "ann"}
-        self.assertEqual(self.asked("reset", "ann"), {**asked, **nothing, "sent": 0})
+        self.assertEqual(self.asked("reset", "ann"), {**asked, "sent": 0})
         self.assertEqual(
             self.asked("reset", "ann", "--last-month", "5", "--last-sent", "2027-01-15 08:00"),
-            {**asked, "sent": None, "sent_before": 5, "last_sent": SENT},
+            {**asked, "sent_before": 5, "last_sent": SENT},
         )
         self.assertEqual(self.asked("reset", "ann", "--last-sent", "never")["last_sent"], 0)
         self.assertIn("is no time", self.refused("reset", "ann", "--last-sent", "yesterday"))

@@ -62,6 +62,20 @@ class AuditCase(BookCase):
 
 
 class Changes(AuditCase):
+    def test_moments_are_written_as_such(self) -> None:
+        self.as_user("root", "account_add", name="ann", settings={"password": HASH})
+        self.as_user("root", "account_reset", name="ann", last_sent=1_800_000_000_000)
+        self.as_user("root", "account_reset", name="ann", last_sent=0)
+        self.as_user("root", "account_reset", name="ann", last_sent=10**15)
+        self.assertEqual(
+            [row[3:] for row in self.log()[1:]],
+            [
+                ("last_sent=never", "last_sent=2027-01-15T08:00:00Z"),
+                ("last_sent=2027-01-15T08:00:00Z", "last_sent=never"),
+                ("last_sent=never", "last_sent=1000000000000000"),
+            ],
+        )
+
     def test_accounts(self) -> None:
         self.as_user("root", "account_add", name="ann", settings={"password": HASH, "monthly_limit": 100})
         self.as_user("eva", "account_set", name="ann", settings={"monthly_limit": 200, "gateway": "gsm1"})

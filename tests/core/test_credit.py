@@ -400,6 +400,9 @@ class ByHand(PayingCase):
         self.assertRaises(InvalidValue, self.top_up, "1.00", "nobody")
         self.assertRaises(InvalidValue, self.top_up, "1.00", "free")
         self.assertRaises(InvalidValue, self.top_up, "1.00", "group:misspelt")
+        for ask in (self.credit.balance, self.credit.statement):
+            refused = self.assertRaises(InvalidValue, self.done, ask("group:misspelt"))
+            self.assertIn("there is no account group 'misspelt': smsd account list --group", str(refused))
         self.assertRaises(InvalidValue, self.top_up, "0.00")
 
     def test_an_account_that_was_removed(self) -> None:

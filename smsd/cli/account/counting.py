@@ -39,9 +39,8 @@ def _reset(options: argparse.Namespace) -> int:
         "sent_before": options.last_month,
         "last_sent": _moment(options.last_sent),
     }
-    if all(value is None for value in given.values()):
-        given["sent"] = 0
-    return tell(options, client.call(options, "account_reset", kind=options.kind, name=options.name, **given))
+    said = {name: value for name, value in given.items() if value is not None} or {"sent": 0}
+    return tell(options, client.call(options, "account_reset", kind=options.kind, name=options.name, **said))
 
 
 def _release(options: argparse.Namespace) -> int:
