@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -28,7 +29,8 @@ from smsd.gateways.lean import LeanClient
 from smsd.gateways.trust import policy
 from smsd.values.errors import InvalidValue
 from tests.frontends.smtp.certificate import write
-from tests.gateways.test_url import Mixed
+from tests.gateways.test_url import Mixed, forgotten, made, no_names
+from tests.rig.processes import free_port
 
 reactor: Any = real
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -427,12 +429,11 @@ class Contract(Setting):
     # Time.
 
     async def test_refused(self: Any) -> None:
-        port = reactor.listenTCP(0, Factory(), interface="127.0.0.1")
-        number = port.getHost().port
-        await port.stopListening()
+        number = free_port()
         waiting = [self.fetch(where=f"http://127.0.0.1:{number}/") for _ in range(10)]
         for one in waiting:
             await self.none(one, "it cannot be reached: Connection refused", False)
+        no_names(self)
         await self.none(self.fetch(where="http://no-such-host.invalid/"), "its name is not known", False)
 
     async def test_never_accepts(self: Any) -> None:
@@ -494,7 +495,7 @@ class Contract(Setting):
         await self.fetch()
         self.server.talks[0].transport.loseConnection()
         await self.server.talks[0].over
-        await turns()
+        await forgotten()
         self.assertEqual((await self.fetch()).body, b"ok")
         self.assertEqual(len(self.server.talks), 2)
 
@@ -503,6 +504,8 @@ class Contract(Setting):
         await self.fetch()
         self.clock.advance(1)
         self.server.talks[0].transport.socket.shutdown(socket.SHUT_RDWR)
+        [ours] = made()
+        select.select([ours.socket], [], [])  # it has come
         self.assertEqual((await self.fetch()).body, b"ok")
         self.assertEqual((len(self.server.talks), len(self.server.asked)), (2, 2))
 

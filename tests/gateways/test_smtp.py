@@ -152,7 +152,8 @@ class DeliveryTests(RelayCase):
         gateway = self.gateway()
         await gateway.send(piece())
         relay.connections[0].transport.write(b"421 4.4.2 idle for too long\r\n")
-        await deferLater(reactor, 0.02, lambda: None)
+        while "0 connections" not in gateway.status:
+            await deferLater(reactor, 0.005, lambda: None)
         await gateway.send(piece(delivery=78))
         self.assertEqual((len(relay.connections), len(relay.mails)), (2, 2))
 

@@ -13,16 +13,17 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.internet import reactor as real
-from twisted.internet import ssl
+from twisted.internet import ssl, tcp
 from twisted.internet.defer import Deferred
 from twisted.internet.error import CannotListenError
+from twisted.internet.interfaces import IHostnameResolver
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import Clock, deferLater
 from twisted.logger import globalLogPublisher
 from twisted.trial.unittest import SkipTest, SynchronousTestCase, TestCase
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Site
-from zope.interface import directlyProvides, providedBy
+from zope.interface import directlyProvides, implementer, providedBy
 from zope.interface.verify import verifyObject
 
 from smsd.codec.weburl import LONGEST, read_url
@@ -35,6 +36,7 @@ from smsd.values.errors import InvalidValue
 from smsd.values.message import Call
 from tests.frontends.smtp.certificate import write
 from tests.gateways.helpers import context, piece
+from tests.rig.processes import free_port
 
 reactor: Any = real
 
@@ -54,6 +56,45 @@ class Mixed:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(reactor, name)
+
+
+@implementer(IHostnameResolver)
+class NoNames:
+    """A name service that knows nobody, at once."""
+
+    def resolveHostName(self, receiver: Any, name: str, *arguments: Any, **options: Any) -> Any:
+        receiver.resolutionBegan(self)
+        receiver.resolutionComplete()
+        return self
+
+
+def no_names(test: TestCase) -> None:
+    """The machine's own name service may be slow, absent, or give an address for anything."""
+    test.addCleanup(reactor.installNameResolver, reactor.installNameResolver(NoNames()))
+
+
+def made() -> list[Any]:
+    """This side's transport of every connection that it made."""
+    return [one for one in reactor.getReaders() if isinstance(one, tcp.Client)]
+
+
+async def forgotten() -> None:
+    """Wait until this side has seen the end of every connection that it made."""
+    while made():
+        await deferLater(reactor, 0.001)
+
+
+def when_heard(call: Callable[..., Any], *arguments: Any) -> None:
+    """Call it once the next octets have come to this side."""
+    [ours] = made()
+    hear = ours.protocol.dataReceived
+
+    def heard(data: bytes) -> None:
+        ours.protocol.dataReceived = hear
+        hear(data)
+        call(*arguments)
+
+    ours.protocol.dataReceived = heard
 
 
 class Book(Resource):
@@ -369,15 +410,13 @@ class Redirects(Case):
 
 class Hostile(Case):
     async def test_refuses_the_connection(self) -> None:
-        port = reactor.listenTCP(0, Factory(), interface="127.0.0.1")
-        number = port.getHost().port
-        await port.stopListening()
         failure = await self.refused(
-            self.get(port=number), Kind.TEMPORARY, "cannot be reached: Connection refused"
+            self.get(port=free_port()), Kind.TEMPORARY, "cannot be reached: Connection refused"
         )
         self.assertEqual(failure.status, "4.4.1")
 
     async def test_has_no_name(self) -> None:
+        no_names(self)
         await self.refused(
             self.get(where="http://no-such-host.invalid/"), Kind.TEMPORARY, "its name is not known"
         )
@@ -498,7 +537,7 @@ class Hostile(Case):
     async def test_a_body_that_drips(self) -> None:
         def drip(transport: Any) -> None:
             transport.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf")
-            reactor.callLater(0.05, self.clock.advance, 30)
+            when_heard(self.clock.advance, 30)
 
         self.assertEqual((await self.get(port=self.raw(drip))).output, "half")
         await self.made[0].over
@@ -543,8 +582,7 @@ class Hostile(Case):
         await self.get(port=port)
         self.made[0].transport.loseConnection()
         await self.made[0].over
-        await deferLater(reactor, 0)  # and now our side reads that, too
-        await deferLater(reactor, 0)
+        await forgotten()
         self.assertEqual((await self.get(port=port)).output, "ok")
         self.assertEqual(len(self.made), 2)
 

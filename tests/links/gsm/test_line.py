@@ -71,7 +71,7 @@ class Device(TestCase):
         heard = Heard()
         open_line(heard, self.path, reactor, baud=115200, rtscts=False)
         reactor.callLater(0, self.close_master)
-        await heard.lost.addTimeout(2, reactor)
+        await heard.lost.addTimeout(60, reactor)
 
     async def test_drop_does_not_wait_for_a_deaf_modem(self) -> None:
         heard = Heard()
