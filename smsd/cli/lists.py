@@ -170,7 +170,9 @@ def show(state: Any) -> None:
     if found["wrong"] > _SHOWN:
         print(f"  … and {found['wrong'] - _SHOWN} more")
     for line, number, same in found["agains"][:_SHOWN]:
-        print(f"  line {line}: {number} again{', with the same text' if same else ''}")
+        dropped = found["dropped"] == found["again_number"] or (same and found["dropped"])
+        fate = "left out" if dropped else "sent all the same"
+        print(f"  line {line}: {number} again{', with the same text' if same else ''}: {fate}")
     if found["again_number"] > _SHOWN:
         print(f"  … and {found['again_number'] - _SHOWN} more")
     for warning in found["warnings"]:

@@ -92,11 +92,21 @@ class ListsCase(SynchronousTestCase):
         self.assertEqual(code, 0)
         for said in (
             "list.csv: 3 lines (ASCII, comma, with a line of names)", "2     +15551230001  Dear Ann  1    GSM-7",
-            "line 3: '4.2E+11': the spreadsheet has shortened", "line 4: +15551230001 again, with the same text",
+            "line 3: '4.2E+11': the spreadsheet has shortened", "line 4: +15551230001 again, with the same text: sent all the same",
             "Send 2 messages (2 SMS)? [y/N]", "job 1: done, 100 % of 2 lines, 2 sent",
         ):  # fmt: skip
             self.assertIn(said, out)
         self.assertEqual(len(self.house.gsm.pieces), 2)
+
+    def test_what_becomes_of_numbers_that_come_again(self) -> None:
+        path = self.file("+15551230001,a\n+15551230001,a\n+15551230001,b\n")
+        for duplicates, same, other in (
+            ("send", "sent all the same", "sent all the same"), ("drop-same", "left out", "sent all the same"),
+            ("drop", "left out", "left out"),
+        ):  # fmt: skip
+            _, out, _ = self.run_("send", "--file", path, "--check-only", "--duplicates", duplicates)
+            self.assertIn(f"line 2: +15551230001 again, with the same text: {same}\n", out)
+            self.assertIn(f"line 3: +15551230001 again: {other}\n", out)
 
     def test_no_is_no(self) -> None:
         path = self.file("+15551230001;hello\n")
