@@ -97,6 +97,7 @@ class Rulework:
         judge.use(ready.outgoing, version)
         arriving.rules = Rulebook(
             judge=partial(engine.judge, incoming) if rules.incoming else None,
+            ruleset=incoming if rules.incoming else None,
             further=judge.rule,
             lists=judge.lists,
             trace=lambda verdict: trace_json(verdict, version),

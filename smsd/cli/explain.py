@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from datetime import datetime
 from typing import Any
 
 from smsd.cli.aftermath import after
@@ -18,6 +19,7 @@ def add(commands: Any) -> None:
         epilog="examples:\n"
         "  smsd explain 911813352047513600\n"
         "  smsd explain --dry-run --from ann@example.org --to +15551234567 --text 'The cellar is under water'\n"
+        "  smsd explain --dry-run --account shop --at 23:30 --to +15551234567@gsm1 --text Hello\n"
         "  smsd explain --dry-run --incoming --gateway gsm1 --from +15551234567 --text 'STOP'",
     )
     add_argument = explain.add_argument
@@ -30,11 +32,24 @@ def add(commands: Any) -> None:
     add_argument("--dry-run", action="store_true", help="try a message; nothing is sent or kept")
     add_argument("--incoming", action="store_true", help="one that comes from a phone")
     add_argument("--from", dest="sender", default="", metavar="ADDRESS", help="who writes")
-    add_argument("--to", default="", metavar="NUMBER", help="who gets it")
+    add_argument(
+        "--to", default="", metavar="NUMBER", help="who gets it; NUMBER@GATEWAY and &maxmsgs=1 are possible"
+    )
     add_argument("--text", default="", help="what it says")
     add_argument("--subject", default="", help="its subject, if it is a mail")
     add_argument("--account", default="", help="whose account sends it")
-    add_argument("--gateway", default="", metavar="ID", help="where it comes in, with --incoming")
+    add_argument(
+        "--gateway", default="", metavar="ID", help="which one the sender asks for, or it comes in by"
+    )
+    add_argument(
+        "--at", default="", metavar="TIME", help='when: 23:30, or "2026-12-24 23:30"; now, if not said'
+    )
+    add_argument("--door", default="", metavar="ID", help="the listener that takes it")
+    add_argument("--ip", default="", metavar="ADDRESS", help="where its client is")
+    add_argument("--host", default="", metavar="NAME", help="what its client calls itself")
+    add_argument(
+        "--header", action="append", metavar="NAME: VALUE", help="a header, if it is a mail; may be repeated"
+    )
     explain.set_defaults(run=_explain)
 
 
@@ -89,10 +104,24 @@ def _alert(alert: dict[str, Any]) -> str:
     return told + (f"; {alert['more']} more joined it" if alert["more"] else "")
 
 
+def _moment(text: str) -> int | None:
+    """Milliseconds of a local time, of today if there is no date."""
+    if not text:
+        return None
+    today = f"{datetime.now():%Y-%m-%d}"
+    for written in (text, f"{today} {text}"):
+        try:
+            return int(datetime.strptime(written, "%Y-%m-%d %H:%M").timestamp() * 1000)
+        except (ValueError, OverflowError):
+            continue
+    raise Refusal(f'--at: {text!r} is no time: write 23:30 or "{today} 23:30"')
+
+
 def _trial(options: argparse.Namespace) -> int:
     given: dict[str, Any] = {
         "from": options.sender, "to": options.to, "text": options.text, "subject": options.subject,
-        "account": options.account, "gateway": options.gateway, "incoming": options.incoming,
+        "account": options.account, "gateway": options.gateway, "incoming": options.incoming, "door": options.door,
+        "ip": options.ip, "host": options.host, "headers": options.header or [], "at": _moment(options.at),
     }  # fmt: skip
     if not options.incoming and not options.to:
         raise Refusal("--dry-run needs --to: whose phone the message is for")
@@ -103,7 +132,7 @@ def _trial(options: argparse.Namespace) -> int:
     for line in told["rules"]:
         print(f"  {printable(line)}")
     print(f"\nfate: {told['fate']}{': ' + printable(told['why']) if told.get('why') else ''}")
-    if "to" in told:
+    if told["fate"] != "refused":
         table(
             [
                 (name, printable(str(told[name])))

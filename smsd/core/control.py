@@ -147,13 +147,17 @@ class Control:
         return _named(await self._explainer.delivery(_delivery(arguments)))
 
     async def trial(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        """from, to, text; subject, account, incoming, gateway → what would become of such a message."""
-        given: dict[str, Any] = {
-            name: _text(arguments, name) or ""
-            for name in ("from", "to", "text", "subject", "account", "gateway")
-        }
+        """from, to, text; subject, headers (lines), account, gateway, door, ip, host, at (milliseconds), incoming → what would
+        become of such a message."""
+        given: dict[str, Any] = {name: _text(arguments, name) or "" for name in _TRIED}
+        headers = (_text({"headers": line}, "headers") for line in arguments.get("headers") or ())
         told: dict[str, Any] = await self._explainer.trial(
-            {**given, "incoming": bool(arguments.get("incoming"))}
+            {
+                **given,
+                "headers": [line for line in headers if line],
+                "incoming": bool(arguments.get("incoming")),
+                "at": _number(arguments, "at", 0, _LATEST) or 0,
+            }  # fmt: skip
         )
         return told
 
@@ -277,6 +281,12 @@ def _states(given: Any) -> tuple[State, ...]:
             allowed = ", ".join(_WORDS.get(state.name.lower(), state.name.lower()) for state in State)
             raise InvalidValue(f"there is no state {name!r}; allowed: waiting, all, {allowed}")
     return states
+
+
+_TRIED = ("from", "to", "text", "subject", "account", "gateway", "door", "ip", "host")
+"""What a message that is tried may have."""
+_LATEST = 250_000_000_000_000
+"""Milliseconds: far beyond anybody's plans, and still a date."""
 
 
 def _text(arguments: Mapping[str, Any], name: str) -> str | None:

@@ -181,15 +181,19 @@ class Inbound:
 
     # -- questions of people
 
-    async def trial(self, gateway: str, sender: str, text: str) -> dict[str, Any]:
-        """What would become of a message, for `smsd explain --dry-run --incoming`. Nothing is kept, sent or noted."""
-        arrival = Arrival(gateway, sender, Text(text), self._store.now())
+    async def trial(self, gateway: str, sender: str, text: str, at: int = 0) -> dict[str, Any]:
+        """What would become of a message, for `smsd explain --dry-run --incoming`, now or `at` another moment; `seen` is what the
+        rules were asked about. Nothing is kept, sent or noted."""
+        if gateway and gateway not in self.arriving.arrivals:
+            known = ", ".join(sorted(self.arriving.arrivals))
+            raise InvalidValue(f"nothing comes in through {gateway!r}; there are {known}")
+        arrival = Arrival(gateway, sender, Text(text), at or self._store.now())
         links = await self._store.ask(self._store.replies.links, self.arriving.peer(arrival), arrival.now)
         facts, decided = self.arriving.rules.facts(), None
         for _ in range(MOST_ROUNDS):
             decided = self.arriving.decide(arrival, TrialDesk(links), facts)
             if isinstance(decided, Decided):
-                return told(decided.acceptance)
+                return {**told(decided.acceptance), "seen": self.arriving.seen(arrival, facts)}
             facts = await asked(self.ask, decided.questions, facts)
         raise InvalidValue(f"the rules ask more than {MOST_ROUNDS} questions, one after the other")
 

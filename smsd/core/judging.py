@@ -8,6 +8,7 @@ Messages to phones that rules send are judged in their turn, before anything is 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from dataclasses import replace
 from datetime import datetime, tzinfo
 from typing import Any
@@ -49,8 +50,6 @@ from smsd.values.plan import Step
 
 MOST_ROUNDS = 20
 """How often one message may have questions; then defaults count."""
-TRIAL = "trial"
-"""The door of messages that do not exist (`smsd explain --dry-run`)."""
 LONGEST_REFUSAL = 500
 """Characters that whoever wrote hears of a rule that refuses."""
 TURN = 50
@@ -89,6 +88,13 @@ class Judge:
         self.version = version
         self._traces = Traces(version)
         self._glance = None if self.ruleset is None else self.ruleset.index.glance
+
+    def at(self, moment: int) -> Judge:
+        """One that judges by the same rules as if it were another time, for trials."""
+        other = copy(self)
+        other._now = lambda: moment
+        other._minute = (-1, (0, 0, "", ""))
+        return other
 
     @property
     def at_work(self) -> bool:
@@ -150,7 +156,7 @@ class Judge:
         """The log says what is refused, and by which rule: it is not on record."""
         submission = ruled.submission
         for recipient in submission.recipients:
-            if recipient.refused is not None and submission.door != TRIAL:
+            if recipient.refused is not None:
                 title = stopped(recipient.trace)
                 self.log.info(
                     "{door}: a message from {origin} to {to} was refused {why}",

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+from datetime import timezone
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 from twisted.trial.unittest import SynchronousTestCase
 
 from smsd.core.arriving import Arrivals, Rulebook
@@ -15,20 +16,28 @@ from smsd.interfaces import PartIn
 from smsd.policy.rules import engine, xml
 from smsd.policy.rules.model import (
     All,
+    And,
+    Clock,
     Field,
     Forward,
     Frame,
     How,
+    Network,
     Not,
+    Or,
+    Program,
     Rule,
     Rules,
     Send,
+    SetHeader,
     SqlCondition,
+    Stop,
     TextTest,
     Url,
 )
 from smsd.store import operating
 from smsd.values.delivery import Accepted, Failure, Kind, Scope
+from smsd.values.errors import InvalidValue
 from tests.core.arriving import parts
 from tests.house import House
 
@@ -53,6 +62,7 @@ class Explaining(SynchronousTestCase):
         incoming = engine.compile(rules.incoming)
         house.inbound.arriving.rules = Rulebook(
             judge=(lambda letter, facts: engine.judge(incoming, letter, facts)) if rules.incoming else None,
+            ruleset=incoming if rules.incoming else None,
             further=house.judge.rule,
             trace=lambda verdict: trace_json(verdict, version),
         )
@@ -117,15 +127,120 @@ class Explaining(SynchronousTestCase):
             told = self.house.wait(Deferred.fromCoroutine(explainer.trial(given)))
             return [line for line in told["rules"] if not line.startswith(" ")]
 
-        matched, passed = (f"'other': {how}: not: body contains \"8\"" for how in ("matched", "passed"))
-        ours = "'from us': matched: not: to contains \"@\""
+        matched, passed = (
+            f'\'other\': {how}: not: body contains "8" (it is "{saw}")'
+            for how, saw in (("matched", "7!"), ("did not match", "8!"))
+        )
+        ours = '\'from us\': matched: not: to contains "@" (it is "+15550000001")'
         to = "+15550000001"
         self.assertEqual(rules(to=to, text="7")[:2], [ours, matched])
         self.assertEqual(rules(to=to, text="8")[:2], [ours, passed])
         given = {"incoming": True, "gateway": "gsm1", "from": "+15550000002"}
+        passed = passed.replace("8!", "8")
         self.assertEqual(rules(**given, text="8")[:2], [passed, "'tell': matched: every message"])
         self.house.judge.use(None, 1)
         self.assertEqual(rules(to=to, text="8"), ["no rule was asked"])
+
+    def tried(self, **given: Any) -> Any:
+        """A message to a phone, and what would become of it."""
+        told = self.house.wait(
+            Deferred.fromCoroutine(self.explainer.trial({"to": "+15550000001", "text": "hello", **given}))
+        )
+        self.assertEqual(self.house.rows(), [])
+        return told
+
+    def test_a_trial_says_of_each_rule_what_it_looked_at(self) -> None:
+        night = Clock(22 * 60, 7 * 60)
+        self.use(
+            Rules(
+                (
+                    Rule("by night", night, (Frame(after=" (night)"),)),
+                    Rule("door", Field("door", TextTest(How.EQUALS, "smtp")), (Frame(after=" (mail)"),)),
+                    Rule("inside", Network(("10.0.0.0/8",)), (Frame(after=" (inside)"),)),
+                    Rule("host", Field("host", TextTest(How.EQUALS, "pc7")), (Frame(after=" (pc7)"),)),
+                    Rule(
+                        "header", Field("header:x-foo", TextTest(How.EQUALS, "a")), (Frame(after=" (foo)"),)
+                    ),
+                    Rule("pinned", Field("to", TextTest(How.CONTAINS, "@")), (Stop(),)),
+                    Rule("calls", All(), (Program(("/bin/true", "%number%")),)),
+                )
+            )
+        )
+        self.house.judge.zone = timezone.utc
+        self.house.judge.gateways = frozenset({"gsm1"})
+        noon = 1_799_928_000_000  # 2027-01-14 12:00
+        told = self.tried(at=noon)
+        self.assertEqual(
+            told["rules"][:5],
+            [
+                "'by night': did not match: time 22:00-07:00 (it is Thu 12:00)",
+                '\'door\': did not match: door is "smtp" (it is "trial")',
+                "'inside': did not match: ip in 10.0.0.0/8 (it is no address)",
+                '\'host\': did not match: host is "pc7" (it is "")',
+                '\'header\': did not match: header:x-foo is "a" (it is "")',
+            ],
+        )
+        self.assertEqual(told["sends"], [{"to": "program:true", "what": "/bin/true +15550000001"}])
+        told = self.tried(
+            at=noon + 11 * 3_600_000,
+            door="smtp",
+            ip="10.1.2.3",
+            host="pc7",
+            headers=["X-Foo: a"],
+            gateway="gsm1",
+        )
+        self.assertEqual(
+            (told["text"], told["route"]), ("hello (night) (mail) (inside) (pc7) (foo)", "gw:gsm1")
+        )
+        self.assertEqual(told["rules"][-1], "'calls': not asked")
+        for to in ("+15550000001@gsm1", "sms:+15550000001?id=gsm1&maxmsgs=1"):
+            told = self.tried(to=to, text="x" * 200)
+            self.assertEqual((told["to"], told["route"]), ("sms:+15550000001", "gw:gsm1"))
+        self.assertEqual(told["parts"], 1)
+
+    def test_a_trial_of_what_there_is_not(self) -> None:
+        for given, why in (
+            ({"account": "nobody"}, "no account 'nobody'"),
+            ({"gateway": "gsm7"}, "no gateway 'gsm7'"),
+            ({"to": "+15550000001@gsm7"}, "no gateway 'gsm7'"),
+            ({"to": "ann@example.org"}, "no gateway 'example.org'"),
+        ):
+            with self.subTest(given=given), self.assertRaisesRegex(InvalidValue, why):
+                self.tried(**given)
+        with self.assertRaisesRegex(InvalidValue, "nothing comes in through 'gsm7'"):
+            self.house.wait(Deferred.fromCoroutine(self.house.inbound.trial("gsm7", "+15550000002", "hi")))
+
+    def test_a_trial_asks_databases(self) -> None:
+        asked: list[Any] = []
+
+        def ask(question: Any) -> Deferred[str]:
+            asked.append(question.values)
+            return succeed("1")
+
+        self.house.judge.ask = ask
+        self.use(Rules((Rule("asks", SqlCondition("crm", "select ?", ("%number%",)), (Frame(after="!"),)),)))
+        self.assertEqual(self.tried()["text"], "hello!")
+        self.assertEqual(asked, [("+15550000001",)])
+
+    def test_a_rule_that_was_left_out_says_what_it_asks(self) -> None:
+        contains = Field("body", TextTest(How.CONTAINS, "casino"))
+        rewrites = SetHeader("To", "$1@gsm1", "^([+]39.*)")
+        both = And((contains, Or((contains, Not(Field("account", TextTest(How.EQUALS, "ann")))))))
+        rules = (
+            Rule("one", contains, (Stop(),)), Rule("two", both, (Stop(),)), Rule("italy", All(), (rewrites,)),
+            Rule("both", contains, (rewrites,)),
+        )  # fmt: skip
+        self.use(Rules(rules))
+        receipt = self.house.send()
+        self.assertEqual(
+            self.told(receipt.message)["rules"],
+            [
+                "'one': did not match: body contains \"casino\"",
+                '\'two\': did not match: body contains "casino" and (body contains "casino" or not: account is "ann")',
+                "'italy': has nothing to rewrite",
+                "'both': did not match, or has nothing to rewrite: body contains \"casino\"",
+            ],
+        )
 
     def test_a_database_that_did_not_answer(self) -> None:
         asks = Rule("asks", SqlCondition("crm", "select 1", default=True), (Frame(after="!"),))

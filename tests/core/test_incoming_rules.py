@@ -685,7 +685,7 @@ class Trials(RulesCase):
         self.before = 1
         told = self.trial()
         self.assertEqual(told["to"], "mailto:bob@example.org")
-        self.assertIn("reply log", told["rules"][0])
+        self.assertIn("reply log", told["trace"])
         self.mail("carl")
         self.before = 2
         told = self.trial()

@@ -143,11 +143,12 @@ class Stage:
             for gateway in configuration.gateways
         }
         self.rulework = Rulework(house.store, house.judge, house.inbound, house.clock, configuration.folder)
+        self.rulework.mailboxes = accounts.directory.mailboxes
         self.rulework.use(configuration)
         self.errands.databases = self.rulework.databases
         self.explainer = Explainer(
             house.store, house.planner, house.judge,
-            lambda gateway, sender, text: Deferred.fromCoroutine(house.inbound.trial(gateway, sender, text)),
+            lambda *given: Deferred.fromCoroutine(house.inbound.trial(*given)),
         )  # fmt: skip
         house.open()
         for name in (*self.gateways, ERRANDS):

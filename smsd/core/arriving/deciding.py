@@ -14,6 +14,7 @@ from smsd.core.arriving.known import Arrivals, Known, know
 from smsd.core.carriers import check_sender
 from smsd.core.effects import MOST_ANSWERS, answer_key
 from smsd.core.planning import Planner, held
+from smsd.core.trying import Seen
 from smsd.policy import reply
 from smsd.policy.answer import MOST_HOPS
 from smsd.policy.rules.letter import Ask, Effect, Facts, Trace, Verdict
@@ -145,6 +146,13 @@ class Arriving:
         return None
 
     # -- the rules
+
+    def seen(self, arrival: Arrival, facts: Facts) -> Seen | None:
+        """What the rules are asked about a message, for trials; None where there are none."""
+        known = know(arrival, self.arrivals.get(arrival.gateway), self.replying)
+        known = replace(known, number=facts.number)
+        made = ruling.letter(known, self.server_name, self.rules.when(arrival.now))
+        return None if self.rules.ruleset is None else Seen(self.rules.ruleset, made, facts)
 
     def _judged(self, known: Known, desk: Desk, facts: Facts | None) -> Decided | Ask:
         made = ruling.letter(known, self.server_name, self.rules.when(known.arrival.now))

@@ -14,6 +14,7 @@ from smsd.codec.mail import headers as mail_headers
 from smsd.core import effects
 from smsd.core.arriving.known import Known
 from smsd.core.traces import trace_json
+from smsd.policy.rules.engine import Ruleset
 from smsd.policy.rules.letter import Ask, Effect, Facts, Letter, Trace, Verdict
 from smsd.policy.rules.model import Folder, Forward, Program, Url
 from smsd.values.address import Address, masked
@@ -61,7 +62,8 @@ def unasked(steps: tuple[str, ...]) -> str:
 class Rulebook:
     """What incoming messages are judged by. `judge` is `engine.judge` with its rules (None: there are none), `further` what
     the outgoing rules make of a message that an incoming rule sends, `lists` the lines of list files by path, `trace` writes
-    a verdict's trace as it is kept. `number` gives the id of a message, 0 if no rule shows it."""
+    a verdict's trace as it is kept. `number` gives the id of a message, 0 if no rule shows it. `ruleset`: what `judge` judges by,
+    for trials."""
 
     judge: Callable[[Letter, Facts], Verdict | Ask] | None = None
     further: Callable[[Submission, Facts], Sent | Ask] | None = None
@@ -69,6 +71,7 @@ class Rulebook:
     trace: Callable[[Verdict], str] = _no_version
     when: Callable[[int], tuple[int, int, str, str]] = local_time
     number: Callable[[], int] = lambda: 0
+    ruleset: Ruleset | None = None
 
     def facts(self) -> Facts:
         """What the rules know before they have asked anything."""

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from smsd.core.explaining import trace_lines
+from smsd.core.trying import what
 from smsd.policy.reply import Link
 from smsd.store.receiving import Desk
 from smsd.values.delivery import State
 from smsd.values.errors import Refused
-from smsd.values.message import Content, Text
 from smsd.values.plan import Acceptance
 
 
@@ -37,30 +36,26 @@ class TrialDesk(Desk):
 
 
 def told(acceptance: Acceptance) -> dict[str, Any]:
-    """An acceptance in the words of `smsd explain --dry-run`; `trace` is how rules came to it."""
+    """An acceptance in the words of `smsd explain --dry-run`; `trace` is how rules came to it. Where it goes is only said when it
+    goes there."""
     (planned,) = acceptance.planned
     content = acceptance.submission.content if planned.content is None else planned.content
+    goes = planned.state in (State.READY, State.HELD)
     return {
-        "rules": trace_lines(planned.trace),
         "trace": planned.trace,
         "fate": "sent" if planned.state is State.READY else planned.state.name.lower(),
         "why": planned.reason or "",
-        "to": str(planned.target),
-        "route": planned.route,
+        **({"to": str(planned.target), "route": planned.route} if goes else {}),
         "parts": planned.parts,
         "encoding": planned.encoding,
-        "text": _what(content),
+        "text": what(content),
         "notes": list(planned.notes),
         "sends": [
             {
                 "to": str(one.target),
-                "what": _what(child.submission.content if one.content is None else one.content),
+                "what": what(child.submission.content if one.content is None else one.content),
             }
             for child in acceptance.children
             for one in child.planned
         ],
     }
-
-
-def _what(content: Content) -> str:
-    return content.text if isinstance(content, Text) else type(content).__name__.lower()

@@ -11,14 +11,17 @@ from dataclasses import dataclass
 from smsd.policy.rules import trace, words
 from smsd.policy.rules.conditions import Unanswered, decisive
 from smsd.policy.rules.engine import Compiled, Ruleset
+from smsd.policy.rules.index import only_rewrites
 from smsd.policy.rules.letter import Facts, Letter
-from smsd.policy.rules.model import Condition, Not, Rule
+from smsd.policy.rules.model import All, Condition, Not, Rule
 from smsd.policy.rules.view import View
+
+MATCHED, UNMATCHED = "matched", "did not match"
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A rule and how it went. `state` is matched, passed (its condition did not hold), off, unasked (an earlier rule ended it) or
+    """A rule and how it went. `state` is matched, did not match, off, unasked (an earlier rule ended it) or
     waiting (a database has to be asked first). `condition` decided, `saw` is what it looked at; `changes` are what was done."""
 
     rule: str
@@ -64,15 +67,17 @@ def _line(rule: Rule, compiled: Compiled, seen: View) -> tuple[Line, bool]:
         return Line(rule.title, "waiting", asked, source=rule.source), True
     condition = decisive(rule.condition, abs(answer) - 1)
     state, told, saw = (
-        "passed" if answer < 0 else "matched",
+        UNMATCHED if answer < 0 else MATCHED,
         words.condition(condition),
         _saw(condition, seen),
     )
     ended = False
+    told_before = tuple(seen.steps)  # a database that did not answer
     del seen.steps[:]
     if answer > 0:
         ended = compiled.run(seen, answer - 1)
-    changes = tuple(line.strip() for line in seen.steps[1:])
+    changes = told_before + tuple(line.strip() for line in seen.steps[1:])
+    del seen.steps[:]
     if ended:
         changes += ({"accept": "no more rules are asked"}.get(seen.fate, f"fate: {seen.fate}"),)
     return Line(rule.title, state, told, saw, changes, rule.source), ended
@@ -94,8 +99,8 @@ def explain(rules: Sequence[Rule], ruleset: Ruleset, letter: Letter, facts: Fact
 
 
 def kept(rules: Sequence[Rule], decided: bytes, stopped: str = "") -> list[str]:
-    """The trace of an earlier judgement by these rules, a line for each rule: what decided is known, not what it saw. Rules that
-    the index passed over could not match."""
+    """The trace of an earlier judgement by these rules, a line for each rule: what decided is known, not what it saw. Of rules
+    that the index passed over only the whole condition is."""
     known = {position: (matched, number) for position, matched, number in trace.unpack(decided)}
     last = max(known, default=-1)
     told = []
@@ -103,11 +108,20 @@ def kept(rules: Sequence[Rule], decided: bytes, stopped: str = "") -> list[str]:
         if position in known:
             matched, number = known[position]
             asked = words.condition(decisive(rule.condition, number))
-            told.append(f"{rule.title!r}: {'matched' if matched else 'passed'}: {asked}")
+            told.append(f"{rule.title!r}: {MATCHED if matched else UNMATCHED}: {asked}")
         elif not rule.active:
             told.append(f"{rule.title!r}: switched off")
         elif stopped and position > last:
             told.append(f"{rule.title!r}: not asked")
         else:
-            told.append(f"{rule.title!r}: passed: could not match")
+            told.append(f"{rule.title!r}: {_left_out(rule)}")
     return told
+
+
+def _left_out(rule: Rule) -> str:
+    """Why the index did not find a rule."""
+    if not only_rewrites(rule):
+        return f"{UNMATCHED}: {words.whole(rule.condition)}"
+    if isinstance(rule.condition, All):
+        return "has nothing to rewrite"
+    return f"{UNMATCHED}, or has nothing to rewrite: {words.whole(rule.condition)}"

@@ -62,6 +62,11 @@ def filed_under(rule: Rule, comparisons: dict[Field, Comparison]) -> Keys | None
     return best(asked, _rewriting(rule))
 
 
+def only_rewrites(rule: Rule) -> bool:
+    """Whether a rule may be left out because it has nothing to rewrite, whatever its condition says."""
+    return _rewriting(rule) is not None
+
+
 def _rewriting(rule: Rule) -> Keys | None:
     """Those of a rule that does nothing but rewrite where expressions match: where none does, it need not be asked."""
     gathered: list[Key] = []

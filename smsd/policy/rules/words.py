@@ -40,6 +40,7 @@ from smsd.policy.rules.view import View
 
 LONGEST: Final = 80
 """Characters of a value that are shown."""
+_LONGEST_WHOLE: Final = 300
 DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 _SECRET = re.compile(
@@ -110,6 +111,21 @@ def condition(asked: Condition) -> str:
         return f"priority {asked.priority.name.lower()}"
     answer = f" {_test(asked.test)}" if asked.test else ""
     return f"answer of the database {asked.database}{answer}"
+
+
+def whole(asked: Condition) -> str:
+    """What a condition asks, with all its parts where they are few."""
+    text = _parts(asked)
+    return text if len(text) <= _LONGEST_WHOLE else condition(asked)
+
+
+def _parts(asked: Condition, inside: bool = False) -> str:
+    if isinstance(asked, Not):
+        return f"not: {_parts(asked.part, True)}"
+    if not isinstance(asked, (And, Or)):
+        return condition(asked)
+    text = (" and " if isinstance(asked, And) else " or ").join(_parts(part, True) for part in asked.parts)
+    return f"({text})" if inside else text
 
 
 def _minute(minute: int) -> str:

@@ -57,7 +57,7 @@ class Explained(SynchronousTestCase):
         self.assertEqual(
             told,
             [
-                '\'Italy\': passed: number begins with "+39" (it is "+15551234567")',
+                '\'Italy\': did not match: number begins with "+39" (it is "+15551234567")',
                 "'off': switched off",
                 '\'America\': matched: number begins with "+1" (it is "+15551234567")',
                 '  to: "+15551234567" is now "+15551234567@us"',
@@ -75,14 +75,14 @@ class Explained(SynchronousTestCase):
         self.assertEqual(
             explain.kept(RULES, verdict.trace.decided, verdict.trace.stopped),
             [
-                "'Italy': passed: could not match",
+                "'Italy': did not match: number begins with \"+39\"",
                 "'off': switched off",
                 "'America': matched: number begins with \"+1\"",
                 "'has a gateway': matched: to contains \"@\"",
                 "'behind': not asked",
             ],
         )
-        self.assertEqual(explain.kept(RULES[:1], b""), ["'Italy': passed: could not match"])
+        self.assertEqual(explain.kept(RULES[:1], b""), ["'Italy': did not match: number begins with \"+39\""])
 
     def test_a_question_that_is_not_answered(self) -> None:
         rules = (Rule("paid", SqlCondition("crm", "q"), (Delete(),)), Rule("next", All(), (Delete(),)))
@@ -101,7 +101,7 @@ class Explained(SynchronousTestCase):
         [line] = explain.explain(rules, compile(rules), LETTER, Facts())
         self.assertEqual(
             line,
-            '\'r\': passed: body contains "pin=***" (it is "my password: ***, or pass=***&x")',
+            '\'r\': did not match: body contains "pin=***" (it is "my password: ***, or pass=***&x")',
         )
         for text, shown in (
             ("x" * 100, "x" * 80 + "…"),
@@ -148,4 +148,4 @@ class Explained(SynchronousTestCase):
             (Not(Field("account", TextTest(How.EQUALS, "acme"))), '"acme"'),
         ):
             [line] = explain.lines(rules := (Rule("r", condition, ()),), compile(rules), LETTER, Facts())
-            self.assertEqual((line.state, line.saw), ("passed", saw), condition)
+            self.assertEqual((line.state, line.saw), ("did not match", saw), condition)

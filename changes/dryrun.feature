@@ -1,0 +1,1 @@
+``smsd explain --dry-run`` shows for each rule which condition decided and what it looked at, tries a message at another time, by another door, client or gateway (``--at``, ``--door``, ``--ip``, ``--host``, ``--header``, ``--gateway``), shows what programs and URLs would be called, and refuses accounts and gateways that there are not.
