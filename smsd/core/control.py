@@ -157,7 +157,7 @@ class Control:
                 "headers": [line for line in headers if line],
                 "incoming": bool(arguments.get("incoming")),
                 "at": _number(arguments, "at", 0, _LATEST) or 0,
-            }  # fmt: skip
+            }
         )
         return told
 
