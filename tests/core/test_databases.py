@@ -22,6 +22,7 @@ from smsd.policy.rules.letter import Question
 from smsd.values.delivery import Failure, Kind, Scope
 from tests.house import ThreadedClock
 from tests.rig.postgres import Line, server
+from tests.rig.processes import free_port
 
 ENDLESS = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT count(*) FROM c"
 
@@ -528,9 +529,7 @@ class PostgreSQL(Case):
         self.run_("UPDATE sms SET at = 3")
 
     def test_nobody_there(self) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as listener:
-            port = listener.getsockname()[1]
-        self.databases.use({"db": f"postgresql://u:topsecret@127.0.0.1:{port}/n"})
+        self.databases.use({"db": f"postgresql://u:topsecret@127.0.0.1:{free_port()}/n"})
         failure = self.refused("SELECT 1")
         self.assert_outcome(failure, Kind.TEMPORARY, "Connection refused")
         self.assertNotIn("topsecret", failure.reason)

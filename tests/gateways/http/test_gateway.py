@@ -241,9 +241,7 @@ class GoodTests(Case):
 
 class NoAnswerTests(Case):
     async def test_nobody_is_there(self) -> None:
-        port = reactor.listenTCP(0, Server(answering(OK)), interface="127.0.0.1")
-        number = port.getHost().port
-        await port.stopListening()
+        number = free_port()
         made = self.make(f"http://127.0.0.1:{number}/?pass=geheim&text=%data%")
         outcome = await self.outcome(made)
         self.expect(

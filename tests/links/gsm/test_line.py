@@ -156,9 +156,9 @@ class WholeGateway(TestCase):
 
     async def test_unplugged_in_the_middle(self) -> None:
         await self.until(lambda: self.outlet.is_open)
-        self.sim.set_latency(5)
+        self.sim.set_latency(500)
         outcomes = [self.send("in doubt"), self.send("given back")]
-        await deferLater(reactor, 0.2)
+        await self.until(lambda: self.sim.session._busy)  # it has the first
         self.sim.vanish()
         failures = [await outcome.addErrback(lambda failure: failure.value) for outcome in outcomes]
         self.assertTrue(all(isinstance(failure, Failure) for failure in failures))
