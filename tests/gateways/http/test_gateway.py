@@ -38,6 +38,7 @@ from smsd.values.message import Binary, Recipient, Text
 from tests.frontends.smtp.certificate import write
 from tests.gateways.http.standin import StandIn, gateway, piece, provider, send, short
 from tests.house import House, submission
+from tests.rig.processes import free_port
 
 reactor: Any = real
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nOK"
