@@ -3,8 +3,8 @@ in number.
 
 Which file an event goes to follows from its namespace and its `gateway` field; warnings and errors also go to main. As
 a net under the rule that only debug shows numbers and texts, anything that looks like an international number is masked
-above debug, and a password in a URL at every level. Control characters never reach a file as they are, so that nobody
-can forge a line.
+above debug, and a password in a URL or a token of the API at every level, in tracebacks too. Control characters never
+reach a file as they are, so that nobody can forge a line.
 """
 
 from __future__ import annotations
@@ -24,8 +24,9 @@ from zope.interface import implementer
 from smsd.config.settings import LogSettings
 from smsd.values.address import masked
 
-_NUMBER = re.compile(r"\+\d{8,15}\b")
-_SECRET = re.compile(r"(?i)\b(pass(?:word)?|pin|pwd)=([^&\s'\"]+)")
+_NUMBER = re.compile(r"\+\d{8,15}(?!\d)")  # also in the name of a file, before an underscore
+_SECRET = re.compile(r"(?i)\b(pass(?:word)?|pin|pwd|secret|token)=([^&\s'\"]+)")
+_TOKEN = re.compile(r"\bsmsd_[\w-]{20,}")  # of the API
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _NAMES = {"control": "api"}
 _FIELDS = ("gateway", "door", "account", "message", "delivery")
@@ -81,12 +82,17 @@ def _each(event: LogEvent) -> list[LogEvent]:
 
 def safe_text(event: LogEvent) -> str:
     """The event's text without secrets, whole numbers (above debug) and control characters."""
-    text = _formatted(event)
-    if "=" in text:  # this and the next `if` save two thirds of the time of a line
+    return _escaped(_masked(_formatted(event), event))
+
+
+def _masked(text: str, event: LogEvent) -> str:
+    if "=" in text:  # this and the next ones save two thirds of the time of a line
         text = _SECRET.sub(r"\1=***", text)
+    if "smsd_" in text:
+        text = _TOKEN.sub("smsd_***", text)
     if event.get("log_level", LogLevel.info) > LogLevel.debug:
         text = _NUMBER.sub(lambda match: masked(match.group()), text)
-    return _escaped(text)
+    return text
 
 
 def _formatted(event: LogEvent) -> str:
@@ -114,7 +120,7 @@ def _time(event: LogEvent) -> datetime:
 
 def _traceback(event: LogEvent) -> list[str]:
     failure = event.get("log_failure")
-    return failure.getTraceback().splitlines() if failure is not None else []
+    return _masked(failure.getTraceback(), event).splitlines() if failure is not None else []
 
 
 @implementer(ILogObserver)

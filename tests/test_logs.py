@@ -8,6 +8,7 @@ import os
 from typing import Any
 
 from twisted.logger import Logger, LogLevel, LogPublisher
+from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from smsd.config.settings import LogSettings
@@ -114,11 +115,19 @@ class Files(SynchronousTestCase):
         self.assertIn("to +1555…67", self.text())
         self.assertNotIn("+15551234567", self.text())
         self.assertIn("+15557654321", self.text())
+        logger.info("{file}", file="sent/OUTC20261121_173659_00_+15551234567_note.txt")
+        self.assertIn("_00_+1555…67_note.txt", self.text())
 
     def test_passwords_never(self) -> None:
         logger = self.logger(self.logs(level="debug"), "smsd.core")
         logger.debug("GET {url}", url="/sms/?user=ann&pass=hunter2&PIN=0042&password=x&number=1")
         self.assertIn("?user=ann&pass=***&PIN=***&password=***&number=1", self.text())
+        logger.debug(
+            "{all}", all="secret=s1&token=t1 Bearer smsd_Ptr4mAAfLpX2sw-_Ptr4mAAfLpX2swPtr4mAAfLpX2s9."
+        )
+        self.assertIn("secret=***&token=*** Bearer smsd_***.", self.text())
+        logger.failure("no", Failure(ValueError("/sms/?pass=hunter3&number=+15551234567")))
+        self.assertIn("ValueError: /sms/?pass=***&number=+1555…67", self.text())
 
     def test_braces_in_what_users_send(self) -> None:
         self.logger(self.logs(), "smsd.core").info("got {text}", text="{0} {evil!r} }{")
