@@ -75,6 +75,25 @@ def possible(international: str) -> bool:
         return False
 
 
+def meant_at_home(digits: str, country: str) -> bool:
+    """Whether digits without + are rather a number of this country, written without its code, than a mobile one with a code."""
+    import phonenumbers
+    from phonenumbers import PhoneNumberType
+
+    code = phonenumbers.country_code_for_region(country)
+    here = phonenumbers.PhoneNumber(country_code=code, national_number=int(digits))
+    if not phonenumbers.is_valid_number(here):
+        return False
+    try:
+        abroad = phonenumbers.parse(f"+{digits}")
+    except phonenumbers.NumberParseException:
+        return True
+    return phonenumbers.number_type(abroad) not in (
+        PhoneNumberType.MOBILE,
+        PhoneNumberType.FIXED_LINE_OR_MOBILE,
+    )
+
+
 def _region(country: str | None) -> str | None:
     """The country in capitals, checked."""
     if not country:

@@ -34,12 +34,14 @@ class Target:
 @frozen
 class Realm:
     """What the addresses of this door may name: domains and gateway ids (lower case), helper accounts with their
-    parameters, the domain for addresses without one, and the part limit of addresses without `sms:`."""
+    parameters, the domain for addresses without one, and the part limit of addresses without `sms:`. `country`: where numbers
+    without country code belong."""
 
     domains: frozenset[str]
     gateways: Mapping[str, str]
     helpers: Mapping[str, str]
     max_parts: int | None = None
+    country: str | None = None
 
     @classmethod
     def of(
@@ -48,6 +50,7 @@ class Realm:
         gateways: frozenset[str],
         helpers: Mapping[str, str],
         max_parts: int | None,
+        country: str | None = None,
     ) -> Realm:
         """From the names of the configuration."""
         return cls(
@@ -55,6 +58,7 @@ class Realm:
             {name.lower(): name for name in gateways},
             {name.lower(): text.lstrip("?") for name, text in helpers.items()},
             max_parts,
+            country,
         )
 
 

@@ -119,7 +119,11 @@ class DoorFactory(SMTPFactory):
         self.clear_auth = Networks(settings.clear_auth_networks)
         self.tls = CertificateFiles(settings.tls) if settings.tls is not None else None
         self.realm = Realm.of(
-            context.domains | {context.server_name}, context.gateways, settings.helpers, settings.max_parts
+            context.domains | {context.server_name},
+            context.gateways,
+            settings.helpers,
+            settings.max_parts,
+            context.country,
         )
         self.options = mails.MailOptions(
             mails.Subject(settings.subject), settings.cut_signature, settings.cut_quotes

@@ -322,10 +322,23 @@ class Recipients(SynchronousTestCase):
             "+39333123", "393331234", "+1234567890123456", "00391234567890123", "+39a331234567", "<ann@example.org>",
             "<sms:+393331234567@x>", "<+393331234567,+393331234568@x>", "postmaster",
             "3331234567",  # a national number: it would go to France
+            "3207589951", "3227589951", "3607589951", "3807589951", "3931234567",  # to Belgium, Hungary …
         ):  # fmt: skip
             answer = self.rcpt(typed)
             self.assertTrue(answer.startswith("550 "), (typed, answer))
         self.assertIn("write +393331234567, 00393331234567 or 393331234567", self.rcpt("3331234567"))
+
+    def test_numbers_of_other_countries(self) -> None:
+        for typed in ("447911123456", "4915112345678", "37061234567", "12125551234", "32475123456"):
+            self.assertEqual(self.rcpt(typed), f"250 {typed} ...Recipient Ok\r\n")
+
+    def test_a_server_elsewhere(self) -> None:
+        for typed, country, answer in (
+            ("3207589951", "DE", "250"), ("4045551234", "US", "550"), ("14045551234", "US", "250"), ("393331234567", "US", "250"),
+        ):  # fmt: skip
+            session = logged_in(country=country)
+            session.send("MAIL FROM:Shop")
+            self.assertEqual(session.send(f"RCPT TO:{typed}")[:3], answer, (typed, country))
 
     def test_what_the_core_refuses(self) -> None:
         session = logged_in()

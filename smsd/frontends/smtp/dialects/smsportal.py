@@ -23,6 +23,8 @@ _NUMBER = re.compile(r"\+?[0-9]+")
 SHORTEST, LONGEST = 10, 16
 """Characters of a recipient, its prefix as it is written included."""
 _IN_A_LINE = 18
+HOME = "IT"
+"""Where SMSPortal's customers are, if `server.country` does not say it."""
 
 
 def announce(offer: Offer) -> list[bytes]:
@@ -70,7 +72,10 @@ def target(mailbox: Mailbox, realm: Realm, here: str = "") -> Target:
         international = "+" + typed[2:]
     else:
         international = "+" + typed
-        if not numbers.possible(international):  # a national number, which would go to another country
+        at_home = numbers.meant_at_home(typed, realm.country or HOME)
+        if at_home or not numbers.possible(
+            international
+        ):  # a national number, which would go to another country
             raise _no_number()
     return Target(international, smsuri.Wishes(Parameters(max_parts=realm.max_parts)), typed=typed)
 
