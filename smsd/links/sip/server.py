@@ -213,6 +213,11 @@ class Server:
 
     def _message(self, request: Request, target: Uri, source: Peer, tag: str) -> Done | Deferred[Done]:
         caller = self._caller(request, source)
+        if target.host and not caller.trusted and not self._ours(target.host):
+            # Digits at another domain are somebody's extension there: no SMS to a stranger who has that number.
+            raise Rejected(
+                404, f"this is for another server: numbers stand in front of @{self._settings.domains[0]}"
+            )
         return self._incoming.message(request, target, caller, source, tag)
 
     def _caller(self, request: Request, source: Peer) -> Caller:

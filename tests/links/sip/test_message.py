@@ -332,6 +332,14 @@ class Checks(SynchronousTestCase):
             answer = self.rig.asked(request(method))
             self.assertEqual((answer.status, answer.get("Allow")), (405, "MESSAGE, OPTIONS, REGISTER"))
 
+    def test_an_extension_of_another_server_is_no_number(self) -> None:
+        elsewhere = self.rig.logged_in(request(to="sip:4711@pbx.example.net"))
+        answer = self.rig.asked(elsewhere)
+        self.assertEqual((answer.status, self.rig.states()), (404, []))
+        self.assertIn(f"@{REALM}", answer.get("Warning"))
+        for uri in (f"sip:{NUMBER}@198.51.100.1", f"tel:{NUMBER}"):
+            self.assertEqual(self.rig.asked(self.rig.logged_in(request(to=uri))).status, 202)
+
     def test_options_says_what_is_taken(self) -> None:
         answer = self.rig.asked(request("OPTIONS", text=""))
         self.assertEqual(answer.status, 200)
