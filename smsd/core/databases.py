@@ -279,7 +279,14 @@ class _Lane:
         except Failure as failure:
             return failure
         except self.engine.errors as error:
-            return self.engine.trouble(error, job.values)
+            return self._trouble(error, job)
+
+    def _trouble(self, error: Exception, job: _Job) -> Failure:
+        """What an error means. A question that writes is a mistake, not a database that others may write to soon."""
+        failure = self.engine.trouble(error, job.values)
+        if self._readonly and self.engine.refuses_to_write(error):
+            return permanent(f"a condition may only read; {failure.reason}")
+        return failure
 
     def _on(self, connection: Connection, job: _Job) -> Rows | Failure:
         """The statement on this connection; _Lost when that ended before anything could happen."""
@@ -293,7 +300,7 @@ class _Lane:
         except _Late:
             return job.too_long
         except self.engine.errors as error:
-            failure = self.engine.trouble(error, job.values)
+            failure = self._trouble(error, job)
             if not connection.lost:
                 return job.too_long if job.late and job.phase == "executing" else failure
             if job.phase == "committing":

@@ -134,6 +134,7 @@ class SqliteFiles(Case):
     def test_a_question_changes_nothing(self) -> None:
         failure = self.failure(self.databases.ask(Question("db", "DELETE FROM sms", ())))
         self.assertIn("readonly", failure.reason)
+        self.assertEqual(failure.kind, Kind.PERMANENT)  # the log names this statement, whatever else does not answer
 
     def test_permanent_troubles(self) -> None:
         self.direct.execute("INSERT INTO sms VALUES (1, '+1555', 'x')")
@@ -319,6 +320,9 @@ class Scripted:
         self.step("connect")
         return self
 
+    def refuses_to_write(self, error: Exception) -> bool:
+        return False
+
     def execute(self, statement: Statement, values: tuple[str, ...], seconds: float, most: int) -> Rows:
         self.step("execute")
         return Rows((("done",),))
@@ -497,6 +501,7 @@ class PostgreSQL(Case):
     def test_a_question_changes_nothing(self) -> None:
         failure = self.failure(self.databases.ask(Question("db", "DELETE FROM sms", ())))
         self.assertIn("read-only transaction", failure.reason)
+        self.assertEqual(failure.kind, Kind.PERMANENT)
 
     def test_permanent_troubles(self) -> None:
         self.run_("INSERT INTO sms (sender) VALUES (?)", "+1555")

@@ -109,6 +109,9 @@ class Engine(Protocol):
     def trouble(self, error: Exception, values: tuple[str, ...]) -> Failure:
         """What an error of this database means for the message."""
 
+    def refuses_to_write(self, error: Exception) -> bool:
+        """Whether a statement wanted to write where it may only read."""
+
 
 def temporary(reason: str) -> Failure:
     """Trouble that may pass."""

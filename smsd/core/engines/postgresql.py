@@ -73,6 +73,10 @@ class Postgres:
         )
         return temporary(words) if passing else permanent(words)
 
+    def refuses_to_write(self, error: Exception) -> bool:
+        """By its SQLSTATE, that of a transaction that is read-only."""
+        return getattr(error, "sqlstate", None) == "25006"
+
 
 class PostgresConnection:
     """A connection whose values all come as text, as the database writes them; but booleans as true and false."""

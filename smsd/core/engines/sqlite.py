@@ -64,6 +64,10 @@ class Sqlite:
         passing = general and any(word in said for word in _PASSING)
         return (temporary if passing else permanent)(f"the database says: {words}")
 
+    def refuses_to_write(self, error: Exception) -> bool:
+        """By its words."""
+        return "readonly" in str(error).lower()
+
 
 class SqliteConnection:
     """An open SQLite file."""
