@@ -16,7 +16,7 @@ from smsd.codec.spool.values import Came
 from smsd.values.message import Binary, Text
 from tests.peers import smstools
 from tests.peers.smstools import SmsTools
-from tests.peers.test_spool import SpoolCase
+from tests.peers.test_spool import Served
 from tests.rig.modems import Modems
 from tests.rig.processes import until
 
@@ -39,7 +39,7 @@ def told(octets: bytes) -> tuple[dict[str, str], list[str], bytes]:
     return headers, [line for line in kept if line.partition(":")[0] not in WITHHELD], body
 
 
-class Scripts(SpoolCase):
+class Scripts(Served):
     """`sendsms`, and what reads incoming files."""
 
     skip = smstools.missing()

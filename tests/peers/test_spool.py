@@ -23,14 +23,16 @@ mv "$written" "$file"
 """What that script does: the file is there, and empty, before what was written is moved over it."""
 
 
-class SpoolCase(SynchronousTestCase):
+class Served(SynchronousTestCase):
+    """An smsd with a spool folder."""
+
     def setUp(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="smsd-spool-"))
         self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
 
     def serve(self, dialect: str) -> Server:
         server = Server(self.folder, [{"id": "null", "type": "loopback", "delay": "0.005"}])
-        listener = f'{{"id": "files", "type": "spool", "folder": "../sms", "dialect": "{dialect}"}},'
+        listener = f'{{"id": "files", "type": "spool", "folder": "../sms", "dialect": "{dialect}", "settle": "0.5"}},'
         server.file.write_text(
             server.file.read_text().replace('"listeners": [', f'"listeners": [{listener}', 1)
         )
@@ -45,6 +47,8 @@ class SpoolCase(SynchronousTestCase):
         )
         return [(str(target), str(body)) for target, body in found]
 
+
+class SpoolCase(Served):
     def test_sendsms(self) -> None:
         if shutil.which("iconv") is None:
             raise SkipTest("iconv is not installed")

@@ -304,6 +304,8 @@ class Sessions(RealChat):
 class Operation(RealChat):
     """Without phones."""
 
+    burst = 10_000
+
     def test_a_wrong_secret_is_said_and_mended(self) -> None:
         self.smsd(NULL)
         bob = self.chat("bob")
@@ -330,8 +332,8 @@ class Operation(RealChat):
         )
 
     def test_a_burst(self) -> None:
-        """10,000 stanzas as fast as the chat server takes them: each becomes one message, in bounded memory."""
-        count = 10_000
+        """So many stanzas as fast as the chat server takes them: each becomes one message, in bounded memory."""
+        count = self.burst
         self.smsd(NULL)
         assert self.server.process is not None
         before = self.server.process.memory()["VmHWM"]

@@ -16,6 +16,7 @@ class EjabberdSessions(real.Sessions):
 
 class EjabberdOperation(real.Operation):
     skip = ejabberd.missing() or chat.missing()
+    burst = 3_000  # it takes them slowly itself
 
     def chat_server(self) -> Ejabberd:
         return Ejabberd(real.SECRETS)
