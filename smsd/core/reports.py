@@ -72,8 +72,11 @@ class Reports:
     def reported(self, gateway: str, report: NetworkReport) -> Deferred[bool]:
         """See `IReports`; fires after the commit."""
         space = self.space(gateway)
-        with contextlib.suppress(InvalidValue):  # networks spell numbers as they like; compared as it came
-            report = replace(report, number=normalise(report.number, space.country).value)
+        if not report.delivery:
+            with contextlib.suppress(
+                InvalidValue
+            ):  # networks spell numbers as they like; compared as it came
+                report = replace(report, number=normalise(report.number, space.country).value)
         said = Reported(space.name, report, self._store.now(), self.keep, space.way)
         return self._store.reported(said).addCallback(self._applied)
 

@@ -95,11 +95,27 @@ class Ledger:
         report = _bounded(item.report)
         if not report.reference:
             return None
+        if report.delivery:
+            return self._returned(cursor, item, report)
         found = _meant(cursor, item.space, report.reference, report.number, item.way)
         if not found:
             self._keep(cursor, item, report)
             return None
         one = reference.of_its_time(found, report.submitted, report.at)
+        return tuple(self._apply(cursor, one, report, item.now))
+
+    def _returned(
+        self, cursor: sqlite3.Cursor, item: Reported, report: NetworkReport
+    ) -> tuple[int, ...] | None:
+        """What nobody waited for, said of a delivery by its id: only he to whom it went, under the name that it has, says so."""
+        row = cursor.execute(
+            "select target, network_reference from delivery where id=?", (report.delivery,)
+        ).fetchone()
+        if row is None or _name(row["network_reference"]) != report.reference:
+            return None
+        if row["target"].lower().partition("/")[0] != report.number:
+            return None
+        one = Known(report.reference, report.number, report.delivery)
         return tuple(self._apply(cursor, one, report, item.now))
 
     def _keep(self, cursor: sqlite3.Cursor, item: Reported, report: NetworkReport) -> None:
@@ -240,7 +256,9 @@ def _bounded(report: NetworkReport) -> NetworkReport:
     return replace(
         report,
         reference=_storable(report.reference.strip()[:255]),
-        number=_storable(report.number.strip()[:40]),
+        number=_storable(
+            report.number.strip()[: 3100 if report.delivery else 40]
+        ),  # a chat address has up to 3071
         detail=_storable(report.detail.strip()[:300]),
     )
 

@@ -131,6 +131,8 @@ class NetworkReport:
 
     `reference` is what `Accepted` named; `number` is the phone it is about (reports match on both); `detail` is the
     network's own word or code, `at` when it happened, `submitted` when the network had taken the message, as far as it says so.
+    `delivery`: which one of ours it is about, where nobody waited for a report and the network names that; `number` is its whole
+    address then (small letters, without a chat's device).
     """
 
     reference: str
@@ -139,3 +141,4 @@ class NetworkReport:
     detail: str = ""
     at: int | None = None
     submitted: int | None = None
+    delivery: int = 0

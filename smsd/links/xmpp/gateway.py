@@ -22,13 +22,13 @@ from smsd.interfaces import Abilities, GatewayContext, IFrontend, IGateway
 from smsd.links.xmpp.component import PINGS, Component, Lost
 from smsd.links.xmpp.incoming import Incoming
 from smsd.links.xmpp.link import Link
-from smsd.links.xmpp.outgoing import made
+from smsd.links.xmpp.outgoing import delivery_of, identity, made
 from smsd.links.xmpp.people import People
 from smsd.links.xmpp.services import Services
 from smsd.links.xmpp.settings import Settings
 from smsd.links.xmpp.stanzas import STANZA_ERRORS, child, children, error, text_of
 from smsd.values.address import Address
-from smsd.values.delivery import Accepted, Failure, Kind, Piece, Scope
+from smsd.values.delivery import Accepted, Failure, Kind, NetworkReport, Piece, Scope
 from smsd.values.errors import InvalidValue
 
 DOWN_WAIT = 30.0
@@ -53,6 +53,7 @@ class XmppGateway(Service):
         self._context = context
         self._slots = settings.slots
         self._full, self._most = False, settings.most_waiting
+        self._returning = 0  # late bounces that are being recorded
         self._on_wire: dict[
             tuple[str, str], Failure | None
         ] = {}  # (to, id) not yet confirmed, and what came back
@@ -163,29 +164,29 @@ class XmppGateway(Service):
                 if others
                 else Failure(Kind.TEMPORARY, reason, scope=Scope.GATEWAY)
             )
-        identity = (Jid.parse(stanzas[0]["to"]).bare, stanzas[0]["id"])
-        self._on_wire[identity] = None
+        key = (Jid.parse(stanzas[0]["to"]).bare, stanzas[0]["id"])
+        self._on_wire[key] = None
         for one in stanzas:
             if not component.send(one):
-                self._on_wire.pop(identity)
+                self._on_wire.pop(key)
                 return fail(Failure(Kind.PERMANENT, "it cannot be written as XML", status="5.6.0"))
         confirming: Deferred[None] = component.confirmed()
         return confirming.addCallbacks(
-            self._confirmed, self._lost, (identity, domain.name), {}, (identity, domain.name), {}
+            self._confirmed, self._lost, (key, identity(piece)), {}, (key, domain.name), {}
         )
 
-    def _confirmed(self, _: None, identity: tuple[str, str], domain: str) -> Accepted:
-        bounced = self._on_wire.pop(identity, None)
+    def _confirmed(self, _: None, key: tuple[str, str], name: str) -> Accepted:
+        bounced = self._on_wire.pop(key, None)
         if bounced is not None:
             raise bounced
-        return Accepted()
+        return Accepted(name)
 
-    def _lost(self, failure: TwistedFailure, identity: tuple[str, str], domain: str) -> Accepted:
+    def _lost(self, failure: TwistedFailure, key: tuple[str, str], domain: str) -> Accepted:
         lost = failure.value
         if not isinstance(lost, Lost):
             failure.raiseException()
             raise AssertionError
-        self._on_wire.pop(identity, None)
+        self._on_wire.pop(key, None)
         raise Failure(
             Kind.UNKNOWN,
             f"{domain}: {lost.reason}; the chat server may have taken it before",
@@ -245,10 +246,10 @@ class XmppGateway(Service):
         )  # fmt: skip
 
     def _guarded(self, component: Component, element: Element | None, call: object, *args: object) -> None:
-        """Nothing that comes in ends the stream."""
+        """Nothing that comes in ends the stream. What can be wrong with a stanza is refused where it is read."""
         try:
             call(*args)  # type: ignore[operator]
-        except Exception:
+        except Exception:  # a door's edge: a mistake of ours, and all who write would lose what is behind it
             self.log.failure("{gateway}: a stanza could not be handled", gateway=self.name)
             if element is not None and (
                 element.name == "message" or element.getAttribute("type") in ("get", "set")
@@ -259,27 +260,46 @@ class XmppGateway(Service):
 
     def _bounced(self, component: Component, element: Element) -> None:
         """The chat server could not deliver what we wrote."""
-        identity = (Jid.parse(element["from"]).bare, element.getAttribute("id", ""))
+        key = (Jid.parse(element["from"]).bare, element.getAttribute("id", ""))
         inside = child(element, None, "error")
         conditions = [] if inside is None else [one for one in children(inside) if one.uri == STANZA_ERRORS]
         condition = next((one.name for one in conditions if one.name != "text"), "undefined-condition")
         words = next((text_of(one) for one in conditions if one.name == "text"), "")
         kind = "" if inside is None else inside.getAttribute("type", "")
         reason = f"the chat server says {condition}" + (f": {words[:200]}" if words else "")
-        if identity in self._on_wire:
+        if key in self._on_wire:
             later = kind == "wait" or condition in _LATER
-            self._on_wire[identity] = (
+            self._on_wire[key] = (
                 Failure(Kind.TEMPORARY, reason) if later else Failure(Kind.PERMANENT, reason, status="5.1.1")
             )
-        elif identity[1].startswith("smsd-"):
-            self.log.warn(
-                "{gateway}: what was sent as {identity} has not arrived: {why}",
-                gateway=self.name, identity=identity[1][:100], why=reason,
-            )  # fmt: skip
+        elif key[1].startswith("smsd-"):
+            self._late(*key, reason)
+
+    def _late(self, who: str, name: str, reason: str) -> None:
+        """It counts as sent already: its record says now what became of it."""
+        delivery = delivery_of(name)
+        if delivery:
+            report = NetworkReport(name, str(Address("xmpp", who)), "failed", reason, delivery=delivery)
+            self._returning += 1
+            self._flow()
+            telling = self._context.outlet.reported(report)
+            telling.addBoth(self._returned)
+            telling.addErrback(
+                lambda failure: self.log.failure("{gateway}: it is not recorded", failure, gateway=self.name)
+            )
+        self.log.warn(
+            "{gateway}: what was sent as {identity} has not arrived: {why}",
+            gateway=self.name, identity=name[:100], why=reason,
+        )  # fmt: skip
+
+    def _returned(self, result: Any) -> Any:
+        self._returning -= 1
+        self._flow()
+        return result
 
     def _flow(self) -> None:
         """Read no more than can be worked on."""
-        busy = self.incoming.busy
+        busy = self.incoming.busy + self._returning
         if not self._full and busy >= self._most:
             self._full = True
             for component in self._components():

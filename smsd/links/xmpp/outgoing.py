@@ -5,6 +5,7 @@ A piece makes the same stanzas whenever it is sent, with the same ids, so that a
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timezone
 
 from twisted.words.xish.domish import Element
@@ -32,6 +33,13 @@ def identity(piece: Piece) -> str:
     """The id of the stanza for a piece."""
     again = f"-{piece.again}" if piece.again else ""
     return f"smsd-{piece.message}-{piece.delivery}{again}"
+
+
+def delivery_of(identity: str) -> int:
+    """The delivery whose stanza has this id; 0 for none of ours."""
+    found = re.fullmatch(r"smsd-[0-9]{1,19}-([0-9]{1,19})(-[0-9]{1,9})?", identity)
+    number = int(found[1]) if found else 0
+    return number if number < 1 << 63 else 0
 
 
 def made(

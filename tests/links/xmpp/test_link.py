@@ -481,14 +481,59 @@ class Certainty(Linked):
         self.settle()
         self.assertEqual(self.house.states(), ["sent"])
 
-    def test_a_late_bounce_of_what_we_sent_is_logged_and_answered_to_nobody(self) -> None:
-        self.send(Text("x"))
-        (message,) = self.got()
+    def bounce(self, id: str, sender: str = "ann@example.org") -> None:
         self.server.of(SMS).say(
-            f"<message type='error' from='ann@example.org' to='{PHONE}@{SMS}' id='{message.get('id')}'/>"
+            f"<message type='error' from='{sender}' to='{PHONE}@{SMS}' id='{id}'><error type='cancel'>"
+            "<remote-server-timeout xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></message>"
         )
         self.settle()
+
+    def test_a_late_bounce_stands_on_record_and_is_answered_to_nobody(self) -> None:
+        """It counted as sent: what became of it can be seen, and sent again."""
+        self.send(Text("x"))
+        (message,) = self.got()
+        self.bounce(message.get("id", ""), "ann@example.org/phone")
+        self.assertEqual((self.house.states(), self.got()), (["failed"], []))
+        (row,) = self.house.rows()
+        self.assertEqual(row["reason"], "the network reports: the chat server says remote-server-timeout")
+        self.bounce(message.get("id", ""))
+        self.assertEqual(self.house.states(), ["failed"])
+
+    def test_nobody_bounces_late_what_others_were_sent_or_what_is_not_ours(self) -> None:
+        self.send(Text("x"))
+        (message,) = self.got()
+        name = message.get("id", "")
+        self.bounce(name, "eve@example.org")
+        for other in (
+            name + "-1",
+            name[:-1],
+            "smsd-1-2",
+            f"smsd-1-{1 << 63}",
+            "smsd-",
+            "smsd-x",
+            name + "\u0663",
+        ):
+            self.bounce(other)
         self.assertEqual((self.house.states(), self.got()), (["sent"], []))
+        self.assertEqual(self.link._returning, 0)
+
+    def test_a_flood_of_late_bounces_is_not_read_on(self) -> None:
+        self.patch(self.link, "_most", 3)
+        waiting: list[Deferred[bool]] = []
+
+        def reported(report: NetworkReport) -> Deferred[bool]:
+            waiting.append(Deferred())
+            return waiting[-1]
+
+        self.patch(self.link._context.outlet, "reported", reported)
+        for number in range(3):
+            self.bounce(f"smsd-1-{number + 1}")
+        self.assertTrue(self.link.link.components[SMS]._paused)
+        waiting[0].callback(False)
+        waiting[1].errback(ValueError("broken"))
+        self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
+        self.assertFalse(self.link.link.components[SMS]._paused)
+        waiting[2].callback(True)
 
     def test_one_domain_down_does_not_stop_the_other(self) -> None:
         self.server.down = True
