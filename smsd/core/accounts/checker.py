@@ -42,7 +42,11 @@ _PATIENCE = 30.0
 
 
 class Denied(Refused, UnauthorizedLogin):
-    """A login that is not let in, for doors (Refused) and for cred (UnauthorizedLogin)."""
+    """A login that is not let in, for doors (Refused) and for cred (UnauthorizedLogin); `wait`: for so many seconds."""
+
+    def __init__(self, reason: Reason, text: str, wait: int | None = None) -> None:
+        super().__init__(reason, text)
+        self.wait = wait
 
 
 class IVouched(ICredentials):
@@ -330,7 +334,8 @@ class Accounts:
         wait = self.guessing.wait(peer, name, now)
         if wait > 0:
             _log.debug("login put off for {wait} s, from {peer}", wait=wait, peer=peer)
-            raise Denied(Reason.SLOW_DOWN, f"too many wrong passwords: try again in {math.ceil(wait)} s")
+            seconds = math.ceil(wait)
+            raise Denied(Reason.SLOW_DOWN, f"too many wrong passwords: try again in {seconds} s", seconds)
 
 
 def _known_by(entry: Entry | None) -> str:

@@ -28,7 +28,7 @@ CODES: dict[Reason, tuple[int, str]] = {
 }
 """A limit is not 486 or 503: those would make a phone, or a proxy, try again at once or elsewhere."""
 RETRY = {Reason.SLOW_DOWN: 60, Reason.UNAVAILABLE: 30, Reason.NO_GATEWAY: 60}
-"""Seconds of Retry-After."""
+"""Seconds of Retry-After, where the refusal does not say them."""
 
 
 class Rejected(Exception):
@@ -51,7 +51,7 @@ def rejected(error: Refused | Rejected | Malformed) -> Rejected:
     if isinstance(error, Malformed):
         return Rejected(error.status, error.text, error.headers)
     status, phrase = CODES[error.reason]
-    wait = RETRY.get(error.reason)
+    wait = getattr(error, "wait", None) or RETRY.get(error.reason)
     headers = () if wait is None else (("Retry-After", str(wait)),)
     return Rejected(status, error.text, headers, phrase)
 

@@ -106,9 +106,12 @@ class Taken(SynchronousTestCase):
             asked = request()
             challenge = self.rig.asked(asked)
             bad = [("Authorization", _wrong(challenge.get("WWW-Authenticate")))]
-            statuses.append(self.rig.asked(again(asked, token(), tuple(bad))).status)
+            answer = self.rig.asked(again(asked, token(), tuple(bad)))
+            statuses.append(answer.status)
         self.assertEqual(statuses[0], 403)
         self.assertEqual(statuses[-1], 480)
+        # Programs and people are told the same.
+        self.assertIn(f"try again in {answer.get('Retry-After')} s", answer.get("Warning"))
 
     def test_a_phone_that_stumbles_over_algorithms_is_asked_by_md5_alone(self) -> None:
         def offered() -> list[str]:
