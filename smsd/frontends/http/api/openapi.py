@@ -49,6 +49,10 @@ _KEY = {
     "description": "a word of your own, another one for each request: repeats are answered with the first answer "
     "(a file with its job) and `Idempotent-Replayed: true`, for a day; the same word with another body is refused (409)",
 }
+_REPLAYED = {
+    "schema": {"type": "string", "const": "true"},
+    "description": "the request was done before, under the same key",
+}
 _LINKS = {
     name: {"operationId": name, "parameters": {"id": "$response.body#/id"}}
     for name in ("look_up", "cancel", "explain")
@@ -169,6 +173,8 @@ def _responses(one: Operation) -> dict[str, Any]:
     for status, (name, header) in _HEADERS.items():
         if str(status) in made:
             made[str(status)]["headers"] = {name: header}
+    for status in one.answers if one.keyed else ():
+        made[str(status)].setdefault("headers", {})["Idempotent-Replayed"] = _REPLAYED
     return made
 
 

@@ -33,9 +33,17 @@ class Document(SynchronousTestCase):
             self.assertLessEqual(
                 {str(status) for status in (*one.answers, 401, 403, 429, 500, 503)}, set(told["responses"])
             )
+            said = [one for one in told.get("parameters", ()) if one["name"] == "Idempotency-Key"]
+            self.assertEqual(len(said), one.keyed)
+            for status in one.answers:
+                headers = told["responses"][str(status)].get("headers", {})
+                self.assertEqual("Idempotent-Replayed" in headers, one.keyed, one.name)
             self.assertTrue(callable(getattr(Verbs, one.name)), one.name)
             self.assertLessEqual(set(one.scopes), set(SCOPES))
             self.assertIn(str(next(iter(one.scopes), "")), told["description"])
+        self.assertEqual({one.name for one in OPERATIONS if one.keyed}, {"send", "check_job"})
+        form = self.said["paths"]["/jobs"]["post"]["requestBody"]["content"]["multipart/form-data"]["schema"]
+        self.assertNotIn("Idempotency-Key", form["properties"])
         self.assertEqual(self.said["paths"]["/openapi.json"]["get"]["security"], [])
 
     def test_requests_are_described_by_the_models_that_check_them(self) -> None:
