@@ -277,7 +277,7 @@ class RepliesSettings(Section):
     )
     answers_at_once: int = Field(
         default=50, ge=0, le=100_000,
-        description="0 (any number) to 100000; answers within seconds from one chat to one phone in an hour",
+        description="0 (any number) to 100000; answers within seconds from one chat or mailbox to one phone in an hour",
     )  # fmt: skip
 
     @field_validator("tag_domains")

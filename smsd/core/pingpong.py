@@ -1,5 +1,5 @@
 """Two machines that answer each other: a program in a chat (or on a SIP phone) that answers whatever a phone writes, and a phone
-that answers whatever it gets. In mail such answers say what they are and never become an SMS; in chats nothing does.
+that answers whatever it gets. In mail most such answers say what they are and never become an SMS; in chats nothing does.
 
 What gives them away is that they answer at once, again and again. So answers that follow a phone's message within seconds are
 counted for each pair, and the one too many is refused, which ends the circle: nobody has anything to answer then. Whoever
@@ -23,6 +23,7 @@ AT_ONCE = 10_000
 """Milliseconds within which an answer counts."""
 HOUR = 3_600_000
 MOST_PAIRS = 10_000
+ANSWERING = (*CHATS, "mailto")
 _ANSWERED = -AT_ONCE
 """When a phone was heard whose message has been answered."""
 
@@ -45,13 +46,13 @@ class PingPong:
         self.most = 0
 
     def came(self, accepted: Acceptance) -> None:
-        """What a phone wrote: those who get it in a chat may answer it."""
+        """What a phone wrote: those who get it may answer it."""
         phone = accepted.submission.origin
         if phone.scheme != "sms":
             return
         for one in (accepted, *accepted.children):
             for planned in one.planned:
-                if planned.target.scheme in CHATS and planned.state < State.DELIVERED:
+                if planned.target.scheme in ANSWERING and planned.state < State.DELIVERED:
                     self._heard(_pair(phone, planned.target))
 
     def _heard(self, key: tuple[str, str]) -> None:
@@ -62,9 +63,9 @@ class PingPong:
         self._pairs[key] = pair
 
     def check(self, accepted: Acceptance) -> None:
-        """What somebody in a chat writes; Refused when it goes in a circle. A text to many is no answer."""
+        """What somebody writes; Refused when it goes in a circle. A text to many is no answer."""
         who = accepted.submission.origin
-        if not self.most or who.scheme not in CHATS or len(accepted.planned) != 1:
+        if not self.most or who.scheme not in ANSWERING or len(accepted.planned) != 1:
             return
         (planned,) = accepted.planned
         pair = self._pairs.get(_pair(planned.target, who)) if planned.target.scheme == "sms" else None
@@ -88,6 +89,6 @@ class PingPong:
         pair.heard = _ANSWERED
 
 
-def _pair(phone: Address, chat: Address) -> tuple[str, str]:
+def _pair(phone: Address, who: Address) -> tuple[str, str]:
     """A number may be written without its plus where no country is configured."""
-    return phone.target.removeprefix("+"), str(chat)
+    return phone.target.removeprefix("+"), str(who).lower()

@@ -57,6 +57,11 @@ class Circles(ArrivingCase):
             self.house.inbound.arriving.arrivals[gateway] = Arrivals("sip:bot@example.org", "%s", "IT")
         self.assertEqual(self.rounds(10, who="sip:bot@example.org"), MOST)
 
+    def test_a_ticket_system_that_calls_its_answers_generated_too(self) -> None:
+        for gateway in ("gsm1", "gsm2"):
+            self.house.inbound.arriving.arrivals[gateway] = Arrivals("Tickets@example.org", "%s", "IT")
+        self.assertEqual(self.rounds(10, who="mailto:tickets@example.org"), MOST)
+
     def test_who_takes_his_time_is_not(self) -> None:
         self.assertEqual(self.rounds(20, wait=11), 20)
         self.assertEqual(self.rounds(10), MOST)
