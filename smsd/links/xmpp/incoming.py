@@ -20,7 +20,7 @@ from smsd.links.xmpp.domains import Domain
 from smsd.links.xmpp.link import Link
 from smsd.links.xmpp.people import People
 from smsd.links.xmpp.reading import Unwilling, Written, read
-from smsd.links.xmpp.stanzas import error, refusal, stanza
+from smsd.links.xmpp.stanzas import error, received, refusal, stanza
 from smsd.values.address import Address, masked
 from smsd.values.errors import InvalidValue, Reason, Refused
 from smsd.values.message import (
@@ -193,7 +193,9 @@ class Incoming:
                 subject=written.subject,
                 link=link.name,
             ),
-            wants=Wants.FAILURE | Wants.SUCCESS if written.receipt else Wants.FAILURE,
+            wants=Wants.FAILURE | Wants.SUCCESS
+            if written.receipt and link.settings.receipts == "delivered"
+            else Wants.FAILURE,
             headers=tuple(headers),
             key=IdempotencyKey(f"link:{link.name}", written.key) if written.key else None,
         )
@@ -227,9 +229,16 @@ class Incoming:
             self._log(written.sender.bare, element, said)
         if declined:
             self._decline(domain, element, written, declined)
+        elif written.receipt and self._link.settings.receipts == "accepted":
+            self._received(domain, element, written)
         if not receipt.replayed:
             for note in _notes(receipt, self._link.settings.tell_parts):
                 self._tell(domain, written.sender, note)
+
+    def _received(self, domain: Domain, element: Element, written: Written) -> None:
+        """Say that it is stored here; also of a repeat, whose writer has not heard it perhaps."""
+        sender = element.getAttribute("to", "").partition("/")[0]
+        self._link.send(domain, received(sender, written.sender.full, written.kind, written.id))
 
     def _tell(self, domain: Domain, to: Jid, text: str) -> None:
         told = stanza("message", sender=domain.name, to=to.full, kind="chat")

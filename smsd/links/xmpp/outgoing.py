@@ -13,14 +13,13 @@ from twisted.words.xish.domish import Element
 from smsd.codec.jid import Jid, escape, node_of
 from smsd.links.xmpp.domains import Domain
 from smsd.links.xmpp.incoming import NORMAL
-from smsd.links.xmpp.reading import DELAY, RECEIPTS, STANZA_IDS
-from smsd.links.xmpp.stanzas import refuse, stanza
+from smsd.links.xmpp.reading import DELAY, STANZA_IDS
+from smsd.links.xmpp.stanzas import HINTS, received, refuse, stanza
 from smsd.values.address import Address
 from smsd.values.delivery import Failure, Kind, Piece
 from smsd.values.errors import InvalidValue
 from smsd.values.message import Binary, Report, Text
 
-HINTS = "urn:xmpp:hints"
 OLD = 60_000
 """Milliseconds after which a text shows when the phone sent it (XEP-0203)."""
 FORGOTTEN = 120_000
@@ -129,9 +128,7 @@ def _report(
     if device.bare != to.bare:
         device = to
     if report.event == "delivered":
-        receipt = stanza("message", sender=sender, to=device.full, kind=kind, id=identity(piece))
-        receipt.addElement((RECEIPTS, "received"))["id"] = report.message_id
-        receipt.addElement((HINTS, "store"))
+        receipt = received(sender, device.full, kind, report.message_id, identity(piece))
         return domain, [receipt] if report.message_id else []
     if report.event in ("failed", "expired", "cancelled"):
         failed = []

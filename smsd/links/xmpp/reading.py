@@ -15,12 +15,11 @@ from twisted.words.xish.domish import Element
 from smsd.codec.jid import Jid, mailbox, unescape
 from smsd.codec.smsuri import split_numbers
 from smsd.links.xmpp.domains import Domain
-from smsd.links.xmpp.stanzas import child, children, text_of
+from smsd.links.xmpp.stanzas import RECEIPTS, child, children, text_of
 from smsd.values.address import Address
 from smsd.values.errors import InvalidValue
 from smsd.values.frozen import frozen
 
-RECEIPTS = "urn:xmpp:receipts"
 STANZA_IDS = "urn:xmpp:sid:0"
 ADDRESSES = "http://jabber.org/protocol/address"
 FALLBACK = "urn:xmpp:fallback:0"

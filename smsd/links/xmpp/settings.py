@@ -82,6 +82,9 @@ class Settings(LinkSettings):
     tell_parts: int = Field(
         default=4, ge=0, le=255, description="0 (never) to 255; who writes so many SMS at once is told so"
     )
+    receipts: Literal["delivered", "accepted"] = Field(
+        default="delivered", description="delivered or accepted: what a receipt in a chat says of a text"
+    )
     mail_from: str = Field(
         default="account",
         pattern="^(account|jid)$",

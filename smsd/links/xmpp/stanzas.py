@@ -16,6 +16,8 @@ from smsd.codec.xmltext import clean, escaped
 from smsd.values.errors import Reason, Refused
 
 ACCEPT = "jabber:component:accept"
+RECEIPTS = "urn:xmpp:receipts"
+HINTS = "urn:xmpp:hints"
 STANZA_ERRORS = "urn:ietf:params:xml:ns:xmpp-stanzas"
 _XML = "http://www.w3.org/XML/1998/namespace"
 _OURS = (None, "", ACCEPT, "jabber:client", "jabber:server")
@@ -54,6 +56,14 @@ def stanza(name: str, *, sender: str, to: str, kind: str = "", id: str = "") -> 
         if value:
             element[key] = value
     return element
+
+
+def received(sender: str, to: str, kind: str, what: str, id: str = "") -> Element:
+    """The receipt (XEP-0184) for the message that had the id `what`."""
+    receipt = stanza("message", sender=sender, to=to, kind=kind, id=id)
+    receipt.addElement((RECEIPTS, "received"))["id"] = what
+    receipt.addElement((HINTS, "store"))
+    return receipt
 
 
 def answer(element: Element, kind: str = "") -> Element:

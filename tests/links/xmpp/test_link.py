@@ -424,6 +424,41 @@ class Fates(Linked):
         )
 
 
+class Stored(Linked):
+    """Receipts at once."""
+
+    options: ClassVar[dict[str, Any]] = {"receipts": "accepted"}
+
+    def receipts(self) -> list[tuple[str, str, str, str]]:
+        """From, to, type, and of which message."""
+        found = []
+        for one in self.got():
+            received = one.find(RECEIPTS + "received")
+            assert received is not None, one.attrib
+            found.append(
+                (one.get("from", ""), one.get("to", ""), one.get("type", ""), received.get("id", ""))
+            )
+        return found
+
+    def test_a_receipt_when_it_is_stored_and_none_when_the_phone_has_it(self) -> None:
+        self.write(more=Fates.REQUEST)
+        told = [(f"{PHONE}@{SMS}", "ann@example.org/phone", "chat", "message-1")]
+        self.assertEqual(self.receipts(), told)
+        self.assertEqual(len(self.house.rows()), 1)
+        self.house.wait(self.house.outlet("gsm1").reported(NetworkReport("1", PHONE, "delivered")))
+        self.settle()
+        self.assertEqual(self.got(), [])
+        # Whoever did not hear it writes it again.
+        self.write(more=Fates.REQUEST)
+        self.assertEqual(self.receipts(), told)
+        self.assertEqual(len(self.house.rows()), 1)
+
+    def test_none_for_what_is_refused_or_wants_none(self) -> None:
+        self.write()
+        self.write(to=f"nobody@{SMS}", id="message-2", more=Fates.REQUEST)
+        self.assertEqual(self.error()[1:3], ("message-2", "item-not-found"))
+
+
 class Certainty(Linked):
     def test_sent_is_what_the_server_has_confirmed(self) -> None:
         self.server.echoes = False
