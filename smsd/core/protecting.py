@@ -143,6 +143,8 @@ class Protection:
         name = arguments.get("name")
         if not isinstance(name, str) or not name:
             raise InvalidValue("name: whose?")
+        if not await self._store.ask(watching.to_release, name):
+            raise InvalidValue(f"account {name} is not held")
         verb = "cancel" if arguments.get("cancel") else "retry"
         told = {"was": False, "done": 0, "left": 0}
         while True:
@@ -160,8 +162,6 @@ class Protection:
                 self._queue.wake(lane, now)
             if not released.more:
                 break
-        if not told["was"] and not told["done"]:
-            raise InvalidValue(f"account {name} is not held")
         return told
 
 

@@ -53,6 +53,8 @@ class Watching:
 
     def release(self, cursor: sqlite3.Cursor, account: str, period: str, now: int) -> bool:
         """The account is not held any more; whether it was."""
+        if account not in self._habits and self._read(cursor, account, period) is None:
+            return False
         habit = self._now(cursor, account, period, now)
         if not habit.held:
             return False
@@ -155,6 +157,11 @@ def hold(connection: sqlite3.Connection, account: str) -> tuple[str, int]:
     """Why an account is held ("": it is not), and how many messages wait for that."""
     row = connection.execute("select why from habit where account=? and held<>0", (account,)).fetchone()
     return ("", 0) if row is None else (row[0] or "", waiting(connection, account))
+
+
+def to_release(connection: sqlite3.Connection, account: str) -> bool:
+    """Whether an account is held, or something of it still is that was."""
+    return bool(hold(connection, account)[0]) or waiting(connection, account) > 0
 
 
 def waiting(connection: sqlite3.Connection | sqlite3.Cursor, account: str) -> int:

@@ -334,6 +334,21 @@ class Releasing(ProtectionCase):
         for given in ({"name": "ann"}, {"name": "nobody"}, {"name": ""}, {}):
             self.assertRaises(InvalidValue, self.call, "account_release", **given)
 
+    def test_what_is_refused_leaves_nothing_behind(self) -> None:
+        """Neither a habit of somebody who is not there, nor a row of the log."""
+        auditor = Auditor(self.house.store)
+        release = self.protection.verbs()["account_release"]
+        for name in ("nobody", "ann"):
+            asked = auditor.kept("account_release", {"name": name}, release)
+            self.assertRaises(InvalidValue, self.house.wait, Deferred.fromCoroutine(asked))
+        self.assertEqual(self.house.wait(self.house.store.ask(audit.find)), [])
+        (habits,) = self.house.wait(
+            self.house.store.ask(
+                lambda connection: connection.execute("select count(*) from habit").fetchone()
+            )
+        )
+        self.assertEqual(habits, 0)
+
     def test_after_a_restart(self) -> None:
         self.habitual()
         self.send(20)
