@@ -48,7 +48,7 @@ class PingPong:
     def came(self, accepted: Acceptance) -> None:
         """What a phone wrote: those who get it may answer it."""
         phone = accepted.submission.origin
-        if phone.scheme != "sms":
+        if not self.most or phone.scheme != "sms":
             return
         for one in (accepted, *accepted.children):
             for planned in one.planned:
@@ -65,7 +65,7 @@ class PingPong:
     def check(self, accepted: Acceptance) -> None:
         """What somebody writes; Refused when it goes in a circle. A text to many is no answer."""
         who = accepted.submission.origin
-        if not self.most or who.scheme not in ANSWERING or len(accepted.planned) != 1:
+        if not self.most or not self._pairs or who.scheme not in ANSWERING or len(accepted.planned) != 1:
             return
         (planned,) = accepted.planned
         pair = self._pairs.get(_pair(planned.target, who)) if planned.target.scheme == "sms" else None
