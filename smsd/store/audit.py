@@ -45,7 +45,7 @@ class Note:
             results = handler(cursor, items)
             if any(isinstance(result, Exception) or result is False for result in results):
                 self.taken = False
-            else:
+            elif not any(getattr(result, "repeated", False) for result in results):  # else it was done before
                 write(cursor, [self.entry])
             return results
 

@@ -16,10 +16,14 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from smsd.core import auditing
 from smsd.core.auditing import OPERATOR, WHO, Auditor, befores
+from smsd.core.billing import Billing
 from smsd.core.control import Control
+from smsd.core.credit import Credit
 from smsd.core.overrides import Overrides
+from smsd.core.pricing import Pricing
 from smsd.core.tokens import Tokens
 from smsd.frontends.control import ControlProtocol, user_of
+from smsd.policy.charge import Tariffs
 from smsd.store import audit
 from smsd.store.audit import NOTE, Entry
 from smsd.values.address import Address
@@ -142,6 +146,25 @@ class Changes(AuditCase):
         self.refused("set", name="nothing", value="1")
         self.refused("no_such_verb")
         self.assertEqual(self.log(), [])
+
+    def test_what_was_done_before_is_no_change(self) -> None:
+        """Else whoever adds up the log would count a payment twice."""
+        self.add("ann", prepaid=True)
+        credit = Credit(self.house.store, self.directory.find, lambda: Tariffs(currency="EUR"))
+        self.control.add(
+            Billing(credit, Pricing(self.house.planner), lambda: Tariffs(currency="EUR")).verbs()
+        )
+        told = [
+            self.as_user("eva", "top_up", account="ann", amount="5", reference=reference)
+            for reference in ("i1", "i1", "i2")
+        ]
+        self.assertEqual([one["repeated"] for one in told], [False, True, False])
+        self.assertRaises(
+            InvalidValue, self.as_user, "eva", "top_up", account="ann", amount="6", reference="i1"
+        )
+        self.assertEqual(
+            [row[4] for row in self.log(who="eva")], ["amount=5, reference=i1", "amount=5, reference=i2"]
+        )
 
     def test_looking_is_no_change(self) -> None:
         self.call("account", name="john")
