@@ -54,6 +54,7 @@ class Abilities:
     national: frozenset[int] = frozenset()
     reference_width: int = 8
     apart: bool = False  # each target is reached in a way of its own: that one does not answer says nothing of the others
+    abreast: bool = False  # one target may have several at once (a program, a server): they need no order
 
 
 @dataclass(frozen=True, slots=True)

@@ -283,7 +283,8 @@ class Queue:
         able = outlet.abilities
         shun = outlet.breaker.suspects if outlet.breaker.tripped else frozenset()
         take = Take(
-            outlet.name, probes, outlet.free, self.lanes.on_wire, able.parts, now, able.whole_text, outlet.meter, shun
+            outlet.name, probes, outlet.free, self.lanes.on_wire, able.parts, now, able.whole_text, outlet.meter, shun,
+            able.abreast,
         )  # fmt: skip
         self._store.take(take).addCallbacks(self._taken, self._not_taken, (outlet, freed), {}, (outlet,), {})
 

@@ -51,7 +51,7 @@ class Errands(Service):
     def __init__(self, settings: Limits, context: GatewayContext) -> None:
         self.name = settings.id
         self.context = context
-        self.abilities = Abilities(schemes=frozenset({self.kind}))
+        self.abilities = Abilities(schemes=frozenset({self.kind}), abreast=True)
         self._limits = settings
         self._underway = Underway()
 

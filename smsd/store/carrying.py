@@ -67,7 +67,7 @@ class Carrying:
     # -- taking
 
     def take(self, cursor: sqlite3.Cursor, items: Sequence[Take]) -> list[Taken]:
-        """Handler: claim up to `slots` due deliveries per gateway; never two to one target of a lane."""
+        """Handler: claim up to `slots` due deliveries per gateway; never two to one target of a lane that needs order."""
         targets: set[tuple[int, str]] = set()
         return [self._take(cursor, item, targets) for item in items]
 

@@ -1,4 +1,5 @@
-"""What may go on the wire next: the deliveries of lanes that are due, never two to one target of a lane."""
+"""What may go on the wire next: the deliveries of lanes that are due, never two to one target of a lane, but for gateways whose
+targets may have several at once."""
 
 from __future__ import annotations
 
@@ -20,7 +21,8 @@ Probe = tuple[int, int]  # a lane and a priority
 class Take:
     """A gateway asks for work: `probes` are (lane, priority) in the order of fairness; `busy` tells, at the moment of the
     claim, which targets of a lane are on the wire; `parts` and `whole_text` as in `Abilities`. `meter` has its
-    limits, if it has any; of the deliveries in `shun` it takes one only when there is nothing else."""
+    limits, if it has any; of the deliveries in `shun` it takes one only when there is nothing else. `abreast` as in
+    `Abilities`."""
 
     gateway: str
     probes: tuple[Probe, ...]
@@ -31,6 +33,7 @@ class Take:
     whole_text: bool = False
     meter: Meter | None = None
     shun: frozenset[int] = frozenset()
+    abreast: bool = False
 
 
 @frozen
@@ -58,7 +61,8 @@ def claim(
     budget: Budget | None,
     shunned: set[Probe],
 ) -> list[int]:
-    """The next deliveries that may go on the wire, at most `room`, whose targets are not among `targets`; now they are."""
+    """The next deliveries that may go on the wire, at most `room`, whose targets are not among `targets` (or `abreast`); now they
+    are."""
     lane, priority = probe
     busy, shun = item.busy(lane), item.shun
     found: list[int] = []
@@ -67,7 +71,8 @@ def claim(
         " order by due, id limit ?",
         (lane, priority, item.now, room + LOOK_AHEAD),
     ):
-        if target not in busy and (lane, target) not in targets and expires > item.now:
+        free = item.abreast or (target not in busy and (lane, target) not in targets)
+        if free and expires > item.now:
             if shun and delivery in shun:
                 shunned.add(probe)
                 continue

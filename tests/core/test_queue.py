@@ -7,9 +7,11 @@ from dataclasses import replace
 from twisted.trial.unittest import SynchronousTestCase
 
 from smsd.gateways.exchange import idempotency_key
+from smsd.interfaces import Abilities
 from smsd.store import operating
+from smsd.values.address import Address
 from smsd.values.delivery import Accepted, Failure, Kind, NetworkReport, Scope
-from smsd.values.message import Declined, Parameters, Priority, Report, Wants
+from smsd.values.message import Call, Declined, Parameters, Priority, Recipient, Report, Submission, Wants
 from tests.house import MODEM, House
 
 TEMPORARY = Failure(Kind.TEMPORARY, "network busy")
@@ -123,6 +125,26 @@ class Carrying(QueueCase):
             self.gsm.release()
             self.house.settle()
         self.assertEqual(self.texts(), ["same 0", "other", "same 1", "same 2"])
+
+    def test_but_several_where_no_order_is_needed(self) -> None:
+        several = self.house.gateway("several", Abilities(frozenset({"program"}), abreast=True))
+        several.manual = True
+        call = Call("program", "/bin/slow")
+        for _ in range(5):
+            to = (Recipient(Address("program", "slow"), "slow"),)
+            self.house.wait(self.house.dispatcher.submit(Submission("rules", Address("sms", "+1"), to, call)))
+        self.house.outlet("several").opened(3)
+        self.house.settle()
+        self.assertEqual(len(several.pieces), 3)
+        ids = [piece.delivery for piece in several.pieces]
+        self.assertEqual(ids, sorted(ids))
+        several.release()
+        self.house.settle()
+        self.assertEqual(len(several.pieces), 4)
+        while several.pending:
+            several.release()
+            self.house.settle()
+        self.assertEqual([row["state"] for row in self.house.rows()], ["sent"] * 5)
 
     def test_urgent_overtakes_and_bulk_waits(self) -> None:
         for n, priority in enumerate([Priority.BULK, Priority.NORMAL, Priority.URGENT]):
