@@ -174,15 +174,30 @@ class Blocking(SynchronousTestCase):
             f"number={PHONE}&data=past+the+login&user=nobody&pass=x&expire=60&priority=urgent"
         )
         self.assertEqual(said["recipients"][0]["number"], PHONE)
-        self.assertRaises(ValueError, local.sms_http, f"number={PHONE}&data=x&binary=1")
+        said = local.sms_http(f"number={PHONE}&data=AAH%2F&binary=1&udh=BQQLhCPw&msgid=m1")
+        self.assertEqual(said["recipients"][0]["encoding"], "8-bit")
+        self.assertEqual(local.sms_http(f"number={PHONE}&data=AAH%2F&binary=1&udh=BQQLhCPw&msgid=m1"), said)
+        self.assertEqual(
+            local.sms_http(f"number={PHONE}&data=x&colour=red")["warnings"],
+            ["unknown parameter 'colour' is ignored"],
+        )
         self.assertRaises(Refused, local.sms_http, f"number={PHONE}&data=x&id=no;where")
-        error = self.assertRaises(ValueError, local.sms_http, f"number={PHONE}&data=x&expire=soon")
-        self.assertIn("expire: 'soon' is not possible", str(error))
+        for query, why in (
+            (f"number={PHONE}&data=x&expire=soon", "expire='soon' is not understood"),
+            (f"number={PHONE}&data=x&binary=1", "not base64"),
+            (f"number={PHONE}", "data is missing"),
+            ("data=x", "number is missing"),
+            ("number=x&data=x", "a name cannot receive an SMS"),
+        ):
+            self.assertIn(why, str(self.assertRaises(Refused, local.sms_http, query)))
+        self.assertIn(
+            "names and values", str(self.assertRaises(Refused, local.call, "sms_http", given=[["x"]]))
+        )
         self.assertRaises(NoAnswer, Local("/nonexistent").call, "status")
         told = local.call("account_add", name="new", settings={"networks": ["127.0.0.0/8"]})
         self.assertEqual(told["name"], "new")
         rows = self.served.server.rows("select account, door from message where kind=1 order by id")
-        self.assertEqual(rows, [("other", "web"), ("shop", "web"), (None, "control")])
+        self.assertEqual(rows, [("other", "web"), ("shop", "web"), *[(None, "control")] * 2])
 
     def test_accepted_is_committed(self) -> None:
         """What was answered 201 is there after kill -9 at any moment."""

@@ -29,7 +29,7 @@ WHO: ContextVar[str] = ContextVar("who", default=OPERATOR)
 
 LOOKING = frozenset(
     {
-        "send", "list", "show", "explain", "trial", "status", "timed", "callbacks", "accounts", "account", "tokens", "credit",
+        "send", "sms_http", "list", "show", "explain", "trial", "status", "timed", "callbacks", "accounts", "account", "tokens", "credit",
         "statement", "books", "price", "job feed", "job close", "job show", "job list", "audit",
         "holds",
     }

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import nullcontext
+from functools import partial
 from typing import Any
 
 from smsd.core.auditing import Auditor
 from smsd.core.overrides import Overrides
+from smsd.core.smshttp import fate, hand_in
 from smsd.store import operating, watching
 from smsd.values.address import Address
 from smsd.values.delivery import State
 from smsd.values.errors import InvalidValue
-from smsd.values.message import Declined, Parameters, Priority, Queued, Recipient, Submission, Text, storable
+from smsd.values.message import Parameters, Priority, Recipient, Submission, Text, storable
 
 WAITING = (State.READY, State.SENDING, State.SCHEDULED, State.HELD, State.GATHERED)
 MOST = 1000
@@ -70,6 +72,7 @@ class Control:
             "timed": self.timed,
             "callbacks": self.callbacks,
             "replay": self.replay,
+            "sms_http": partial(hand_in, dispatcher),
         }
         for more in (accounts, tokens, jobs, billing):
             if more is not None:
@@ -117,7 +120,7 @@ class Control:
         origin = Address("account", account or "operator")
         submission = Submission("control", origin, recipients, Text(text), account=account)
         receipt = await self._dispatcher.submit(submission)
-        return {"message": receipt.message, "recipients": [_fate(entry) for entry in receipt.recipients]}
+        return {"message": receipt.message, "recipients": [fate(entry) for entry in receipt.recipients]}
 
     async def find(self, arguments: Mapping[str, Any]) -> list[dict[str, Any]]:
         """Deliveries, newest first. states (names; "waiting", the default, or "all"), target, account, door, before,
@@ -235,22 +238,6 @@ class Control:
             lanes = await self._store.control(operating.Verb(verb, delivery, now, expires, who))
         for lane in lanes:
             self._queue.wake(lane, now)
-
-
-def _fate(entry: Queued | Declined) -> dict[str, Any]:
-    if isinstance(entry, Declined):
-        return {
-            "number": entry.typed,
-            "reason": entry.refusal.reason.name.lower(),
-            "error": entry.refusal.text,
-        }
-    return {
-        "number": entry.target,
-        "delivery": entry.delivery,
-        "parts": entry.parts,
-        "encoding": entry.encoding,
-        "notes": list(entry.notes),
-    }
 
 
 _WORDS = {State.READY.name.lower(): "queued"}
