@@ -56,7 +56,7 @@ class Options(usage.Options):
         gc.set_threshold(*GARBAGE)
         try:
             path = find_configuration(self["config"], os.environ)
-            self.configuration = load(path)
+            self.configuration = load(path, starting=not self["check"])
             zone.use(self.configuration.server.time_zone)
             self.privileges = Privileges(self.configuration.server.user, self.configuration.server.group)
         except (ConfigError, InvalidValue, LookupError) as error:

@@ -35,13 +35,17 @@ LISTS = (
 
 
 def load(
-    path: str, environ: Mapping[str, str] | None = None, instead: Mapping[str, bytes] | None = None
+    path: str,
+    environ: Mapping[str, str] | None = None,
+    instead: Mapping[str, bytes] | None = None,
+    starting: bool = False,
 ) -> Configuration:
     """The configuration in the file `path`; ConfigError with every problem otherwise.
 
-    `instead` has the contents of files of rules that are about to be written, by absolute path.
+    `instead` has the contents of files of rules that are about to be written, by absolute path. A server that is `starting`
+    is not kept from it by a line of a members file, which somebody has written since it ran last: that is a warning.
     """
-    return _build(read_file(path), path, os.environ if environ is None else environ, instead or {})
+    return _build(read_file(path), path, os.environ if environ is None else environ, instead or {}, starting)
 
 
 def load_text(text: str | bytes, path: str, environ: Mapping[str, str] | None = None) -> Configuration:
@@ -50,7 +54,11 @@ def load_text(text: str | bytes, path: str, environ: Mapping[str, str] | None = 
 
 
 def _build(
-    document: Document, path: str, environ: Mapping[str, str], instead: Mapping[str, bytes]
+    document: Document,
+    path: str,
+    environ: Mapping[str, str],
+    instead: Mapping[str, bytes],
+    starting: bool = False,
 ) -> Configuration:
     path = os.path.abspath(path)
     base = os.path.dirname(path)
@@ -74,7 +82,7 @@ def _build(
     found |= {kind: _all_of(kind, partial(_box_model, kind), document, around) for kind in POST_OFFICE}
     warnings = checks.across(document, file, found)
     warnings += [doubt for _, one in found["password_sources"] if one.active for doubt in one.doubts()]
-    warnings += _post_office().across(document, file.server, found)
+    warnings += _post_office().across(document, file.server, found, starting)
     warnings += timed.across(document, found)
     warnings += subscribers.across(document, file.callbacks, found)
     paid = section(prices.PricesSettings, document.data.get("prices") or {}, ("prices",), document, around)

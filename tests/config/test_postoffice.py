@@ -6,7 +6,7 @@ import os
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from smsd.config.load import load_text
+from smsd.config.load import load, load_text
 from smsd.config.positions import ConfigError
 from smsd.config.settings import Configuration
 from smsd.policy.reply import tag
@@ -258,6 +258,25 @@ class PostOffice(SynchronousTestCase):
         tickets = "programs: [{{address: tickets, command: /bin/true{}}}]\n"
         self.assertEqual(said(tickets.format(", open: yes, reply: yes")), ["tickets"])
         self.assertEqual(said(tickets.format(", open: yes") + ops.format("authenticated", paid, "")), [])
+
+    def test_a_members_file_keeps_no_server_from_starting(self) -> None:
+        folder = self.mktemp()
+        os.mkdir(folder)
+        path, members = (
+            os.path.join(folder, "smsd.yaml"),
+            os.path.join(os.path.abspath(folder), "members.txt"),
+        )
+        with open(path, "w") as stream:
+            stream.write(f"{GOOD}lists:\n  - {{address: ops, file: {members}}}\n")
+        self.assertRaises(ConfigError, load, path)
+        (warning,) = load(path, starting=True).warnings
+        self.assertIn("members.txt cannot be read", warning)
+        with open(members, "w") as stream:
+            stream.write("+15551234567\nsms:+15551234567?usr=x&pass=hidden\n")
+        self.assertRaises(ConfigError, load, path)
+        first, *_ = load(path, starting=True).warnings
+        self.assertRegex(first, r"members.txt:2:1: a parameter is not known: .*; this member gets nothing$")
+        self.assertNotIn("hidden", first)
 
     def test_members_files(self) -> None:
         path = os.path.abspath(self.mktemp())

@@ -26,9 +26,11 @@ MODELS: dict[str, Any] = {
 _MEMBERS = {"notifications": "to", "lists": "members"}
 
 
-def across(document: Document, server: Any, found: dict[str, Entries]) -> list[str]:
-    """Report what does not fit; gives warnings. `found` has the entries of every section that passed by themselves."""
+def across(document: Document, server: Any, found: dict[str, Entries], starting: bool = False) -> list[str]:
+    """Report what does not fit; gives warnings. `found` has the entries of every section that passed by themselves. What is
+    wrong in members files keeps no server from `starting`."""
     check = _Check(document, server, found)
+    check.starting = starting
     for kind in MODELS:
         for path, box in found[kind]:
             check.box(kind, path, box)
@@ -41,6 +43,7 @@ class _Check:
         self.document = document
         self.found = found
         self.warnings: list[str] = []
+        self.starting = False
         sections = {kind: tuple(box for _, box in found[kind]) for kind in (*MODELS, "gateways", "groups")}
         self._here: Here = here_of(SimpleNamespace(server=server, **sections))
         self._percent = server.percent_logins
@@ -99,9 +102,16 @@ class _Check:
             members, wrong = parse_file(path, self._here)
             mode = os.stat(path).st_mode
         except (OSError, InvalidValue) as error:
-            self.document.report(here, str(error), "write the path of a file with one member a line")
+            if self.starting:
+                self.warnings.append(f"{error}; its members get nothing until it can be read")
+            else:
+                self.document.report(here, str(error), "write the path of a file with one member a line")
             return
-        self.document.problems += [Problem(path, line, 1, "", what) for line, what in wrong[:MOST_SHOWN]]
+        problems = [Problem(path, line, 1, "", what) for line, what in wrong[:MOST_SHOWN]]
+        if self.starting:
+            self.warnings += [f"{problem}; this member gets nothing" for problem in problems]
+        else:
+            self.document.problems += problems
         if mode & stat.S_IROTH and any(member.password for member in members):
             self.warnings.append(f"{path} has passwords, and everybody may read it: chmod 640 {path}")
         for user in {member.user for member in members if member.user}:
