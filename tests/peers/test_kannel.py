@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.peers.kannel import Kannel, Program, missing
 from tests.rig.modems import Modems
-from tests.rig.processes import Folder, free_port, until
+from tests.rig.processes import Folder, free_port, until, whole_lines
 from tests.rig.server import Server, modem_gateway
 
 
@@ -78,7 +78,7 @@ class KannelTest(SynchronousTestCase):
         until(done, 60, what, self.server.process)
 
     def journal(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.modems.journal.read_text().splitlines()]
+        return [json.loads(line) for line in whole_lines(self.modems.journal).splitlines()]
 
     def test_a_text_goes_out_and_its_report_comes_back(self) -> None:
         answer = self.send(to="+15551234567", text="Grüße", **{"from": "Shop"})

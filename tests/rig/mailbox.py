@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.rig.processes import Process, python, until
+from tests.rig.processes import Process, python, until, whole_lines
 
 
 @dataclass(frozen=True)
@@ -45,12 +45,12 @@ class Mailbox:
 
     def count(self) -> int:
         """How many mails there are."""
-        return sum(1 for _ in open(self._file, "rb"))
+        return whole_lines(self._file).count(b"\n")
 
     def letters(self) -> list[Letter]:
         """All mails, oldest first."""
         found = []
-        for line in self._file.read_text("utf-8").splitlines():
+        for line in whole_lines(self._file).splitlines():
             facts = json.loads(line)
             mail = email.message_from_bytes(facts["octets"].encode("latin-1"), policy=email.policy.default)
             body = mail.get_body(("plain",))

@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tests.rig.processes import Process, ask, python, until
+from tests.rig.processes import Process, ask, python, until, whole_lines
 
 if TYPE_CHECKING:
     from smsd.simulator.answers import Result
@@ -56,7 +56,7 @@ class Modems:
 
     def sent(self) -> int:
         """How many SUBMITs all modems accepted."""
-        return sum(1 for _ in open(self.journal, "rb"))
+        return whole_lines(self.journal).count(b"\n")
 
     def stop(self) -> None:
         """End the process."""

@@ -205,6 +205,12 @@ def ask(path: Path | str, line: str, timeout: float = 60.0) -> dict[str, Any]:
     return answer
 
 
+def whole_lines(path: Path) -> bytes:
+    """What another process has written, without a line that it is writing now."""
+    octets = path.read_bytes()
+    return octets[: octets.rfind(b"\n") + 1]
+
+
 class Folder:
     """A temporary folder, short enough for Unix sockets; removed by `close` unless `keep`."""
 
