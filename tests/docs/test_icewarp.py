@@ -30,7 +30,7 @@ class PageOfIceWarp(Folder):
             if command.startswith("cat "):
                 self.write(command.removeprefix("cat "), printed)
         self.directory.use({})
-        self.book._gateways = lambda: gateways
+        self.gateways = gateways
         self.patch(sys, "stdin", io.StringIO("yes\n"))
         told = self.bring().replace("DIR/", "./").replace("[yes/no] ", "[yes/no] yes\n")
         self.assertEqual(squeezed(told), squeezed(commands["smsd import icewarp ."]))
