@@ -112,7 +112,7 @@ class Places(Loading):
             self.problems(text + "    window: many\nqueue:\n  warn_minutes: -5\n  in_doubt: maybe\n"),
             [
                 "4:3: server.county: unknown key; did you mean country? allowed: country, domains, folder, group, name, "
-                "percent_logins, postmaster, user",
+                "percent_logins, postmaster, time_zone, user",
                 "6:9: listeners[0].id: 'door way' does not fit; "
                 "allowed: 1 to 64 letters, digits, _ . - (no . or - first)",
                 "11:11: gateways[0].type: there is no type 'pidgin'; allowed: pigeon",
