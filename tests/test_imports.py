@@ -7,6 +7,8 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
+from typing import NamedTuple
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -38,14 +40,29 @@ PURE = ("smsd.values", "smsd.codec", "smsd.policy")
 WORLD = {"twisted", "socket", "os", "time", "random", "secrets", "threading", "subprocess"}
 
 
-def modules() -> Iterator[tuple[str, ast.Module]]:
+class Module(NamedTuple):
+    """What the tests want to know of one; `imports` with their lines."""
+
+    name: str
+    imports: tuple[tuple[str, int], ...]
+    docstring: str | None
+
+
+@cache
+def modules() -> tuple[Module, ...]:
+    """All of the house, read once."""
+    return tuple(_read())
+
+
+def _read() -> Iterator[Module]:
     for folder, _, names in os.walk(os.path.join(ROOT, "smsd")):
         for name in names:
             if name.endswith(".py"):
                 path = os.path.join(folder, name)
                 dotted = os.path.relpath(path, ROOT)[:-3].replace(os.sep, ".").removesuffix(".__init__")
                 with open(path, encoding="utf-8") as stream:
-                    yield dotted, ast.parse(stream.read(), path)
+                    tree = ast.parse(stream.read(), path)
+                yield Module(dotted, tuple(imported(tree)), ast.get_docstring(tree))
 
 
 def imported(tree: ast.Module) -> Iterator[tuple[str, int]]:
@@ -80,14 +97,14 @@ def height(name: str) -> int:
 
 class Direction(SynchronousTestCase):
     def test_the_house_was_found(self) -> None:
-        names = {name for name, _ in modules()}
+        names = {module.name for module in modules()}
         self.assertIn("smsd.service", names)
         self.assertGreater(len(names), 60)
 
     def test_imports_point_inward(self) -> None:
         wrong = []
-        for name, tree in modules():
-            for target, line in imported(tree):
+        for name, imports, _ in modules():
+            for target, line in imports:
                 if not within(target, "smsd") or target == "smsd.__version__":
                     continue
                 siblings = room(target) and room(name) and room(target) != room(name)
@@ -98,9 +115,9 @@ class Direction(SynchronousTestCase):
     def test_pure_rooms_know_no_world(self) -> None:
         wrong = [
             f"{name}:{line} imports {target}"
-            for name, tree in modules()
+            for name, imports, _ in modules()
             if any(within(name, package) for package in PURE)
-            for target, line in imported(tree)
+            for target, line in imports
             if target.split(".")[0] in WORLD
         ]
         self.assertEqual(wrong, [])
@@ -110,14 +127,14 @@ class Direction(SynchronousTestCase):
         allowed = {"smsd.tap", "smsd.simulator.command", "smsd.simulator.phone"}
         users = {
             name
-            for name, tree in modules()
-            for target, _ in imported(tree)
+            for name, imports, _ in modules()
+            for target, _ in imports
             if target == "twisted.internet.reactor"
         }
         self.assertEqual(users - allowed, set())
 
     def test_every_module_says_what_it_is_for(self) -> None:
-        silent = [name for name, tree in modules() if not ast.get_docstring(tree)]
+        silent = [module.name for module in modules() if not module.docstring]
         self.assertEqual(silent, [])
 
 
