@@ -75,7 +75,7 @@ class Linking(CommandCase):
         options = [
             str(one.value) for one in self.fields(command)["gateway"].elements() if one.name == "option"
         ]
-        self.assertEqual(options, ["", "gsm1", "gsm2"])
+        self.assertEqual(options, ["*", "gsm1", "gsm2"])
         command = self.do("register", "next", session, BOB, gateway="gsm2")
         self.assertEqual(self.status(command), ("executing", ["prev", "complete"]))
         self.assertEqual(self.people.preferences(BOB), Known())
@@ -169,7 +169,7 @@ class Addresses(CommandCase):
         options = [
             str(one.value) for one in self.fields(command)["unlink"].elements() if one.name == "option"
         ]
-        self.assertEqual(options, ["", BOB.bare])
+        self.assertEqual(options, ["*", BOB.bare])
         self.assertIn("These addresses write for the account office too", str(command.x.instructions))
         command = self.do("addresses", "complete", session, unlink=CARL.bare)
         self.assertEqual(self.note(command), ("error", "choose a chat address of the list"))
@@ -286,6 +286,18 @@ class Choosing(CommandCase):
         command = self.do("gateway", "complete", session, BOB, gateway="")
         self.assertEqual(self.note(command)[1], "From now on any gateway carries your texts.")
         self.assertIsNone(self.people.gateway(BOB, self.accounts.find("office")))
+
+    def test_no_choice_is_empty_and_none_can_be_chosen_again(self) -> None:
+        """An empty one ends profanity 0.13."""
+        self.register("office", BOB)
+        for node, value in (("gateway", "gsm2"), ("sender", "ACME")):
+            self.do(node, "complete", self.do(node, "", "", BOB)["sessionid"], BOB, **{node: value})
+            command = self.do(node, "", "", BOB)
+            (field,) = self.fields(command).values()
+            values = [str(one.value) for one in field.elements() if one.name == "option"]
+            self.assertEqual((str(field.value), all(values), value in values), (value, True, True))
+            self.do(node, "complete", command["sessionid"], BOB, **{node: values[0]})
+        self.assertEqual(self.people.preferences(BOB), Known("office"))
 
     def test_who_is_linked_by_settings_chooses_too(self) -> None:
         session = self.do("gateway", "", "", CARL)["sessionid"]

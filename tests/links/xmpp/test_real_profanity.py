@@ -11,7 +11,7 @@ from difflib import SequenceMatcher
 from pathlib import Path
 
 from tests.links.xmpp import real
-from tests.links.xmpp.real import EMAIL, PHONE, SMS
+from tests.links.xmpp.real import EMAIL, NULL, PHONE, SMS
 from tests.peers import ejabberd, prosody, terminal
 from tests.peers.ejabberd import Ejabberd
 from tests.peers.prosody import Prosody
@@ -197,6 +197,47 @@ class WithProsody(real.RealChat):
             RECORD.parent.mkdir(exist_ok=True)
             RECORD.write_text(text)
         self.assertEqual(text, RECORD.read_text())
+
+
+class Choices(real.RealChat):
+    """Every form that somebody with choices may see; one that profanity cannot read ends it."""
+
+    skip = MISSING or prosody.missing()
+
+    def chat_server(self) -> real.ChatServer:
+        return Prosody(real.SECRETS)
+
+    def test_each_form_can_be_seen_and_one_chosen(self) -> None:
+        ann = {
+            "user": "ann",
+            "demo": True,
+            "password": "annpw",
+            "jids": ["ann@example.org"],
+            "senders": ["ACME", "+15550001111"],
+        }
+        self.smsd(NULL, {"id": "null2", "type": "loopback"}, accounts=[ann])
+        home = self.place.path / "home"
+        screen = Profanity(home)
+        self.addCleanup(screen.terminal.stop)
+        screen.sees("Type '/help'")
+        screen.terminal.type("/time all off")
+        screen.terminal.type(f"/connect ann@example.org server 127.0.0.1 port {self.peer.c2s} tls disable")
+        screen.terminal.type("ann")
+        screen.sees("logged in successfully")
+        for node in ("register", "balance", "messages"):
+            screen.does(f"/cmd exec {node} {SMS}", "Form title:", "[field1]")
+            screen.does("/form cancel")
+            screen.does("/win 1")
+        for node, value in (("gateway", "null2"), ("sender", "ACME")):
+            screen.does(f"/cmd exec {node} {SMS}", "Form title:", f"[{value}] {value}", "[*]")
+            screen.does(f"/field1 {value}", "field1")
+            screen.does("/form submit")
+            screen.does(
+                "/win 1",
+                f"From now on the {node} of your texts is {value}"
+                if node == "sender"
+                else f"{value} carries",
+            )
 
 
 class WithEjabberd(WithProsody):

@@ -21,7 +21,8 @@ from smsd.links.xmpp.services.forms import Field, Form
 from smsd.links.xmpp.services.register import Register, login_form
 from smsd.values.errors import InvalidValue, Refused
 
-_ANY = ""
+_ANY = "*"
+"""The choice of none, which no gateway, sender or address is called: profanity 0.13 ends when one that can be chosen is empty."""
 _SHOWN = 20
 """Messages of one list."""
 _SHORT = 100
@@ -144,16 +145,12 @@ class Verbs:
         gateways = self._people.gateways(talk.account)
         if len(gateways) < 2:
             return None
-        chosen = self._people.gateway(talk.jid, talk.account) or _ANY
+        chosen = talk.values.get("gateway", self._people.gateway(talk.jid, talk.account)) or _ANY
         choices = [(_ANY, "Any that is free"), *((name, name) for name in gateways)]
         return Form(
             "Gateway",
             "Which gateway should carry your texts?",
-            (
-                Field(
-                    "gateway", "Gateway", "list-single", talk.values.get("gateway", chosen), options=choices
-                ),
-            ),
+            (Field("gateway", "Gateway", "list-single", chosen, options=choices),),
         )
 
     async def _take_gateway(self, talk: Talk, values: Mapping[str, str]) -> None:
@@ -165,12 +162,12 @@ class Verbs:
         senders = self._people.senders(talk.account)
         if len(senders) < 2:
             return None
-        chosen = self._people.sender(talk.jid, talk.account) or _ANY
+        chosen = talk.values.get("sender", self._people.sender(talk.jid, talk.account)) or _ANY
         choices = [(_ANY, f"As usual ({senders[0]})"), *((name, name) for name in senders)]
         return Form(
             "Sender",
             "What should phones show as the sender of your texts?",
-            (Field("sender", "Sender", "list-single", talk.values.get("sender", chosen), options=choices),),
+            (Field("sender", "Sender", "list-single", chosen, options=choices),),
         )
 
     async def _take_sender(self, talk: Talk, values: Mapping[str, str]) -> None:
@@ -286,7 +283,10 @@ async def _take_sure(talk: Talk, values: Mapping[str, str]) -> None:
 
 
 def _one_of(value: str, allowed: Sequence[str], what: str) -> str:
-    if value != _ANY and value not in allowed:
+    """What was chosen, "" for none."""
+    if value in ("", _ANY):
+        return ""
+    if value not in allowed:
         raise Wrong(f"choose a {what} of the list")
     return value
 
