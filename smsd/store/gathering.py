@@ -61,7 +61,8 @@ class Gathering:
                 return planned._replace(state=State.CANCELLED, deadline=0, reason=why), None
         pause = _pause(planned)
         until = pause.until if pause is not None else 0
-        by_key = {_key(care, planned): care for care in planned.gather if isinstance(care, Window)}
+        awake = _awake(planned, now)
+        by_key = {_key(care, planned, awake): care for care in planned.gather if isinstance(care, Window)}
         keys, windows = list(by_key), list(by_key.values())
         known = [_known(cursor, key) for key in keys]
         content = accepted.submission.content if planned.content is None else planned.content
@@ -239,10 +240,18 @@ def _pause(planned: Planned) -> Pause | None:
     return max(pauses, key=lambda pause: pause.until, default=None)
 
 
-def _key(window: Window, planned: Planned) -> str:
-    return f"{window.most}/{window.length}|{planned.target}|{window.rule}" + (
+def _awake(planned: Planned, now: int) -> bool:
+    """Whether it is urgent while others are held: their windows last until the morning, and it must not wait in one of them."""
+    return planned.parameters.priority is Priority.URGENT and any(
+        isinstance(care, Pause) and care.rule and care.until > now for care in planned.gather
+    )
+
+
+def _key(window: Window, planned: Planned, awake: bool) -> str:
+    key = f"{window.most}/{window.length}|{planned.target}|{window.rule}" + (
         window.user and f"|{window.user}"
     )
+    return f"{key}|urgent" if awake else key
 
 
 def _known(cursor: sqlite3.Cursor, key: str) -> tuple[int | None, Stand | None]:

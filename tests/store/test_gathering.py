@@ -248,6 +248,27 @@ class Holding(CareCase):
         self.send("fire", pause(self.house, 3600), parameters=Parameters(priority=Priority.URGENT))
         self.assertEqual(self.texts(), ["fire"])
 
+    def test_urgent_ones_do_not_wait_with_those_of_the_morning(self) -> None:
+        urgent = Parameters(priority=Priority.URGENT)
+        night = pause(self.house, 7 * 3600)
+        for window, at_once in ((digest(), 0), (cap(2), 2)):
+            self.house.gsm.pieces.clear()
+            for text in "abc":
+                self.send(text, night, window)
+            for text in "wxyz":
+                self.send(text, night, window, parameters=urgent)
+            self.assertEqual(self.texts(), list("wxyz")[:at_once])
+            self.later(1)
+            self.assertEqual(self.texts()[at_once:], [f"{4 - at_once} more: {'wxyz'[at_once]}"])
+            self.later(10)
+            self.assertEqual(len(self.texts()), at_once + 1)
+
+    def test_by_day_urgent_ones_wait_with_all_others(self) -> None:
+        self.send("a", digest())
+        self.send("b", digest(), parameters=Parameters(priority=Priority.URGENT))
+        self.later(1)
+        self.assertEqual(self.texts(), ["2 more: a"])
+
     def test_of_several_the_longest(self) -> None:
         self.send("x", pause(self.house, 7200), pause(self.house, 60))
         self.later(119)
