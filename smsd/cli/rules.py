@@ -218,11 +218,11 @@ def _content(path: str) -> bytes:
 
 def _parsed(data: bytes, name: str, configuration: Configuration) -> Rules:
     """Rules as this configuration could run them."""
-    from smsd.config.rules import RuleChecks
+    from smsd.config.rules import RuleChecks, kinds
     from smsd.policy.rules import xml
     from smsd.policy.rules.xmltree import XmlError
 
-    databases = [database.name for database in configuration.databases]
+    databases = kinds(configuration.databases)
     subscribers = [subscriber.id for subscriber in configuration.subscribers]
     try:
         return xml.read(data, name, RuleChecks(configuration.folder, databases, subscribers))

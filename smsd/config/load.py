@@ -87,10 +87,10 @@ def _build(
     warnings += subscribers.across(document, file.callbacks, found)
     paid = section(prices.PricesSettings, document.data.get("prices") or {}, ("prices",), document, around)
     warnings += prices.doubts(paid, found) if paid is not None else []
-    written = rules.read(document, around, instead)
-    names = [database.name for _, database in found["databases"]]
+    databases = rules.kinds(database for _, database in found["databases"])
+    written = rules.read(document, around, instead, databases)
     gateways = [gateway for _, gateway in found["gateways"]]
-    own, doubts = userrules.read(document, folder, found["accounts"], names, gateways)
+    own, doubts = userrules.read(document, folder, found["accounts"], databases, gateways)
     if document.problems:
         raise ConfigError(document.problems)
     lists = {name: tuple(item for _, item in items) for name, items in found.items()}

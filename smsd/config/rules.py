@@ -7,20 +7,35 @@ there are, where list files are, and whether the engine can run the rule. Everyt
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Union
 
 from pydantic import SecretStr
 
+from smsd.codec import sqltext
+from smsd.codec.sqltext import Dialect
 from smsd.config.bounded import read_bounded
 from smsd.config.lists import read_list
 from smsd.config.positions import Document, KeyPath, Problem
 from smsd.config.settings import DatabaseSettings
 from smsd.config.validate import Surroundings
 from smsd.policy.rules import engine, sendto, xml
+from smsd.policy.rules.conditions import walk
 from smsd.policy.rules.language.reading import Checks, Reader, unknown
 from smsd.policy.rules.language.rules import DIRECTIONS, read_rules, together
-from smsd.policy.rules.model import Cap, Escalate, Gather, Hold, Program, Rule, Rules, WrongPart
+from smsd.policy.rules.model import (
+    Cap,
+    Escalate,
+    Gather,
+    Hold,
+    Program,
+    Rule,
+    Rules,
+    Sql,
+    SqlCondition,
+    WrongPart,
+)
 from smsd.policy.rules.xmltree import MOST_OCTETS, XmlError
 from smsd.values.errors import InvalidValue
 
@@ -34,11 +49,12 @@ class Written:
     warnings: tuple[str, ...]
 
 
-def read(document: Document, around: Surroundings, instead: Mapping[str, bytes]) -> Written:
-    """All rules; mistakes are reported to the document."""
-    checks = RuleChecks(
-        around.folder, _names(document, "databases", "name"), _names(document, "subscribers", "id")
-    )
+def read(
+    document: Document, around: Surroundings, instead: Mapping[str, bytes], databases: Mapping[str, Kind]
+) -> Written:
+    """All rules; mistakes are reported to the document. `databases` are those without a mistake."""
+    named = dict.fromkeys(_names(document, "databases", "name"))
+    checks = RuleChecks(around.folder, {**named, **databases}, _names(document, "subscribers", "id"))
     lists = {key: value for key in DIRECTIONS if isinstance(value := document.data.get(key), list)}
     several = [read_rules(lists, Reader(_Place(document), checks))]
     files = []
@@ -80,6 +96,18 @@ def _file(
     return Rules()
 
 
+Kind = Union[Dialect, None]
+"""The SQL that a database understands; None where that is not known."""
+
+
+def kinds(databases: Iterable[DatabaseSettings]) -> dict[str, Kind]:
+    """The databases that rules may use, by name."""
+    return {
+        one.name: "sqlite" if one.url.get_secret_value().startswith("sqlite:") else "postgresql"
+        for one in databases
+    }
+
+
 def at_home(database: DatabaseSettings, folder: str) -> DatabaseSettings:
     """The same database, the path of its file completed."""
     kind, _, path = database.url.get_secret_value().partition(":")
@@ -102,12 +130,12 @@ class _Place:
 
 
 class RuleChecks(Checks):
-    """What only a configuration knows of a rule. `folder` is where relative list files start, `subscribers` are those that
-    incoming rules may forward to."""
+    """What only a configuration knows of a rule. `folder` is where relative list files start, `databases` are those that there
+    are, `subscribers` those that incoming rules may forward to."""
 
     users = False
 
-    def __init__(self, folder: str, databases: Collection[str], subscribers: Collection[str] = ()) -> None:
+    def __init__(self, folder: str, databases: Mapping[str, Kind], subscribers: Collection[str] = ()) -> None:
         super().__init__()
         self.warnings: list[str] = []
         self._folder = folder
@@ -150,13 +178,31 @@ class RuleChecks(Checks):
             # The place says which rule it is.
             told = str(error).removeprefix(f"rule {rule.title!r} ({rule.source}): ")
             raise WrongPart(told, error.where) from None
+        for part in walk(rule.condition):
+            if isinstance(part, SqlCondition):
+                self._statement(part, ("if",))
         for number, action in enumerate(rule.actions):
             try:
                 sendto.check(action, self._subscribers if direction == "incoming" else ())
             except InvalidValue as error:
                 raise WrongPart(str(error), ("do", number)) from None
+            if isinstance(action, Sql):
+                self._statement(action, ("do", number, "sql", "statement"))
             if isinstance(action, Program) and "%" not in action.command[0] and not _runs(action.command[0]):
                 self.warnings.append(f"{rule.source}: {action.command[0]} is no program that can be run here")
+
+    def _statement(self, sql: Sql | SqlCondition, where: tuple[str | int, ...]) -> None:
+        """It is one statement, with a value for each ?: every message would fail otherwise."""
+        kind = self._databases.get(sql.database)
+        if kind is None:
+            return
+        try:
+            count = sqltext.read(sql.statement, kind).count
+        except InvalidValue as error:
+            raise WrongPart(str(error), where) from None
+        if count != len(sql.values):
+            told = f"the statement has {count} ? and the rule {len(sql.values)} values; write one value for each ?"
+            raise WrongPart(told, where)
 
 
 _OUT_ONLY = (Cap, Gather, Hold, Escalate)

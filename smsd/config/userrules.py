@@ -8,12 +8,12 @@ shows it. A user starts no program, requests no URL and asks no database unless 
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from smsd.config.positions import Document, KeyPath
-from smsd.config.rules import RuleChecks
+from smsd.config.rules import Kind, RuleChecks
 from smsd.policy.rules.conditions import walk
 from smsd.policy.rules.language.reading import Reader
 from smsd.policy.rules.language.rules import DIRECTIONS, read_rules
@@ -41,7 +41,7 @@ def read(
     document: Document,
     folder: str,
     accounts: Sequence[tuple[KeyPath, Any]],
-    databases: Collection[str],
+    databases: Mapping[str, Kind],
     gateways: Sequence[Any],
 ) -> tuple[Rules, list[str]]:
     """The rules of all accounts, and what is doubtful in them; mistakes are reported to the document."""
@@ -104,7 +104,7 @@ class UserChecks(RuleChecks):
 
     users = False
 
-    def __init__(self, folder: str, databases: Collection[str], may_execute: bool) -> None:
+    def __init__(self, folder: str, databases: Mapping[str, Kind], may_execute: bool) -> None:
         super().__init__(folder, databases)
         self._may_execute = may_execute
 

@@ -153,8 +153,8 @@ class Conditions(WithRules):
             ("{priority: urgent}", HasPriority(Priority.URGENT)),
             ("{sql: {database: crm, statement: select 1}}", SqlCondition("crm", "select 1")),
             (
-                "{sql: {database: crm, statement: s, values: [+39, '%from%'], equals: '7', seconds: 0.5, default: yes}}",
-                SqlCondition("crm", "s", ("+39", "%from%"), TextTest(equals, "7"), 0.5, True),
+                "{sql: {database: crm, statement: 's ? ?', values: [+39, '%from%'], equals: '7', seconds: 0.5, default: yes}}",
+                SqlCondition("crm", "s ? ?", ("+39", "%from%"), TextTest(equals, "7"), 0.5, True),
             ),
         ):  # fmt: skip
             with self.subTest(text=text):
@@ -222,6 +222,8 @@ class Conditions(WithRules):
             ("{priority: high}", "6:20: outgoing[0].if.priority: 'high' is not possible; allowed: urgent, normal, bulk"),
             ("{sql: {database: crn, statement: x}}", "6:26: outgoing[0].if.sql.database: there is no database 'crn'; did"),
             ("{sql: {database: crm}}", "6:15: outgoing[0].if.sql.statement: missing"),
+            ("{sql: {database: crm, statement: select 1; select 2}}", "6:9: outgoing[0].if: there is more than one statement"),
+            ("{not: {sql: {database: crm, statement: select ?}}}", "6:9: outgoing[0].if: the statement has 1 ? and the rule 0"),
             ("{sql: {database: crm, statement: x, case: yes}}", "6:15: outgoing[0].if.sql: the comparison is missing"),
             ("{sql: {database: crm, statement: x, seconds: 600}}", "6:54: outgoing[0].if.sql.seconds: '600' is not possible"),
             ("{or: {to: a}}", "6:14: outgoing[0].if.or: this must be a list; begin each condition with -"),
@@ -280,8 +282,8 @@ class Actions(WithRules):
             ),
             ("url: {url: http://a/, method: POST}", Url("http://a/", "POST")),
             (
-                "sql: {database: crm, statement: s, values: ['%from%'], reply: yes}",
-                Sql("crm", "s", ("%from%",), True),
+                "sql: {database: crm, statement: s ?, values: ['%from%'], reply: yes}",
+                Sql("crm", "s ?", ("%from%",), True),
             ),
             ("folder: ann@example.org/SMS", Folder("ann@example.org/SMS")),
             ("copy_to_folder: a@b.example/c", Folder("a@b.example/c", copy=True)),
@@ -315,6 +317,7 @@ class Actions(WithRules):
             ("{url: ftp://a/}", "6:15: incoming[0].do[0].url: this is no URL; it begins with http:// or https://"),
             ("{url: {url: http://a/, body: x}}", "6:32: incoming[0].do[0].url.body: a GET has no body; write `method: POST`"),
             ("{url: {url: http://a/, method: PUT}}", "6:40: incoming[0].do[0].url.method: 'PUT' is not possible; allowed: GET"),
+            ("{sql: {database: crm, statement: 'insert ?'}}", "6:42: incoming[0].do[0].sql.statement: the statement has 1 ? and"),
             ("{sql: {database: x, statement: y}}", "6:26: incoming[0].do[0].sql.database: there is no database 'x'; allowed: crm"),
             ("{cap: {most: 0, minutes: 1}}", "6:22: incoming[0].do[0].cap.most: '0' is not possible; allowed: 1 to"),
             ("{digest: {minutes: 99999}}", "6:28: incoming[0].do[0].digest.minutes: '99999' is not possible; allowed: 1 to 10080"),

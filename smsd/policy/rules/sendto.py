@@ -17,6 +17,8 @@ from smsd.values.message import DEFAULT_PARAMETERS, Parameters
 _QUOTED = re.compile(r'"(sms:[^"\\]*)"@\S+', re.IGNORECASE)
 """A phone's address as it is on the wire: whose domain it is, the number says."""
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*", re.IGNORECASE)
+_MAILBOX = re.compile(r".*[^@]@[^\s@\"<>()]+", re.DOTALL)
+"""Something before the last @, and a domain behind it."""
 CHATS = ("xmpp", "sip")
 _CHAT = re.compile(r"([^\s@/?;:\"<>\x00-\x1f]{1,255}@[^\s@/?;:\"<>\x00-\x1f]{1,255})(?:[/?;:].*)?")
 
@@ -43,6 +45,8 @@ def read_address(text: str) -> tuple[Address, Parameters]:
     target, pairs = parse_local(text)
     if "@" in target:
         if scheme != "sms":
+            if not _MAILBOX.fullmatch(target):
+                raise InvalidValue(f"{shown(text)!r} is no address: write ann@example.org")
             return Address("mailto", target), DEFAULT_PARAMETERS
         target = target.rpartition("@")[0]  # sms:+1555…@domain: whose domain it is, the number says
     if scheme == "mailto" or not any(character.isdigit() for character in target):

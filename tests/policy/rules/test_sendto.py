@@ -36,6 +36,9 @@ class Addresses(SynchronousTestCase):
         for text in (
             "",
             "nobody",
+            "ann@",
+            "@example.org",
+            "mailto:ann@",
             "xmpp:ann",
             "sip:+1555",
             "account:demo",
