@@ -198,7 +198,7 @@ class Server(Service):
         )
 
     async def reload(self) -> list[str]:
-        """Read the file again and become what it says; gives what could not be done. One reload at a time."""
+        """Read the file again and become what it says; gives what could not be done, and warnings. One reload at a time."""
         if self._reloading or not self.started.called:
             self._reload_again = True
             return ["a reload is already under way; another one follows it"]
@@ -248,7 +248,7 @@ class Server(Service):
             house.queue.serving.keep(())
         house.queue.release()
         troubles += await house.doors.become(house.workshop.doors(new))
-        troubles += house.book.doubts()
+        troubles += [f"warning: {doubt}" for doubt in house.book.doubts()]
         house.ports.hold()
         house.ports.sweep()
         for trouble in troubles:

@@ -80,6 +80,13 @@ class AccountsOfAServer(System):
         self.assertIn("OK", self.send(server, user="ann", **{"pass": "better"}))
         self.assertIn("the group sales may send 3", self.send(server, user="ann", **{"pass": "better"}))
 
+        self.change(server, subscribers=[])
+        told = self.command(server, "reload")
+        self.assertIn(
+            "warning: account ann of the store names the subscriber 'till', which there is not", told
+        )
+        self.assertIn("the configuration is in force", told)
+
         self.collide(server)
 
     def collide(self, server: Server) -> None:

@@ -169,9 +169,10 @@ def _reload(options: argparse.Namespace) -> int:
     troubles = call(options, "reload")
     for trouble in troubles:
         print(trouble, file=sys.stderr)
-    if not troubles:
+    if all(trouble.startswith("warning: ") for trouble in troubles):
         print("the configuration is in force")
-    return REFUSED if troubles else DONE
+        return DONE
+    return REFUSED
 
 
 def _password(options: argparse.Namespace) -> int:

@@ -201,7 +201,7 @@ class Control:
         self._queue.release(name)
 
     async def reload(self, arguments: Mapping[str, Any]) -> list[str]:
-        """Read the configuration again → what could not be done (also said in the log)."""
+        """Read the configuration again → what could not be done, and what begins with "warning: " (also said in the log)."""
         return await self._reload()
 
     async def timed(self, arguments: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -181,6 +181,14 @@ class Settings(Command):
         self.assertEqual(self.run_command("set", "expire_minutes"), 1)
         self.assertIn("a value is needed", self.err.getvalue())
 
+    def test_reload_with_a_doubt_is_done(self) -> None:
+        doubt = "warning: account ann of the store names the gateway 'x', which there is not"
+        code, _ = self.ask("reload", result=[doubt])
+        self.assertEqual((code, self.err.getvalue()), (0, f"{doubt}\n"))
+        self.assertEqual(self.out.getvalue(), "the configuration is in force\n")
+        code, _ = self.ask("reload", result=[doubt, "smsd.yaml:1:2: x: wrong"])
+        self.assertEqual(code, 1)
+
     def test_reload_shows_what_is_wrong(self) -> None:
         code, _ = self.ask("reload", result=["smsd.yaml:1:2: x: wrong"])
         self.assertEqual((code, self.err.getvalue()), (1, "smsd.yaml:1:2: x: wrong\n"))
