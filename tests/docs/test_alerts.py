@@ -66,5 +66,5 @@ class Sections(SynchronousTestCase):
                 for piece in stage.gateways["gsm1"].pieces
                 if isinstance(piece.content, Text)
             ],
-            ["web1 DOWN", "web2 DOWN", "web3 DOWN", "37 more: web4 DOWN … web40 DOWN"],
+            ["web1 DOWN", "web2 DOWN", "web3 DOWN", "37 more: web4 DOWN ... web40 DOWN"],
         )
