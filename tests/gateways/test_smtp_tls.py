@@ -21,7 +21,11 @@ from tests.gateways.test_smtp import RelayCase
 
 
 def certificate(address: str = "127.0.0.1") -> tuple[ssl.PrivateCertificate, bytes]:
-    """A certificate of its own authority for an IP address, and its PEM."""
+    """A certificate of its own authority for an IP address or a name, and its PEM."""
+    try:
+        whose: x509.GeneralName = x509.IPAddress(ipaddress.ip_address(address))
+    except ValueError:
+        whose = x509.DNSName(address)
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "relay")])
     start = datetime.datetime(2020, 1, 1)
@@ -33,7 +37,7 @@ def certificate(address: str = "127.0.0.1") -> tuple[ssl.PrivateCertificate, byt
         .serial_number(1)
         .not_valid_before(start)
         .not_valid_after(start + datetime.timedelta(days=36500))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(address))]), False)
+        .add_extension(x509.SubjectAlternativeName([whose]), False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), True)
         .sign(key, hashes.SHA256())
     )

@@ -37,6 +37,7 @@ auto_aliases = no
 dns_cache_init = off
 listen = udp:127.0.0.1:{port}
 listen = tcp:127.0.0.1:{port}
+{listen_tls}
 mpath = "{modules}/"
 loadmodule "corex.so"
 loadmodule "tm.so"
@@ -47,6 +48,7 @@ loadmodule "maxfwd.so"
 loadmodule "siputils.so"
 loadmodule "textops.so"
 loadmodule "xlog.so"
+{load_tls}
 
 request_route {{
     xlog("L_ALERT", "CAME $rm $ci $proto $si:$sp\\n$mb\\n");
@@ -69,6 +71,16 @@ onsend_route {{
     xlog("L_ALERT", "LEFT $rm $ci $snd(proto) $snd(ip):$snd(port)\\n$snd(buf)\\n");
 }}
 """
+LISTEN_TLS = """\
+enable_tls = yes
+listen = tls:127.0.0.1:{port}
+"""
+LOAD_TLS = """\
+loadmodule "tls.so"
+modparam("tls", "certificate", "{cert}")
+modparam("tls", "private_key", "{key}")
+modparam("tls", "tls_method", "TLSv1.2+")
+"""
 PROBE = """\
 OPTIONS sip:127.0.0.1 SIP/2.0
 Via: SIP/2.0/UDP {here};branch=z9hG4bKprobe
@@ -83,13 +95,19 @@ Content-Length: 0
 
 
 class Kamailio:
-    """Start, use `port` (UDP and TCP), stop. `server` is smsd's SIP port; `more` are lines of the request route."""
+    """Start, use `port` (UDP and TCP), stop. `server` is smsd's SIP port; `more` are lines of the request route. With `tls`, the
+    files of a certificate and its key, `secure` is a port for TLS."""
 
     def __init__(
-        self, server: int, domain: str = "sms.example.org", transport: str = "udp", more: str = ""
+        self,
+        server: int,
+        domain: str = "sms.example.org",
+        transport: str = "udp",
+        more: str = "",
+        tls: tuple[str, str] | None = None,
     ) -> None:
         self.base = Path(tempfile.mkdtemp(prefix="smsd-kamailio-"))
-        self.port = free_port()
+        self.port, self.secure = free_port(), free_port()
         self._process: Process | None = None
         self._file = self.base / "kamailio.cfg"
         self._file.write_text(
@@ -100,6 +118,8 @@ class Kamailio:
                 server=server,
                 transport=transport,
                 more=more,
+                listen_tls=LISTEN_TLS.format(port=self.secure) if tls else "",
+                load_tls=LOAD_TLS.format(cert=tls[0], key=tls[1]) if tls else "",
             )
         )
 

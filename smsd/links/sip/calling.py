@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import re
+import os
 from typing import TYPE_CHECKING, Any
 
-from OpenSSL import crypto
+from OpenSSL import SSL
+from service_identity import VerificationError
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.endpoints import TCP4ClientEndpoint, TCP6ClientEndpoint, wrapClientTLS
-from twisted.internet.ssl import Certificate, optionsForClientTLS, trustRootFromCertificates
+
+from smsd.core.trust import towards
 
 if TYPE_CHECKING:
     from smsd.links.sip.streams import Stream, Streams
 
 CONNECT = 5.0
 """Seconds for a connection of ours."""
-_PEM = re.compile(rb"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.S)
 
 
 def call(
@@ -26,21 +27,19 @@ def call(
     kind, host, port = where
     endpoint: Any = (TCP6ClientEndpoint if ":" in host else TCP4ClientEndpoint)(reactor, host, port, CONNECT)
     if kind == "TLS":
-        trust = None if ca is None else authorities(ca)
-        endpoint = wrapClientTLS(optionsForClientTLS(name, trustRoot=trust), endpoint)
+        endpoint = wrapClientTLS(towards(name, ca=ca), endpoint)
     return maybeDeferred(endpoint.connect, factory).addCallback(_ready)
 
 
-def authorities(path: str) -> Any:
-    """Those of a PEM file; ValueError when there are none."""
-    with open(path, "rb") as stream:
-        blocks = _PEM.findall(stream.read())
-    if not blocks:
-        raise ValueError(f"{path} has no certificate in PEM")
-    try:
-        return trustRootFromCertificates([Certificate.loadPEM(block) for block in blocks])
-    except crypto.Error as error:
-        raise ValueError(f"{path}: a certificate cannot be used ({error})") from None
+def words(error: BaseException | None) -> str:
+    """Why there is no connection, for people."""
+    if isinstance(error, VerificationError):
+        return "its certificate is for another name"
+    if isinstance(error, SSL.Error):
+        details = [str(entry[-1]) for entry in (error.args[0] if error.args else []) if entry]
+        return f"TLS failed: {', '.join(details) or 'no reason given'}"
+    number = getattr(error, "osError", None)
+    return os.strerror(number) if isinstance(number, int) else str(error)
 
 
 def _ready(stream: Any) -> Deferred[Stream]:

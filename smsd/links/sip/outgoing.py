@@ -200,7 +200,9 @@ class Outgoing:
         else:
             self._ways.silent(way.peer)
         if status == 503:
-            return Failure(Kind.TEMPORARY, f"{whose} cannot be reached", scope=scope, status="4.4.1")
+            why = self._wires.why(way.peer)
+            told = f"{whose} cannot be reached" + (f": {why}" if why else "")
+            return Failure(Kind.TEMPORARY, told, scope=scope, status="4.4.1")
         return Failure(
             Kind.TEMPORARY, f"{whose} has not answered", scope=scope, maybe_sent=True, status="4.4.1"
         )

@@ -18,7 +18,7 @@ from twisted.logger import Logger
 from smsd.codec.sip.errors import Malformed
 from smsd.codec.sip.transactions import Peer
 from smsd.codec.sip.values import Via
-from smsd.links.sip.calling import CONNECT, call
+from smsd.links.sip.calling import CONNECT, call, words
 from smsd.links.sip.listening import Listener, open_datagrams, open_streams
 from smsd.links.sip.strangers import Strangers
 from smsd.links.sip.streams import Stream, Streams
@@ -84,6 +84,7 @@ class Wires:
         self._told = float("-inf")
         self._ours: dict[tuple[str, str, int], int] = {}
         self._connecting: dict[tuple[str, str, int], list[tuple[bytes, Callable[[], None]]]] = {}
+        self._why: dict[tuple[str, str, int], str] = {}
         self._own: dict[str, str] = {}
         self._open = False
 
@@ -218,6 +219,7 @@ class Wires:
             )
         except (OSError, ValueError) as error:
             self.log.error("no connection to {host}: {e}", host=host, e=error)
+            self._remember(key, str(error))
             self._connecting.pop(key)
             failed()
             return
@@ -231,13 +233,24 @@ class Wires:
                 failed()
             return
         self._ours[key] = stream.flow
+        self._why.pop(key, None)
         for octets, _ in waiting:
             stream.send(octets)
 
     def _not_connected(self, failure: Any, key: tuple[str, str, int]) -> None:
-        self.log.info("no connection to {host}:{port}: {e}", host=key[1], port=key[2], e=failure.value)
+        self._remember(key, words(failure.value))
+        self.log.info("no connection to {host}:{port}: {why}", host=key[1], port=key[2], why=self._why[key])
         for _, failed in self._connecting.pop(key):
             failed()
+
+    def _remember(self, key: tuple[str, str, int], why: str) -> None:
+        if len(self._why) >= MOST_ADDRESSES:
+            self._why.clear()
+        self._why[key] = why
+
+    def why(self, to: Peer) -> str:
+        """Why there was no connection to it the last time, "" when nobody knows."""
+        return self._why.get((to.transport, to.host, to.port), "")
 
     # -- who we are
 

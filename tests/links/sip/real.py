@@ -102,12 +102,17 @@ class RealSip(SynchronousTestCase):
 
     def secure(self) -> tuple[int, str, str]:
         """A port for TLS, how to listen there, and the certificate."""
-        own, pem = certificate()
-        cert, key = self.place.path / "cert.pem", self.place.path / "key.pem"
+        cert, key = self.certified("127.0.0.1")
+        port = free_port()
+        return port, f"ssl:{port}:interface=127.0.0.1:privateKey={key}:certKey={cert}", cert
+
+    def certified(self, name: str) -> tuple[str, str]:
+        """Files with a certificate and its key."""
+        own, pem = certificate(name)
+        cert, key = self.place.path / f"{name}.pem", self.place.path / f"{name}.key"
         cert.write_bytes(pem)
         key.write_bytes(own.privateKey.dump(FILETYPE_PEM))
-        port = free_port()
-        return port, f"ssl:{port}:interface=127.0.0.1:privateKey={key}:certKey={cert}", str(cert)
+        return str(cert), str(key)
 
     def phone(self, user: str = "ann", through: int = 0, transport: str = "udp", **more: Any) -> Phone:
         """A SIP phone, registered."""

@@ -62,6 +62,9 @@ class FakeWires:
     def know(self, peer: Peer) -> None:
         self.known.append(peer.flow)
 
+    def why(self, to: Peer) -> str:
+        return ""
+
     def alive(self, peer: Peer) -> bool:
         return peer.flow in self.flows
 

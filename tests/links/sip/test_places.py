@@ -193,6 +193,14 @@ class FailOver(SynchronousTestCase):
         self.rig_.wires.heard(ok(asked, status), Peer("UDP", "10.0.0.1", 5070, 1))
         self.rig_.house.settle()
 
+    def test_with_tls_the_domain_is_vouched_for_not_what_dns_makes_of_it(self) -> None:
+        self.rig(proxy=f"sips:{PBX}")
+        self.rig_.records.records[f"_sips._tcp.{PBX}"] = [srv(1, 1, "a.example.net")]
+        self.write()
+        ((to, _),) = self.rig_.wires.take()
+        self.assertEqual((to.transport, to.host, to.port), ("TLS", "10.0.0.1", 5070))
+        self.assertEqual(self.rig_.wires.names, {"10.0.0.1": PBX})
+
     def test_straight_to_hosts_that_are_trusted(self) -> None:
         self.rig()
         self.rig_.records.hosts["a.example.net"] = ["192.0.2.66"]  # which is not

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from typing import Any
 
+from smsd.values.delivery import State
 from tests.links.sip import real
 from tests.peers import kamailio
 from tests.peers.names import Names
@@ -39,10 +41,34 @@ class ByName(real.RealSip):
         names.start()
         return names
 
-    def test_the_next_host_gets_it(self) -> None:
-        proxy = kamailio.Kamailio(self.port, more=TAKEN)
+    def answered(self, names: Names, **link: Any) -> None:
+        """Somebody at the PBX has written to a mobile phone, and that answers."""
+        modems = self.modems()
+        self.smsd(
+            modem_gateway("gsm1", modems.link()),
+            link={
+                "trusted_networks": ["127.0.0.0/8"], "account": "ann", "registrar": False,
+                "name_servers": [f"127.0.0.1:{names.port}"], **link,
+            },
+        )  # fmt: skip
+        said = f"Content-Type: text/plain\nP-Asserted-Identity: <sip:200@{PBX}>"
+        self.assertTrue(self.ask("MESSAGE", headers=said, body="Hello").startswith(b"SIP/2.0 202"))
+        self.on_air(modems, 1)
+        self.receive(modems, "found you")
+
+    def state(self) -> list[tuple[int, ...]]:
+        """Of the answer."""
+        return self.server.rows("select state from delivery where target like 'sip:%'")
+
+    def proxy(self, certificate: str = "") -> kamailio.Kamailio:
+        tls = self.certified(certificate) if certificate else None
+        proxy = kamailio.Kamailio(self.port, more=TAKEN, tls=tls)
         self.addCleanup(proxy.stop)
         proxy.start()
+        return proxy
+
+    def test_the_next_host_gets_it(self) -> None:
+        proxy = self.proxy()
         names = self.names(
             f"{PBX} NAPTR 10 10 s SIP+D2T _sip._tcp.{PBX}",
             f"_sip._tcp.{PBX} SRV 10 1 {free_port()} gone.{PBX}",
@@ -50,22 +76,36 @@ class ByName(real.RealSip):
             f"gone.{PBX} A 127.0.0.1",
             f"here.{PBX} A 127.0.0.1",
         )
-        modems = self.modems()
-        self.smsd(
-            modem_gateway("gsm1", modems.link()),
-            link={
-                "trusted_networks": ["127.0.0.0/8"], "account": "ann", "registrar": False,
-                "proxy": f"sip:{PBX}", "name_servers": [f"127.0.0.1:{names.port}"],
-            },
-        )  # fmt: skip
-        said = f"Content-Type: text/plain\nP-Asserted-Identity: <sip:200@{PBX}>"
-        self.assertTrue(self.ask("MESSAGE", headers=said, body="Hello").startswith(b"SIP/2.0 202"))
-        self.on_air(modems, 1)
-        self.receive(modems, "found you")
-        sent = "select state from delivery where target like 'sip:%'"
-        until(lambda: "found you" in proxy.log(), 60, "the answer at the proxy", self.server.process)
+        self.answered(names, proxy=f"sip:{PBX}")
+        until(lambda: self.state() == [(State.SENT,)], 60, "the answer at the proxy", self.server.process)
+        self.assertIn("found you", proxy.log())
         self.assertRegex(proxy.log(), r"CAME MESSAGE \S+ tcp 127\.0\.0\.1:\d+")
-        until(lambda: self.server.rows(sent) == [(2,)], 30, "smsd to know it", self.server.process)
+
+    def by_tls(self, certificate: str) -> kamailio.Kamailio:
+        """Kamailio with a certificate for that name, found by TLS alone."""
+        proxy = self.proxy(certificate)
+        names = self.names(
+            f"{PBX} NAPTR 10 10 s SIPS+D2T _sips._tcp.{PBX}",
+            f"_sips._tcp.{PBX} SRV 10 1 {proxy.secure} host7.example.com",
+            "host7.example.com A 127.0.0.1",
+        )
+        self.answered(names, proxy=f"sip:{PBX}", proxy_ca=str(self.place.path / f"{certificate}.pem"))
+        return proxy
+
+    def test_by_tls_to_who_may_speak_for_the_domain(self) -> None:
+        proxy = self.by_tls(PBX)
+        until(lambda: self.state() == [(State.SENT,)], 60, "the answer at the proxy", self.server.process)
+        self.assertRegex(proxy.log(), r"CAME MESSAGE \S+ tls 127\.0\.0\.1:\d+")
+
+    def test_and_to_nobody_else(self) -> None:
+        """Not to the host that DNS names, if that is all that its certificate says."""
+        proxy = self.by_tls("host7.example.com")
+        why = "127.0.0.1 cannot be reached: its certificate is for another name"
+        process = self.server.process
+        assert process is not None
+        until(lambda: why in process.log.read_text("utf-8", "replace"), 60, "a try", process)
+        self.assertNotEqual(self.state(), [(State.SENT,)])
+        self.assertNotIn("found you", proxy.log())
 
     def test_long_answers_and_names_that_are_none(self) -> None:
         many = [
