@@ -58,7 +58,9 @@ def add(commands: Any) -> None:
         help="what a text would become and cost, before it is sent",
         epilog="examples:\n  smsd price --to +393471234567 --text 'It’s on'\n  smsd price --to +393471234567 --account shop < text",
     )
-    price.add_argument("--to", required=True, metavar="NUMBER", help="who would get it")
+    price.add_argument(
+        "--to", required=True, action="append", metavar="NUMBER", help="who would get it; may be repeated"
+    )
     price.add_argument("--text", help="the text; without it, the standard input")
     price.add_argument("--account", help="whose prices, gateway and policy for texts")
     price.add_argument("--gateway", metavar="ID", help="through this one")
@@ -172,20 +174,16 @@ def _price(options: argparse.Namespace) -> int:
     text = sys.stdin.read().rstrip("\n") if options.text is None else options.text
     if not text:
         raise Refusal("the text is empty: write --text TEXT, or hand it in")
-    quote = call(
-        options,
-        "price",
-        to=options.to,
-        text=text,
-        account=options.account,
-        gateway=options.gateway,
-        max_parts=options.max_parts,
-    )
-    if as_json(options, quote):
-        return REFUSED if quote["refused"] else DONE
-    for line in _lines(quote):
-        print(line)
-    return REFUSED if quote["refused"] else DONE
+    asked = {
+        "text": text,
+        "account": options.account,
+        "gateway": options.gateway,
+        "max_parts": options.max_parts,
+    }
+    quotes = [call(options, "price", to=number, **asked) for number in options.to]
+    if not as_json(options, quotes if len(quotes) > 1 else quotes[0]):
+        print("\n\n".join("\n".join(_lines(quote)) for quote in quotes))
+    return REFUSED if any(quote["refused"] for quote in quotes) else DONE
 
 
 def _lines(quote: dict[str, Any]) -> list[str]:
