@@ -393,8 +393,9 @@ class Described(SynchronousTestCase):
         )
         done = subprocess.run(
             [sys.executable, "-m", "schemathesis.cli", "--config-file", str(folder / "schemathesis.toml"), "run",
-             f"{served.url}/api/v1/openapi.json", "--checks", "all", "--max-examples", "8", "--seed", "1", "--no-color",
-             "--request-timeout", "20"],
+             f"{served.url}/api/v1/openapi.json", "--checks", "all", "--max-examples", "5", "--no-color",
+             "--generation-deterministic", "--suppress-health-check", "all",
+             "--request-timeout", "120"],
             capture_output=True, text=True, timeout=300, cwd=folder, env={**os.environ, "TOKEN": token},
         )  # fmt: skip
         self.assertEqual(done.returncode, 0, done.stdout[-6000:] + done.stderr[-2000:])
