@@ -29,8 +29,8 @@ WHO: ContextVar[str] = ContextVar("who", default=OPERATOR)
 
 LOOKING = frozenset(
     {
-        "send", "sms_http", "list", "show", "explain", "trial", "status", "timed", "callbacks", "accounts", "account", "tokens", "credit",
-        "statement", "books", "price", "job feed", "job close", "job show", "job list", "audit",
+        "send", "sms_http", "list", "show", "explain", "trial", "status", "timed", "callbacks", "accounts", "account", "tokens",
+        "credit", "statement", "books", "price", "job feed", "job close", "job show", "job list", "audit",
         "holds",
     }
 )  # fmt: skip
