@@ -159,6 +159,11 @@ def pieces(text: str, names: Sequence[str]) -> tuple[str | int, ...]:
     return tuple(piece for piece in made if piece != "")
 
 
+def stray_brace(text: str) -> bool:
+    """Whether a brace stands alone in a text: it is sent as it is, and was perhaps meant for a column."""
+    return not {"{", "}"}.isdisjoint(_FIELD.sub("", text))
+
+
 def number_of(cell: str) -> str:
     """What a cell means as a number, without what spreadsheets put around it. InvalidValue when one has spoilt it."""
     text = cell.strip()

@@ -12,7 +12,7 @@ from typing import Any
 
 from twisted.internet.task import deferLater
 
-from smsd.codec.table.columns import Layout, layout, number_of
+from smsd.codec.table.columns import Layout, layout, number_of, stray_brace
 from smsd.codec.table.decoding import SHOWN, Decoder
 from smsd.codec.table.records import NONE, Record, Records
 from smsd.codec.table.seen import Seen
@@ -195,6 +195,8 @@ class Checking:
                 "the file is not UTF-8: it was read as Windows-1252, which Excel writes in Western Europe; look at the accents,"
                 " and save it as CSV UTF-8 if they are wrong"
             )
+        if stray_brace(self.settings.wanted.text or ""):
+            yield "a brace stands alone in the text and is sent as it is: a column is written {name}, and a brace {{"
         for name, n in found.empty.items():
             yield f"{n} {'line has' if n == 1 else 'lines have'} nothing in the column {name!r}"
         if found.national:

@@ -227,7 +227,8 @@ class Runner:
                     continue
                 for lane in woken:
                     self._queue.wake(lane)
-        if self._stopping or await self._store.ask(jobs.unfinished, job, (State.SENDING,), 1):
+        # One question for all of it: what was on the wire a moment ago may wait now.
+        if self._stopping or await self._store.ask(jobs.unfinished, job, OPEN, 1):
             return
         await self._store.change_job(
             Change(job, (JobState.CANCELLED,), JobState.CANCELLED, self._store.now(), held=False)

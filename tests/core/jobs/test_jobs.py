@@ -13,7 +13,7 @@ from smsd.core.jobs import running as running_module
 from smsd.core.jobs import settings as jobsettings
 from smsd.store import jobs as rows
 from smsd.values.account import Account
-from smsd.values.delivery import Failure, Kind
+from smsd.values.delivery import Failure, Kind, State
 from smsd.values.errors import InvalidValue, Refused
 from smsd.values.message import IdempotencyKey
 from tests.house import House
@@ -71,6 +71,16 @@ class JobsCase(SynchronousTestCase):
         told = self.do(self.jobs.state(told["id"]))
         self.assertEqual((told["state"], told["done"], told["messages"]), ("done", 250, {"sent": 250}))
         self.assertEqual(self.house.wait(self.house.store.ask(rows.chunk, told["id"], 0)), [])
+
+    def test_a_brace_that_stands_alone(self) -> None:
+        for text, said in (
+            ("Dear {name", True),
+            ("{name}} x", True),
+            ("{{name}} {name}", False),
+            ("}}", False),
+        ):
+            warnings = self.check(text=text)["checked"]["warnings"]
+            self.assertEqual([one for one in warnings if "a brace stands alone" in one] != [], said, text)
 
     def test_what_is_wrong_with_a_file(self) -> None:
         octets = (
@@ -151,6 +161,32 @@ class JobsCase(SynchronousTestCase):
         for verb in (self.jobs.start, self.jobs.resume, self.jobs.cancel, self.jobs.pause):
             with self.assertRaises(Refused):
                 self.do(verb(job))
+
+    def test_what_comes_back_while_it_is_cancelled_is_cancelled_too(self) -> None:
+        """A gateway gives a message back just between the question what waits and the question what is on the wire."""
+        self.house.gsm.manual = True
+        job = self.check(b"+15551230001;x\n", text=None)["id"]
+        self.do(self.jobs.start(job))
+        self.run_on(2)
+        store, ask = self.house.store, self.house.store.ask
+
+        def asked(question: Any, *given: Any, **options: Any) -> Any:
+            def back(found: Any) -> Any:
+                if found or not self.house.gsm.pending:
+                    return found
+                self.house.gsm.release(Failure(Kind.TEMPORARY, "busy"))
+                return store.remember("test", "settled", None).addCallback(lambda _: found)
+
+            done = ask(question, *given, **options)
+            waiting = question is rows.unfinished and State.READY in given[1]
+            return done.addCallback(back) if waiting else done
+
+        self.patch(store, "ask", asked)
+        self.do(self.jobs.cancel(job))
+        self.run_on()
+        told = self.do(self.jobs.state(job))
+        self.assertEqual((told["messages"], len(self.house.gsm.pieces)), ({"cancelled": 1}, 1))
+        self.assertTrue(told["ended"])
 
     def test_others_are_not_kept_waiting(self) -> None:
         self.house.gsm.manual = True
