@@ -64,11 +64,16 @@ def _explain(options: argparse.Namespace) -> int:
     about = told["about"]
     print(f"{told['target']}: {told['state']}{', perhaps sent twice' if told['maybe_twice'] else ''}")
     print(f"came {moment(about['arrived'])} from {about['origin']} through {about['door']}")
-    if about["parent"]:
+    errand = told["target"].partition(":")[0] in _ERRANDS
+    if about["parent"] and errand:
+        print(f"the rule {told['typed']!r} wants it, because of message {about['parent']}")
+    elif about["parent"]:
         print(f"{_WHY.get(about['door'], 'sent')} because of message {about['parent']}")
     print("\nrules:")
     for line in told["rules"]:
         print(f"  {printable(line)}")
+    if errand:
+        print(f"\nwhat is run: {printable(shortened(about['body'], 1000))}")
     if told.get("made") is not None:
         print(f"\nsent as: {printable(shortened(told['made'], 1000))}")
     print(f"\nroute: {told['route']}{', carried by ' + told['gateway'] if told['gateway'] else ''}")
@@ -85,6 +90,8 @@ def _explain(options: argparse.Namespace) -> int:
     return DONE
 
 
+_ERRANDS = ("program", "url", "sql")
+"""Schemes of what rules do outside."""
 _WHY = {
     "rules": "sent by a rule",
     "notice": "a report",

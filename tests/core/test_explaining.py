@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import json
+from contextlib import redirect_stdout
 from datetime import timezone
 from typing import Any
+from unittest import mock
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.trial.unittest import SynchronousTestCase
 
+from smsd.cli import explain as cli_explain
+from smsd.cli import main
 from smsd.core.arriving import Arrivals, Rulebook
 from smsd.core.explaining import Explainer
 from smsd.core.traces import trace_json
@@ -289,6 +294,19 @@ class Explaining(SynchronousTestCase):
         house.queue.release("gsm1")
         house.settle()
         self.assertNotIn("waits", explain())
+
+    def test_the_command_says_what_an_errand_runs_and_which_rule_wants_it(self) -> None:
+        run = Program(("/bin/log", "--password", "hunter2", "%number%"))
+        self.use(Rules((Rule("log it", All(), (run,)),)))
+        receipt = self.house.send()
+        self.house.settle()
+        errand = self.delivery("program:log")
+        out = io.StringIO()
+        told = self.told(errand)
+        with mock.patch.object(cli_explain, "call", return_value=told), redirect_stdout(out):
+            self.assertEqual(main.main(["explain", str(errand)]), 0)
+        self.assertIn(f"the rule 'log it' wants it, because of message {receipt.message}\n", out.getvalue())
+        self.assertIn("\nwhat is run: /bin/log --password *** +15550000001\n", out.getvalue())
 
     def test_no_secrets(self) -> None:
         self.use(Rules((SECRET,)))
