@@ -95,6 +95,9 @@ class _Memory:
     def everything(self, prefix: str) -> Deferred[dict[str, str]]:
         return succeed({})
 
+    def recall(self, key: str) -> Deferred[str | None]:
+        return succeed(None)
+
     def remember(self, key: str, value: str | None) -> Deferred[None]:
         storable(key + (value or ""))
         return succeed(None)

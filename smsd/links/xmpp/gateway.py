@@ -78,7 +78,8 @@ class XmppGateway(Service):
     def startService(self) -> None:
         """Learn who is registered, then connect."""
         super().startService()
-        self.people.start().addCallbacks(self._start, self._not_started)
+        learning = self.people.start().addCallback(lambda _: self.services.start())
+        learning.addCallbacks(self._start, self._not_started)
 
     def _start(self, _: object) -> None:
         if self.running:
@@ -86,7 +87,9 @@ class XmppGateway(Service):
                 component.start()
 
     def _not_started(self, failure: TwistedFailure) -> None:
-        self.log.failure("{gateway}: it is not known who has registered", failure, gateway=self.name)
+        self.log.failure(
+            "{gateway}: it is not known who has registered, or was shown here", failure, gateway=self.name
+        )
         self._start(None)
 
     def reloaded(self) -> None:
@@ -100,9 +103,9 @@ class XmppGateway(Service):
         for component in self._components():
             if component.up:
                 self._guarded(component, None, self.services.closing, component.domain)
-        self.services.stop()
+        kept = self.services.stop()
         self._context.outlet.closed("it is stopped")
-        leaving: Deferred[Any] = DeferredList([one.stop() for one in self._components()])
+        leaving: Deferred[Any] = DeferredList([kept, *(one.stop() for one in self._components())])
         return leaving.addCallback(self._left)
 
     def _left(self, _: object) -> Deferred[None]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from twisted.internet.defer import fail
 
 from smsd.codec.jid import Jid
-from smsd.links.xmpp.services import presence
+from smsd.links.xmpp.services import Services, presence
 from tests.links.xmpp.room import ANN, BOB, EMAIL, FAX, ONLY, PHONE, SMS, Room
 
 MUC = "<x xmlns='http://jabber.org/protocol/muc'/>"
@@ -83,6 +83,51 @@ class Contacts(Room):
         for self.carries in (False, True, False, True):
             self.pass_by(1)
         self.assertEqual(self.presences(), [])
+
+    def again(self, orderly: bool = True) -> None:
+        """Another life of the link."""
+        if orderly:
+            for one in self.link.domains:
+                self.services.closing(one)
+            self.house.wait(self.services.stop())
+        else:
+            self.services._presences.stop()
+        self.link.sent.clear()
+        self.services = Services(self.link, self.people)
+        self.house.wait(self.services.start())
+        for one in self.link.domains:
+            self.services.opened(one)
+        self.house.settle()
+
+    def test_whom_a_stop_hides_is_shown_after_the_start(self) -> None:
+        """Nobody asks for them again before he logs in anew."""
+        mailbox = f"john%doe.com@{EMAIL}"
+        self.come("probe", PHONE)
+        self.come("probe", mailbox)
+        self.come("probe", f"+15557654321@{SMS}", BOB)
+        self.again()
+        there = ("", PHONE, ANN.bare, "SMS to +15551234567"), ("", mailbox, ANN.bare, "Mail to john@doe.com")
+        shown = self.presences()
+        for one in there:
+            self.assertEqual(shown.count(one), 1, shown)
+        self.assertNotIn(BOB.bare, [one[2] for one in shown])  # who has no account saw nobody before either
+        self.again()
+        self.assertIn(there[0], self.presences())
+        # After a crash nobody was hidden, and what was kept before is not said twice.
+        self.again(orderly=False)
+        self.assertNotIn(there[0], self.presences())
+
+    def test_what_is_kept_is_bounded_and_may_be_broken(self) -> None:
+        self.patch(presence, "MOST_HIDDEN", 2)
+        numbers = [f"+1555123456{last}@{SMS}" for last in range(4)]
+        for to in numbers:
+            self.come("probe", to)
+        self.again()
+        self.assertEqual([one[1] for one in self.presences() if "+1555" in one[1]], numbers[2:])
+        for broken in ("{", "[1]", '[["a"]]', "3"):
+            self.house.wait(self.context.memory.remember(presence.HIDDEN, broken))
+            self.again(orderly=False)
+            self.assertNotIn("+1555", str(self.presences()))
 
     def test_many_are_corrected_some_at_a_time(self) -> None:
         self.patch(presence, "AT_ONCE", 2)
@@ -227,6 +272,7 @@ class Storms(Room):
 
 class ComingsAndGoings(Room):
     def test_who_has_registered_sees_us_come(self) -> None:
+        self.configure(*({"user": f"a{number}"} for number in range(3)))
         for number in range(250):
             self.house.wait(self.people.link(Jid.parse(f"u{number}@example.net"), f"a{number % 3}"))
         self.services.opened(self.domain(SMS))

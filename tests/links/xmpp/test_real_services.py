@@ -109,6 +109,7 @@ class Asking(real.RealChat):
         self.wait_for(ann, to, "unavailable")
         self.start()
         self.assertTrue(ann.form(to=SMS)["registered"])
+        until(lambda: self.presences(ann, to)[-1:] == [""], 30, "the phone is there", self.server.process)
         seen = len(self.presences(ann, SMS))
         until(
             lambda: self.presences(ann, SMS)[-1:] == [""] or seen < 0, 30, "it is there", self.server.process

@@ -57,6 +57,10 @@ class Services:
             self._of_domain |= table
         self._of_party: Table = disco.party | about.party
 
+    def start(self) -> Deferred[None]:
+        """Recall what was so at the last stop; the streams are opened after this."""
+        return self._presences.start()
+
     def opened(self, domain: Domain) -> None:
         """The stream of this domain is up (again): presence may be sent."""
         self._presences.opened(domain)
@@ -65,9 +69,10 @@ class Services:
         """The stream of this domain is about to be closed by us: the last moment to say so."""
         self._presences.closing(domain)
 
-    def stop(self) -> None:
-        """Nothing more is sent."""
+    def stop(self) -> Deferred[None]:
+        """Nothing more is sent; fires when what the next start has to know is kept."""
         self._presences.stop()
+        return self._presences.keep()
 
     def presence(self, domain: Domain, element: Any) -> None:
         """A presence stanza for this domain or an address of it."""

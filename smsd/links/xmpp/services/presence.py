@@ -8,10 +8,12 @@ everything that waits to be sent: a roster of 10,000 phones asks about all of th
 
 from __future__ import annotations
 
+import json
 from collections import deque
+from functools import partial
 from typing import Any, Literal
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 from twisted.logger import Logger
 from twisted.words.xish.domish import Element
 
@@ -42,6 +44,10 @@ LOOK_EVERY = 10.0
 """Seconds between two looks at what gateways can do. What has been so at two of them is shown: a modem that comes and goes
 must not make every contact blink."""
 
+HIDDEN, MOST_HIDDEN = "hidden", 2_000
+"""What is kept of an orderly stop, and how much of it: whom we have told that somebody is not there any more. Nobody asks again
+before he logs in anew, so that a restart would hide every phone for days."""
+
 Type = Literal["", "unavailable", "subscribe", "subscribed", "unsubscribe", "unsubscribed"]
 _Waiting = tuple[Domain, str, str, Type, str, str]
 """Domain, from, to, type, show, status."""
@@ -65,6 +71,19 @@ class Presences:
         self._asked: dict[tuple[str, str], float] = {}
         self._greeting: dict[str, Any] = {}
         self._dropped = 0
+        self._hidden: dict[tuple[str, str], None] = {}  # user and address, as in `_shown`
+
+    def start(self) -> Deferred[None]:
+        """Recall whom the last stop has hidden from whom; `opened` comes after this."""
+        recalled: Deferred[Any] = self._link.context.memory.recall(HIDDEN)
+        return recalled.addCallback(self._recalled)
+
+    def _recalled(self, text: str | None) -> Deferred[None] | None:
+        try:
+            self._hidden = {(str(reader), str(one)): None for reader, one in json.loads(text or "[]")}
+        except (ValueError, TypeError):
+            self.log.error("{gateway}: whom contacts are hidden from cannot be read", gateway=self._link.name)
+        return self._link.context.memory.remember(HIDDEN, None) if text else None
 
     # -- what comes
 
@@ -250,21 +269,30 @@ class Presences:
         self._shown = {key: one for key, one in self._shown.items() if key[0].partition("/")[0] != jid.bare}
 
     def opened(self, domain: Domain) -> None:
-        """The stream is up: those who have registered see the domain, one group after the other so that nobody waits for it."""
+        """The stream is up: those who have registered see the domain, and all see again whom the last stop hid, one group after
+        the other so that nobody waits for it."""
         if self._look is None:
             self._look = self._link.context.reactor.callLater(LOOK_EVERY, self._look_again)
-        self._greet(domain, list(self._people.everybody()), 0)
+        greeted = dict.fromkeys((bare, domain.name) for bare in self._people.everybody())
+        for pair in [pair for pair in self._hidden if pair[1].rpartition("@")[2] == domain.name]:
+            greeted[pair] = self._hidden.pop(pair)
+        self._greet(domain, list(greeted), 0)
 
-    def _greet(self, domain: Domain, jids: list[str], start: int) -> None:
+    def _greet(self, domain: Domain, pairs: list[tuple[str, str]], start: int) -> None:
         before = self._greeting.pop(domain.name, None)
         if before is not None and before.active():
             before.cancel()  # it had not come to its end when the stream broke
-        for bare in jids[start : start + AT_ONCE]:
-            self._show(domain, Jid("", domain.name), None, bare)
-        if start + AT_ONCE < len(jids):
+        for reader, one in pairs[start : start + AT_ONCE]:
+            self._if_account(Jid.parse(reader), partial(self._show_again, domain, one, reader), _nothing)
+        if start + AT_ONCE < len(pairs):
             self._greeting[domain.name] = self._link.context.reactor.callLater(
-                1.0, self._greet, domain, jids, start + AT_ONCE
+                1.0, self._greet, domain, pairs, start + AT_ONCE
             )
+
+    def _show_again(self, domain: Domain, one: str, reader: str, _: object = None) -> None:
+        node = one.rpartition("@")[0]
+        somebody = party(node, domain, self._country) if node else None
+        self._show(domain, Jid(node, domain.name), somebody, reader)
 
     def _look_again(self) -> None:
         """Gateways come and go: who was shown otherwise than it is now is shown again, some at a time."""
@@ -278,9 +306,7 @@ class Presences:
                 if bool(show) is self._seen[kind] and domain.name not in down
             ]
         for reader, one, domain in wrong[:AT_ONCE]:
-            node = one.rpartition("@")[0]
-            somebody = party(node, domain, self._country) if node else None
-            self._show(domain, Jid(node, domain.name), somebody, reader)
+            self._show_again(domain, one, reader)
         wait = 1.0 if len(wrong) > AT_ONCE else LOOK_EVERY
         self._look = self._link.context.reactor.callLater(wait, self._look_again)
 
@@ -290,6 +316,17 @@ class Presences:
             if shown_at is domain:
                 del self._shown[reader, one]
                 self._send((domain, one, reader, "unavailable", "", ""))
+                self._hidden[reader, one] = None
+
+    def keep(self) -> Deferred[None]:
+        """Remember whom `closing` has hidden; fires after the commit."""
+        if not self._hidden:
+            return succeed(None)
+        text = json.dumps(list(self._hidden)[-MOST_HIDDEN:], separators=(",", ":"), ensure_ascii=False)
+        kept: Deferred[None] = self._link.context.memory.remember(HIDDEN, text)
+        return kept.addErrback(
+            lambda failure: self.log.failure("{gateway}: it is not kept", failure, gateway=self._link.name)
+        )
 
     def stop(self) -> None:
         """Send nothing more."""
