@@ -16,6 +16,7 @@ from smsd.links.sip.settings import Settings
 from smsd.policy.siprules import SipRule, judge
 from smsd.values.errors import Reason
 from tests.docs.page import PAGES, blocks
+from tests.gateways.test_smtp_tls import certificate
 
 TEXT = (PAGES / "sip.rst").read_text("utf-8")
 BLOCKS = list(blocks(TEXT))
@@ -35,6 +36,8 @@ class Page(SynchronousTestCase):
     def read(self, section: str, number: int = 0) -> Configuration:
         texts = [block.text for block in BLOCKS if block.language == "yaml" and block.section == section]
         text = texts[number].replace("/etc/smsd/sip-rules.xml", self.path)
+        for name in ("key.pem", "cert.pem"):
+            text = text.replace(f"/etc/smsd/{name}", self.path)  # only looked for
         return load_text(SERVER + text, os.path.join(self.folder, "smsd.yaml"), {})
 
     def test_phones_that_register(self) -> None:
@@ -67,6 +70,10 @@ class Page(SynchronousTestCase):
             block.append(line.replace("  # ", "  ", 1))
         text = "\n".join(["gateways:", *block]).replace("sip-rules.xml", self.path)
         text = text.replace("trusted_networks: []", "trusted_networks: [192.0.2.7]")
+        authorities = os.path.join(self.folder, "authorities.pem")
+        with open(authorities, "wb") as stream:
+            stream.write(certificate()[1])
+        text = text.replace("authorities.pem", authorities)
         found = load_text(SERVER + text, "/etc/smsd/smsd.yaml", {"SMSD_PROXY_PASSWORD": "x"})
         given = set(found.gateways[0].model_fields_set)
         own = set(Settings.model_fields) - set(LinkSettings.model_fields)
@@ -123,6 +130,11 @@ class Mistakes(SynchronousTestCase):
             ("    listen: ['udp:5060', 'udp:5060']", "is listened on twice"),
             ("    proxy: 'sip:pbx;transport=sctp'", "transport=tcp"),
             ("    proxy_user: me", "belong together"),
+            ("    listen: ['udp:5060', 'ssl:5061:privateKey=/nowhere/k.pem']", "listen[1]: there is no file"),
+            ("    proxy_ca: /nowhere/ca.pem", "/etc/smsd/smsd.yaml:6:"),
+            ("    proxy_ca: /nowhere/ca.pem", "the file of authorities /nowhere/ca.pem cannot be read"),
+            ("    name_servers: [dns.example.org]", "write 192.0.2.53"),
+            ("    name_servers: ['192.0.2.53:99999']", "is no port"),
             ("    account: demo", "for trusted_networks"),
             ("    trusted_networks: [10.0.0.1/8]", "10.0.0.0/8"),
             ("    min_expires: 7200", "larger than max_expires"),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from smsd.config.endpoints import files
+from smsd.core.trust import certificates
 from smsd.links.sip.settings import Settings
 from smsd.policy.siprules import SipRule, default_rules, make
 from smsd.policy.siprulesxml import MOST_OCTETS, read_rules
@@ -62,7 +63,16 @@ class WrongRule(InvalidValue):
 
 
 def check(settings: Settings, path: KeyPath, document: Document) -> None:
-    """Report what is wrong with the rules."""
+    """Report what is wrong with the rules, and which files are not there."""
+    for number, listener in enumerate(settings.listeners):
+        for name in listener.files:
+            if not os.path.exists(name):
+                document.report((*path, "listen", number), f"there is no file {name}")
+    if settings.proxy_ca is not None:
+        try:
+            certificates(settings.proxy_ca, "file of authorities")
+        except ValueError as error:
+            document.report((*path, "proxy_ca"), str(error))
     try:
         build(settings)
     except WrongRule as error:
@@ -79,8 +89,7 @@ def check(settings: Settings, path: KeyPath, document: Document) -> None:
 def stamp(settings: Settings, find_data: Callable[[str], str]) -> object:
     """The times of its files: a changed file of rules, or a renewed certificate, makes the link anew at a reload."""
     paths = {path for text in settings.listen for path in files(text)}
-    if settings.rules_file is not None:
-        paths.add(settings.rules_file)
+    paths |= {path for path in (settings.rules_file, settings.proxy_ca) if path is not None}
     found = []
     for path in sorted(paths):
         try:

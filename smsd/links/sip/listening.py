@@ -28,12 +28,13 @@ TURN = 32_768
 @dataclass(frozen=True, slots=True)
 class Listener:
     """One of them. `transport`: UDP, TCP or TLS; `interface` "" for every address of IPv4, `::` for every one of IPv6 (with TLS
-    of both)."""
+    of both); `files` of its certificate and key."""
 
     text: str
     transport: str
     port: int
     interface: str
+    files: tuple[str, ...] = ()
 
     @property
     def place(self) -> tuple[bool, str, int]:
@@ -74,7 +75,8 @@ def read_listener(text: str) -> Listener:
     if kind.startswith("udp") and named.keys() - {"interface", "port"}:
         raise InvalidValue(f"{text!r}: udp knows a port and interface=, nothing else")
     transport = {"udp": "UDP", "ssl": "TLS"}.get(kind.removesuffix("6"), "TCP")
-    return Listener(text, transport, int(port), interface)
+    paths = dict.fromkeys(named[name] for name in ("privateKey", "certKey") if name in named)
+    return Listener(text, transport, int(port), interface, tuple(paths))
 
 
 def open_datagrams(reactor: Any, listener: Listener, protocol: Any) -> Any:
