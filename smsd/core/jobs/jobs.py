@@ -269,7 +269,7 @@ class Jobs:
             "name": one["name"],
             "account": one["account"],
             "state": _name(one["state"]),
-            "reason": self._runner.trouble.get(job) or one["reason"],
+            "reason": self._runner.trouble.get(job) or one["reason"] or self._stands(one),
             "made": one["made"],
             "started": one["started"],
             "ended": one["ended"],
@@ -279,6 +279,20 @@ class Jobs:
             "refused": one["refused"],
             "messages": {state.name.lower(): n for state, n in sorted(counts.items())},
         }
+
+    def _stands(self, one: Mapping[str, Any]) -> str:
+        """Why nobody carries what a job that runs has waiting, "" when somebody does."""
+        if one["state"] is not JobState.RUNNING:
+            return ""
+        queue, flow = self._queue, jobs.flow(one["id"])
+        for route in {lane.route for lane in queue.lanes.ready.values() if lane.flow == flow}:
+            waits = queue.serving.waits(route, queue.now())
+            if not waits:
+                name = route.removeprefix("gw:").removeprefix("group:").partition("!")[0]
+                return f"there is no gateway {name} any more" if ":" not in name else "there is no gateway"
+            if all(why not in ("", "busy") for why in waits.values()):
+                return "; ".join(f"{name}: {why}" for name, why in waits.items())
+        return ""
 
     # -- over the control socket
 

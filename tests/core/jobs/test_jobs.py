@@ -72,6 +72,23 @@ class JobsCase(SynchronousTestCase):
         self.assertEqual((told["state"], told["done"], told["messages"]), ("done", 250, {"sent": 250}))
         self.assertEqual(self.house.wait(self.house.store.ask(rows.chunk, told["id"], 0)), [])
 
+    def test_why_nobody_carries_it(self) -> None:
+        self.house.gsm.manual = True
+        job = self.check(b"+15551230001;x\n+15551230002;y\n", text=None, gateway="gsm1")["id"]
+        self.do(self.jobs.start(job))
+        self.house.outlet("gsm1").opened(1)
+        self.run_on(2)
+        self.assertEqual(
+            self.do(self.jobs.state(job))["reason"], ""
+        )  # one is on the wire, one waits behind it
+        self.house.gsm.release()
+        self.house.outlet("gsm1").closed("no SIM")
+        self.house.gsm.manual = False
+        self.run_on(1)
+        self.assertEqual(self.do(self.jobs.state(job))["reason"], "gsm1: no SIM")
+        self.house.wait(self.house.queue.remove("gsm1"))
+        self.assertEqual(self.do(self.jobs.listed())[0]["reason"], "there is no gateway gsm1 any more")
+
     def test_a_brace_that_stands_alone(self) -> None:
         for text, said in (
             ("Dear {name", True),
