@@ -12,6 +12,7 @@ from twisted.internet.defer import Deferred, TimeoutError
 from twisted.names import dns
 
 from smsd.codec.sip import Uri
+from smsd.codec.sip.grammar import HOST
 from smsd.links.sip.records import Records
 from smsd.links.sip.wires import PORTS
 
@@ -95,7 +96,7 @@ class Places:
         for record in sorted(said, key=lambda one: (one.order, one.preference)):
             transport = _KINDS.get(record.service.string.upper(), "")
             if transport in transports and record.flags.string.lower() == b"s":
-                hosts += self._drawn(transport, await self._records.srv(str(record.replacement)))
+                hosts += self._drawn(transport, await self._records.srv(_name(record.replacement)))
         if hosts:
             return hosts
         for transport in transports:
@@ -107,7 +108,7 @@ class Places:
     def _drawn(self, transport: str, records: list[dns.Record_SRV]) -> list[_Host]:
         """By priority; among those of the same one the heavier are likely to be the first (RFC 2782). A lone dot: there is none."""
         drawn = sorted(records, key=lambda one: (one.priority, self._lot(one.weight + 0.01)))
-        return [_Host(transport, name, one.port) for one in drawn if (name := str(one.target).rstrip("."))]
+        return [_Host(transport, name, one.port) for one in drawn if (name := _name(one.target)) and one.port]
 
     async def _located(self, hosts: list[_Host]) -> list[Place]:
         found: list[Place] = []
@@ -126,6 +127,12 @@ def _transports(uri: Uri) -> tuple[str, ...]:
         return (said,) if said in PORTS else ()
     host = (uri.parameter("maddr") or uri.host).rstrip(".")
     return ("UDP",) if uri.port is not None or _is_address(host) else ("UDP", "TCP", "TLS")
+
+
+def _name(name: dns.Name) -> str:
+    """A name out of DNS, which may have any octets in it; "" when no host is called so."""
+    text = name.name.decode("latin-1").rstrip(".")
+    return text if HOST.fullmatch(text) else ""
 
 
 def _is_address(host: str) -> bool:

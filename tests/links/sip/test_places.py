@@ -96,6 +96,11 @@ class Found(SynchronousTestCase):
         self.records.records[f"_sip._udp.{PBX}"] = [srv(0, 0, "")]
         self.assertEqual(self.find(f"sip:{PBX};transport=udp"), [])
 
+    def test_what_is_no_name_is_no_host(self) -> None:
+        odd = [srv(1, 0, name) for name in (b"\xff\xfe.example.net", b"a b", b"a\0b", b"x" * 300)]  # type: ignore[arg-type]
+        self.records.records[f"_sip._udp.{PBX}"] = [*odd, srv(1, 0, PBX, 0), srv(2, 0, "a.example.net")]
+        self.assertEqual(self.find(f"sip:{PBX};transport=udp"), ["UDP 192.0.2.2 5070"])
+
     def test_an_answer_is_used_for_a_while(self) -> None:
         self.find(f"sip:{PBX};transport=udp")
         self.records.records[f"_sip._udp.{PBX}"] = [srv(0, 0, "a.example.net")]

@@ -96,6 +96,7 @@ class Sipp(real.RealSip):
                     self.place.path,
                     domain=DOMAIN,
                     user="ann",
+                    rate=60,
                     within=90,
                 )
             )
@@ -103,10 +104,10 @@ class Sipp(real.RealSip):
         loading = threading.Thread(target=load, daemon=True)
         loading.start()
         assert self.server.process is not None
-        until(lambda: self.stored() >= 100, 60, "some of them", self.server.process)
+        until(lambda: self.stored() >= 30, 60, "some of them", self.server.process)
         self.server.process.kill()
         self.start()
-        loading.join(120)
+        loading.join(200)
         self.check(ran[0], count)
         self.assertGreater(ran[0].again, 0)
 
