@@ -215,11 +215,14 @@ def _addressed(one: Any, domain: Domain) -> tuple[Wanted, ...]:
 def _one(jid: Jid, domain: Domain) -> tuple[Wanted, ...]:
     """Whom an address of ours stands for: a mailbox, or one number, or several with commas."""
     mail = mailbox(jid.node)
-    if mail is not None:
+    if mail is not None or "%" in jid.node or "@" in unescape(jid.node):
         if domain.kind == "fax" or (domain.only and domain.kind != "email"):
             raise Unwilling("item-not-found", "cancel", f"{domain} takes numbers, not mail addresses")
-        if not _MAILBOX.fullmatch(mail):
-            raise Unwilling("item-not-found", "cancel", f"{mail[:100]!r} is no mail address")
+        if mail is None or not _MAILBOX.fullmatch(mail):
+            wrong = (mail or jid.node)[:100]
+            raise Unwilling(
+                "item-not-found", "cancel", f"{wrong!r} is no mail address: write to ann%example.com@{domain}"
+            )
         return (Wanted(Address("mailto", mail), jid.bare),)
     if domain.only and domain.kind == "email":
         raise Unwilling(

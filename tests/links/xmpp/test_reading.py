@@ -59,6 +59,13 @@ class ToWhom(SynchronousTestCase):
         for node in ("a\\20b%doe.com", "a%b;c", "a\\22%doe.com", "a%" + "b" * 256):
             self.assertEqual(self.refused(f"{node}@sms.example.org", SMS), "item-not-found", node)
 
+    def test_half_a_mailbox_is_told_how_a_whole_one_is_written(self) -> None:
+        for node in ("%doe.com", "john%", "%", "\\40doe.com", "john\\40", "a\\20b%doe.com"):
+            told = self.assertRaises(
+                Unwilling, read, message("<body>Hi</body>", f"{node}@sms.example.org"), SMS
+            )
+            self.assertIn("is no mail address: write to ann%example.com@sms.example.org", told.text, node)
+
     def test_several_with_commas(self) -> None:
         self.assertEqual(
             self.wanted("+1555,+1666@sms.example.org", SMS),
