@@ -29,7 +29,7 @@ class Sipp(real.RealSip):
         self.assertEqual(self.stored(), count)
 
     def test_answers_are_lost(self) -> None:
-        """Three of ten: what comes again is the same message."""
+        """Two of ten: what comes again is the same message."""
         self.smsd(NULL, link=TRUSTING)
         ran = sipp.run("lossy", self.port, numbers(60), self.place.path, domain=DOMAIN, user="ann")
         self.assertGreater(ran.again, 0)

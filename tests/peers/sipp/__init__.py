@@ -69,7 +69,7 @@ def run(
     ]  # fmt: skip
     done = subprocess.run(
         command, cwd=folder, env={**environment(), "TERM": "dumb"}, stdin=subprocess.DEVNULL, capture_output=True,
-        timeout=within + 20, check=False,
+        timeout=within + 60, check=False,
     )  # fmt: skip
     out = done.stdout.decode("utf-8", "replace")
     counts = {name: re.findall(rf"{name} call +\| +\d+ +\| +(\d+)", out) for name in ("Successful", "Failed")}
