@@ -96,7 +96,12 @@ def _export(options: argparse.Namespace) -> int:
     from smsd.config.load import load
 
     configuration = load(_path(options))
-    data = _written(configuration.rules, configuration, options.title)
+    rules, users = _without_users(configuration.rules)
+    data = _written(rules, configuration, options.title)
+    if users and options.title is None:
+        print(
+            f"left out: rules of users, which stand in their accounts ({', '.join(users)})", file=sys.stderr
+        )
     if options.file == "-":
         sys.stdout.write(data.decode())
         return DONE
@@ -105,6 +110,13 @@ def _export(options: argparse.Namespace) -> int:
         raise Refusal(f"{options.file} belongs to the configuration itself: export to another file")
     replace(options.file, data, configuration.path)
     return DONE
+
+
+def _without_users(rules: Rules) -> tuple[Rules, list[str]]:
+    """The administrator's rules, and who has rules of his own: those belong to an account, and no file takes them."""
+    users = sorted({rule.user for rule in (*rules.outgoing, *rules.incoming) if rule.user})
+    lists = (tuple(rule for rule in its if not rule.user) for its in (rules.outgoing, rules.incoming))
+    return type(rules)(*lists), users
 
 
 def _written(rules: Rules, configuration: Configuration, titles: list[str] | None = None) -> bytes:

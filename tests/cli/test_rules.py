@@ -107,6 +107,22 @@ class ListAndExport(WithFiles):
         )
         self.assertEqual(exported, Rules((by_hand, *OLD.outgoing), OLD.incoming))
 
+    def test_users_own_rules_stay_with_their_accounts(self) -> None:
+        account = (
+            "accounts: [{user: shop, networks: [127.0.0.0/8], outgoing_rules: [{title: mine, do: [stop]}]}]\n"
+        )
+        self.path = self.write("smsd.yaml", YAML + account)
+        path = os.path.join(self.folder, "all.xml")
+        self.assertEqual(self.smsd("export", path), 0)
+        self.assertNotIn("mine", [rule.title for rule in self.read(path).outgoing])
+        self.assertIn("left out: rules of users, which stand in their accounts (shop)", self.err.getvalue())
+        self.assertIn("there is no rule 'mine'", self.refused("export", "--title", "mine"))
+        self.path = self.write("other.yaml", "rules_files: [rules.xml]\nserver: {folder: var2}\n")
+        os.mkdir(os.path.join(self.folder, "var2"))
+        self.write("var2/vip.txt", "+39\n")
+        self.write("var2/rules.xml", xml.write(Rules()))
+        self.assertEqual(self.smsd("import", path, "--yes"), 0, self.err.getvalue())
+
     def test_export_a_selection_to_the_output(self) -> None:
         self.assertEqual(self.smsd("export", "--title", "two", "--title", "one"), 0)
         exported = xml.read(self.out.getvalue().encode(), "x")
