@@ -8,7 +8,7 @@ from typing import Any
 
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import Deferred, TimeoutError
-from twisted.internet.error import CannotListenError
+from twisted.internet.error import CannotListenError, ConnectError, ConnectionClosed
 from twisted.internet.interfaces import IResolutionReceiver
 from twisted.names import dns
 from twisted.names.client import Resolver
@@ -18,7 +18,9 @@ from zope.interface import implementer
 TRIES = (1, 2)
 """Seconds for the first and the second question to a server."""
 SYSTEM = "/etc/resolv.conf"
-_FAILURES = (DomainError, ResolverError, TimeoutError, CannotListenError, OSError, ValueError)
+_FAILURES = (
+    DomainError, ResolverError, TimeoutError, CannotListenError, ConnectError, ConnectionClosed, OSError, ValueError,
+)  # fmt: skip
 
 
 class Records:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
+import threading
 from typing import Any
 
 from smsd.values.delivery import State
@@ -15,6 +17,7 @@ from tests.rig.server import modem_gateway
 
 PBX = "pbx.example.net"
 TAKEN = f'if (is_method("MESSAGE") && $rd == "{PBX}") {{ sl_send_reply("202", "Accepted"); exit; }}'
+END = b"end"
 ASKING = """
 import sys
 from twisted.internet.defer import Deferred
@@ -113,11 +116,7 @@ class ByName(real.RealSip):
             for n in range(50)
         ]
         names = self.names(*many, "a.example.net A 192.0.2.1", "a.example.net AAAA 2001:db8::1")
-        services = [f"_sip._udp.{name}.example.net" for name in ("many", "none")]
-        command = [sys.executable, "-c", ASKING, str(names.port), *services]
-        asked = subprocess.run(
-            command, cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=60, check=False
-        )
+        asked = self.asked(names.port, *(f"_sip._udp.{name}.example.net" for name in ("many", "none")))
         self.assertEqual(
             asked.stdout.splitlines(),
             [
@@ -128,3 +127,31 @@ class ByName(real.RealSip):
             ],
             asked.stderr,
         )
+
+    def test_answers_that_make_no_sense(self) -> None:
+        """Octets, an answer that ends in the middle, and one that is too long for a datagram where nobody listens by TCP."""
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+            server.bind(("127.0.0.1", 0))
+            serving = threading.Thread(target=nonsense, args=(server,), daemon=True)
+            serving.start()
+            asked = self.asked(server.getsockname()[1], "_sip._udp.example.net")
+            server.sendto(END, server.getsockname())
+            serving.join(30)
+        self.assertEqual(asked.stdout.splitlines(), ["_sip._udp.example.net [] 0", "[] []"], asked.stderr)
+
+    def asked(self, port: int, *names: str) -> subprocess.CompletedProcess[str]:
+        """What another process finds out."""
+        command = [sys.executable, "-c", ASKING, str(port), *names]
+        return subprocess.run(
+            command, cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=60, check=False
+        )
+
+
+def nonsense(server: socket.socket) -> None:
+    """Answers all questions, until it is told to end."""
+    while (heard := server.recvfrom(4096))[0] != END:
+        question, whence = heard
+        broken = question[:2] + b"\x84\0\0\1\0\1" + b"\xc0\x0c" * 9
+        truncated = question[:2] + b"\x86\0" + b"\0" * 8
+        for answer in (b"\0" * 5, broken, truncated):
+            server.sendto(answer, whence)
