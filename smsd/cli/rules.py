@@ -122,7 +122,7 @@ def _without_users(rules: Rules) -> tuple[Rules, list[str]]:
 def _written(rules: Rules, configuration: Configuration, titles: list[str] | None = None) -> bytes:
     """The file; list files below the server's folder are named from there, so that the rules can move with it."""
     from smsd.policy.rules import xml
-    from smsd.policy.rules.language.walking import with_list_files
+    from smsd.policy.rules.language.moving import with_list_files
     from smsd.values.errors import InvalidValue
 
     inside = os.path.join(configuration.folder, "")

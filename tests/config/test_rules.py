@@ -14,7 +14,7 @@ from smsd.config.load import load_text
 from smsd.config.positions import ConfigError
 from smsd.config.settings import Configuration
 from smsd.policy.rules import engine, xml
-from smsd.policy.rules.language.walking import list_files, with_list_files
+from smsd.policy.rules.language.moving import with_list_files
 from smsd.policy.rules.model import (
     Accept,
     Action,
@@ -443,6 +443,15 @@ incoming:
         [problem] = self.problems("outgoing: [{title: t, user: ann, do: [stop]}]\n")
         self.assertIn("outgoing[0].user: unknown key", problem)
 
+    def test_a_chat_that_nothing_carries_is_a_warning(self) -> None:
+        rule = "outgoing:\n  - title: {}\n    do: [{{escalate: {{to: [+15551234567, {}], minutes: 5}}}}]\n"
+        for to in ('"xmpp:ann@example.org"', '"SIP:ann@example.org"'):
+            scheme = to.strip('"').partition(":")[0].lower()
+            said = "\n".join(self.load(rule.format("on call", to)).warnings)
+            self.assertIn(f"smsd.yaml:3: the rule 'on call' sends to {scheme}: and no gateway carries that", said)
+        for title, to in (("on call", "ann@example.org"), ("off\n    active: no", '"xmpp:ann@example.org"')):
+            self.assertNotIn("sends to", "\n".join(self.load(rule.format(title, to)).warnings))
+
     def test_a_program_that_is_not_there_is_a_warning(self) -> None:
         warnings = self.load(
             "incoming: [{title: t, do: [{program: [/nonexistent/x]}, {program: [/bin/sh]}]}]\n"
@@ -511,9 +520,10 @@ class Files(WithRules):
         rules = self.load(
             "rules_files: [one.xml]\nincoming: [{title: a, if: {not: {or: [{to: {in: {file: vip.txt}}}]}}, do: [stop]}]\n"
         ).rules
-        self.assertEqual(list_files(rules), (f"{self.folder}/vip.txt",))
+        self.assertEqual(engine.compile(rules.incoming).files, {f"{self.folder}/vip.txt"})
         moved = with_list_files(rules, lambda path: "/else" + path)
-        self.assertEqual(list_files(moved), (f"/else{self.folder}/vip.txt",))
+        for its in (moved.outgoing, moved.incoming):
+            self.assertEqual(engine.compile(its).files, {f"/else{self.folder}/vip.txt"})
         self.assertEqual(with_list_files(moved, lambda path: path.removeprefix("/else")), rules)
 
     def test_a_list_file_must_be_good(self) -> None:

@@ -1,32 +1,11 @@
-"""What stands inside rules: the comparisons of their conditions, and the list files and databases they name."""
+"""The same rules with the paths of their list files changed, for rules that move to another folder."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 
 from smsd.policy.rules.model import And, Condition, Field, Not, Or, Rule, Rules, SqlCondition, TextTest
-
-
-def conditions(condition: Condition) -> Iterator[Condition]:
-    """This one and all inside it, as they are written, depth first."""
-    yield condition
-    if isinstance(condition, (And, Or)):
-        for part in condition.parts:
-            yield from conditions(part)
-    elif isinstance(condition, Not):
-        yield from conditions(condition.part)
-
-
-def list_files(rules: Rules) -> tuple[str, ...]:
-    """The paths of the list files that rules name (switched off ones too), each once."""
-    paths: dict[str, None] = {}
-    for rule in (*rules.outgoing, *rules.incoming):
-        for condition in conditions(rule.condition):
-            test = condition.test if isinstance(condition, (Field, SqlCondition)) else None
-            if test is not None and test.file:
-                paths[test.file] = None
-    return tuple(paths)
 
 
 def with_list_files(rules: Rules, change: Callable[[str], str]) -> Rules:
