@@ -91,6 +91,9 @@ def _build(
     written = rules.read(document, around, instead, databases)
     gateways = [gateway for _, gateway in found["gateways"]]
     own, doubts = userrules.read(document, folder, found["accounts"], databases, gateways)
+    active = [gateway for gateway in gateways if gateway.active]
+    carried = {scheme for gateway in active for scheme in gateway.schemes}
+    warnings += rules.unreached(together(written.rules, own), carried)
     if document.problems:
         raise ConfigError(document.problems)
     lists = {name: tuple(item for _, item in items) for name, items in found.items()}

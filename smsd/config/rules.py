@@ -69,6 +69,19 @@ def read(
     return Written(together(*several), tuple(files), tuple(checks.warnings))
 
 
+def unreached(rules: Rules, carried: Collection[str]) -> list[str]:
+    """Rules that send to chats or SIP phones where no gateway carries such, which would only be seen when it is needed."""
+    warnings = []
+    for rule in (*rules.outgoing, *rules.incoming):
+        missing = {scheme for action in rule.actions for scheme in sendto.chats(action)} - set(carried)
+        if rule.active and missing:
+            warnings.append(
+                f"{rule.source}: the rule {rule.title!r} sends to {', '.join(f'{one}:' for one in sorted(missing))} and no"
+                " gateway carries that"
+            )
+    return warnings
+
+
 def _names(document: Document, section: str, key: str) -> list[str]:
     """Every name in a section, also of entries with mistakes: one mistake should not be reported twice."""
     entries = document.data.get(section)

@@ -231,7 +231,8 @@ class Dispatcher:
     def _may_come(self, submission: Submission, acceptance: Acceptance) -> bool:
         """Whether the gateway for it is only missing just now: while one is made anew by a reload, an alert must not pass over
         everybody who could be asked, and what a program answered is said once."""
-        if not all(recipient.address.scheme in ("sms", "mailto") for recipient in submission.recipients):
+        carried = self.schemes | {"sms", "mailto"}
+        if not all(recipient.address.scheme in carried for recipient in submission.recipients):
             return False  # nothing has ever carried it
         refusals = [entry.refusal.reason for entry in acceptance.order if isinstance(entry, Declined)]
         named = {recipient.parameters.gateway for recipient in submission.recipients}

@@ -131,6 +131,17 @@ class InChats(AlertCase):
         self.assertEqual(self.alert(first)["state"], "answered")
         self.assertEqual(self.texts(BOB[1:]), ["fire"])
 
+    def test_a_reload_passes_over_nobody_in_a_chat(self) -> None:
+        self.house.wait(self.house.queue.remove("chat"))
+        self.house.dispatcher.schemes = frozenset({"xmpp"})
+        self.send("fire", escalation("xmpp:bob@example.org", EVE))
+        self.later(5)
+        self.assertEqual(self.texts(EVE), [])
+        again = self.house.gateway("chat", CHATS)
+        self.house.outlet("chat").opened(1)
+        self.house.settle()
+        self.assertEqual([str(piece.target) for piece in again.pieces], ["xmpp:bob@example.org"])
+
     def test_over_a_kill(self) -> None:
         first = self.send("fire", escalation("xmpp:bob@example.org"))
         self.later(5)

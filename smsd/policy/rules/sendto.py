@@ -87,6 +87,14 @@ def read_folder(text: str) -> tuple[Address, str]:
     return address, folder
 
 
+def chats(action: Action) -> set[str]:
+    """The kinds of chat addresses (`CHATS`) that an action sends to, as far as no variable makes them."""
+    if not isinstance(action, (Forward, Send, Escalate)):
+        return set()
+    several = (action.to,) if isinstance(action.to, str) else action.to
+    return {one.strip().partition(":")[0].lower() for one in several} & set(CHATS)
+
+
 def check(action: Action, subscribers: Collection[str] = ()) -> None:
     """InvalidValue for an address without variables that is none: what is known when a rule is read need not be found out by
     the first message. `subscribers` are those that a message may be forwarded to."""
