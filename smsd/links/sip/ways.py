@@ -63,6 +63,7 @@ class Ways:
                     status="4.4.3",
                 )
             loose = proxy if proxy.parameter("lr") is not None else _loose(proxy)
+            self._vouch(proxy, peers)
             return [Way(str(uri), peer, (str(loose),)) for peer in peers]
         unknown = f"nobody knows the way to {host}: set proxy, or put its address among trusted_networks"
         if not self._settings.trusted_networks:
@@ -75,6 +76,7 @@ class Ways:
         peers = [peer for peer in peers if peer.host in self._trusted]
         if not peers:
             raise Failure(Kind.PERMANENT, unknown, status="5.4.4")
+        self._vouch(uri, peers)
         return [Way(str(uri), peer) for peer in peers]
 
     def silent(self, peer: Peer) -> None:
@@ -126,11 +128,14 @@ class Ways:
             if place.transport == "UDP" and not self._wires.can_reach(place.address):
                 continue
             found.append(Peer(place.transport, place.address, place.port))
-            if place.transport == "TLS":
-                # Vouched for is the domain that was meant, not what DNS makes of it (RFC 5922).
-                self._wires.names[place.address] = uri.parameter("maddr") or uri.host
         now = self._reactor.seconds()
         return sorted(found, key=lambda peer: 0 < self._silent.get(peer, 0.0) - now <= QUIET)
+
+    def _vouch(self, uri: Uri, peers: list[Peer]) -> None:
+        """By TLS certificates are for the domain that was meant, not for what DNS makes of it (RFC 5922)."""
+        for peer in peers:
+            if peer.transport == "TLS":
+                self._wires.names[peer.host] = uri.parameter("maddr") or uri.host
 
 
 def _loose(proxy: Uri) -> Uri:

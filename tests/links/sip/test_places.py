@@ -206,6 +206,16 @@ class FailOver(SynchronousTestCase):
         self.assertEqual((to.transport, to.host, to.port), ("TLS", "10.0.0.1", 5070))
         self.assertEqual(self.rig_.wires.names, {"10.0.0.1": PBX})
 
+    def test_a_stranger_who_points_elsewhere_says_nothing_about_certificates(self) -> None:
+        self.rig()
+        self.rig_.records.hosts["a.example.net"] = ["192.0.2.66"]
+        self.rig_.records.records = {
+            PBX: [naptr(1, b"SIPS+D2T", f"_sips._tcp.{PBX}")],
+            f"_sips._tcp.{PBX}": [srv(1, 1, "a.example.net")],
+        }
+        self.write()
+        self.assertEqual((self.rig_.wires.names, self.rig_.states()), ({}, ["failed"]))
+
     def test_straight_to_hosts_that_are_trusted(self) -> None:
         self.rig()
         self.rig_.records.hosts["a.example.net"] = ["192.0.2.66"]  # which is not
