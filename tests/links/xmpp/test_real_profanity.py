@@ -7,6 +7,8 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import time
+from collections.abc import Sequence
 from difflib import SequenceMatcher
 from pathlib import Path
 
@@ -32,20 +34,25 @@ window that is before her then. A tick is what profanity shows by its colour: no
 
 """
 _SEQUENCE = re.compile(r"\x1b\[[0-9;]*m")
+_DATE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d UTC")
+SOME_DATE = "2027-01-15 09:00 UTC"
 _WINDOWS = re.compile(r"-(\d+)-")
 _RED = "\x1b[31m"
 """The colour of what has no receipt yet."""
 
 
 class Profanity:
-    """Somebody at it. `record` is what he typed (after `>`) and what then was new on his screen, window by window."""
+    """Somebody at it. `record` is what he typed (after `>`) and what then was new on his screen, window by window. `kept` is what
+    the record is expected to be once the screen was cleared: how long it takes until all of a step is there is not known."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, kept: Sequence[str] = ()) -> None:
         assert PROGRAM is not None
         settings = folder / ".config" / "profanity"
         settings.mkdir(parents=True)
         (settings / "profrc").write_text("[ui]\nsplash=false\n")
         self.record: list[str] = []
+        self._kept = kept
+        self._expected: Sequence[str] = ()
         self._seen: dict[str, list[str]] = {}
         self._window = ""
         self.terminal = Terminal(folder, [PROGRAM])
@@ -79,6 +86,7 @@ class Profanity:
         until(lambda: not any(self.shown()[2]), 30, "an empty screen")
         self._seen.clear()
         self.record.clear()
+        self._expected = self._kept
 
     def does(self, line: str, *expected: str) -> None:
         """Type a line, and wait until all that is expected, if anything, is new on the screen."""
@@ -90,25 +98,43 @@ class Profanity:
     def sees(self, *expected: str) -> None:
         """Wait until all of it is new on the screen, and nothing moves there any more."""
         last: tuple[str, str, list[str]] = ("", "", [])
+        since = time.monotonic()
 
         def shows() -> list[str] | None:
-            nonlocal last
+            nonlocal last, since
             before, last = last, self.shown()
-            number, _, lines = last
+            if before != last:
+                since = time.monotonic()
+            number, title, lines = last
             rest = _new(self._seen.get(number, []), lines)
             text = " ".join(" ".join(rest).split())
-            return rest if before == last and all(one in text for one in expected) else None
+            added = [*([f"[{title}]"] if title != self._window else []), *rest]
+            done = all(one in text for one in expected) and self._is_all(added, time.monotonic() - since)
+            return added if done else None
 
         try:
-            rest = until(shows, 30, f"{expected} on the screen")
+            added = until(shows, 30, f"{expected} on the screen")
         except RigError as error:
             raise AssertionError(f"{error}: {last}") from None
-        number, title, lines = last
+        number, self._window, lines = last
         self._seen[number] = lines
-        if title != self._window:
-            self._window = title
-            self.record.append(f"[{title}]")
-        self.record += rest
+        self.record += added
+
+    def _is_all(self, added: list[str], still: float) -> bool:
+        """Whether this is what was expected, or nothing has moved for so long that no more will come."""
+        if not self._expected:
+            return still > 0.3
+        record = [_DATE.sub(SOME_DATE, line) for line in (*self.record, *added)]
+        if record != list(self._expected[: len(record)]):
+            return False
+        return still > 1 or not any(self._expected[len(record) : len(record) + 1])
+
+
+def kept() -> list[str]:
+    """What a record that is like the kept one has, line by line; nothing when it is made anew."""
+    if os.environ.get("SMSD_RECORD"):
+        return []
+    return ["", *RECORD.read_text().removeprefix(HEAD).rstrip("\n").split("\n")]
 
 
 def _new(before: list[str], lines: list[str]) -> list[str]:
@@ -130,7 +156,7 @@ class WithProsody(real.RealChat):
         self.addCleanup(box.stop)
         self.smsd(modem_gateway("gsm1", modems.link()), mail_gateway(box.port), replies={"keep_minutes": 60})
         home = self.place.path / "home"
-        ann = Profanity(home)
+        ann = Profanity(home, kept())
         self.addCleanup(ann.terminal.stop)
         ann.sees("Type '/help'")
         for line in (
@@ -192,7 +218,7 @@ class WithProsody(real.RealChat):
     def compare(self, record: list[str]) -> None:
         """The record, and the one that is kept."""
         text = HEAD + "\n".join(record).strip() + "\n"
-        text = re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d UTC", "2027-01-15 09:00 UTC", text)
+        text = _DATE.sub(SOME_DATE, text)
         if os.environ.get("SMSD_RECORD"):
             RECORD.parent.mkdir(exist_ok=True)
             RECORD.write_text(text)
