@@ -220,6 +220,7 @@ class Outgoing:
                 )  # fmt: skip
             return Failure(Kind.PERMANENT, told, status="5.7.8")
         if answer.status == 503 and way.binding is None:
+            self._ways.silent(way.peer)
             return Failure(
                 Kind.TEMPORARY, told, scope=self._ways.proxy_scope, retry_after=wait, status="4.3.2"
             )
