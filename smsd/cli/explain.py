@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from datetime import datetime
 from typing import Any
 
 from smsd.cli.aftermath import after
@@ -111,24 +110,11 @@ def _alert(alert: dict[str, Any]) -> str:
     return told + (f"; {alert['more']} more joined it" if alert["more"] else "")
 
 
-def _moment(text: str) -> int | None:
-    """Milliseconds of a local time, of today if there is no date."""
-    if not text:
-        return None
-    today = f"{datetime.now():%Y-%m-%d}"
-    for written in (text, f"{today} {text}"):
-        try:
-            return int(datetime.strptime(written, "%Y-%m-%d %H:%M").timestamp() * 1000)
-        except (ValueError, OverflowError):
-            continue
-    raise Refusal(f'--at: {text!r} is no time: write 23:30 or "{today} 23:30"')
-
-
 def _trial(options: argparse.Namespace) -> int:
     given: dict[str, Any] = {
         "from": options.sender, "to": options.to, "text": options.text, "subject": options.subject,
         "account": options.account, "gateway": options.gateway, "incoming": options.incoming, "door": options.door,
-        "ip": options.ip, "host": options.host, "headers": options.header or [], "at": _moment(options.at),
+        "ip": options.ip, "host": options.host, "headers": options.header or [], "at": options.at,
     }  # fmt: skip
     if not options.incoming and not options.to:
         raise Refusal("--dry-run needs --to: whose phone the message is for")

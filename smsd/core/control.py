@@ -150,8 +150,8 @@ class Control:
         return _named(await self._explainer.delivery(_delivery(arguments)))
 
     async def trial(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        """from, to, text; subject, headers (lines), account, gateway, door, ip, host, at (milliseconds), incoming → what would
-        become of such a message."""
+        """from, to, text; subject, headers (lines), account, gateway, door, ip, host, at (23:30 or 2026-12-24 23:30), incoming →
+        what would become of such a message."""
         given: dict[str, Any] = {name: _text(arguments, name) or "" for name in _TRIED}
         headers = (_text({"headers": line}, "headers") for line in arguments.get("headers") or ())
         told: dict[str, Any] = await self._explainer.trial(
@@ -159,7 +159,6 @@ class Control:
                 **given,
                 "headers": [line for line in headers if line],
                 "incoming": bool(arguments.get("incoming")),
-                "at": _number(arguments, "at", 0, _LATEST) or 0,
             }
         )
         return told
@@ -270,10 +269,8 @@ def _states(given: Any) -> tuple[State, ...]:
     return states
 
 
-_TRIED = ("from", "to", "text", "subject", "account", "gateway", "door", "ip", "host")
+_TRIED = ("from", "to", "text", "subject", "account", "gateway", "door", "ip", "host", "at")
 """What a message that is tried may have."""
-_LATEST = 250_000_000_000_000
-"""Milliseconds: far beyond anybody's plans, and still a date."""
 
 
 def _text(arguments: Mapping[str, Any], name: str) -> str | None:

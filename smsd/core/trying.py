@@ -8,7 +8,9 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from twisted.internet.defer import Deferred
@@ -59,13 +61,12 @@ class Trier:
 
     async def trial(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """What would become of it, with `rules`: lines for people."""
+        at = self._moment(given.get("at") or "")
         if not given.get("incoming"):
-            return await self._outgoing(given)
+            return await self._outgoing(given, at)
         if self._incoming is None:
             raise InvalidValue("incoming messages cannot be tried here")
-        found = await self._incoming(
-            given.get("gateway") or "", given["from"], given["text"], given.get("at") or 0
-        )
+        found = await self._incoming(given.get("gateway") or "", given["from"], given["text"], at)
         seen, trace = found.pop("seen"), found.pop("trace")
         version, _, steps, _ = json.loads(trace) if trace else (0, "", [], "")
         if not version or seen is None:
@@ -76,8 +77,21 @@ class Trier:
         further = [step for step in steps if step.strip() not in shown and " matched: " not in step]
         return {**found, "rules": [*lines, *further]}
 
-    async def _outgoing(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        judge = self._judge.at(given["at"]) if given.get("at") else self._judge
+    def _moment(self, text: str) -> int:
+        """Milliseconds of a time as rules understand it, of today if there is no date; 0 is now."""
+        if not text:
+            return 0
+        zone = self._judge.zone
+        today = f"{datetime.fromtimestamp(self._store.now() / 1000, zone):%Y-%m-%d}"
+        for written in (text, f"{today} {text}"):
+            with suppress(ValueError, OverflowError):
+                return int(
+                    datetime.strptime(written, "%Y-%m-%d %H:%M").replace(tzinfo=zone).timestamp() * 1000
+                )
+        raise InvalidValue(f'{text!r} is no time: write 23:30 or "{today} 23:30"')
+
+    async def _outgoing(self, given: Mapping[str, Any], at: int) -> dict[str, Any]:
+        judge = self._judge.at(at) if at else self._judge
         submission = self._submission(given)
         ruleset, version = judge.ruleset, judge.version
         facts = Facts(judge.lists(), number=self._planner.number())

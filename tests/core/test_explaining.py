@@ -173,8 +173,7 @@ class Explaining(SynchronousTestCase):
         )
         self.house.judge.zone = timezone.utc
         self.house.judge.gateways = frozenset({"gsm1"})
-        noon = 1_799_928_000_000  # 2027-01-14 12:00
-        told = self.tried(at=noon)
+        told = self.tried(at="2027-01-14 12:00")
         self.assertEqual(
             told["rules"][:5],
             [
@@ -187,7 +186,7 @@ class Explaining(SynchronousTestCase):
         )
         self.assertEqual(told["sends"], [{"to": "program:true", "what": "/bin/true +15550000001"}])
         told = self.tried(
-            at=noon + 11 * 3_600_000,
+            at="23:00",
             door="smtp",
             ip="10.1.2.3",
             host="pc7",
@@ -207,6 +206,8 @@ class Explaining(SynchronousTestCase):
         for given, why in (
             ({"account": "nobody"}, "no account 'nobody'"),
             ({"gateway": "gsm7"}, "no gateway 'gsm7'"),
+            ({"at": "25:00"}, "'25:00' is no time: write 23:30 or"),
+            ({"at": "23:00", "incoming": True, "from": "x", "gateway": "gsm7"}, "cannot be tried here"),
             ({"to": "+15550000001@gsm7"}, "no gateway 'gsm7'"),
             ({"to": "ann@example.org"}, "no gateway 'example.org'"),
         ):
