@@ -32,7 +32,7 @@ from smsd.values.address import Address
 from smsd.values.delivery import Accepted
 from smsd.values.errors import Refused
 from smsd.values.message import Call, Priority, Recipient, Submission, Text
-from tests.core.arriving import PHONE, ArrivingCase, Judge, parts, rule
+from tests.core.arriving import OTHER, PHONE, ArrivingCase, Judge, parts, rule
 
 DAY = 86_400
 
@@ -279,6 +279,26 @@ class Effects(RulesCase):
             self.house.mail.pieces.clear()
             self.sms()
             self.assertEqual(self.mails(), [("ann@example.org", "ciao")], action)
+
+    def test_no_phone_gets_what_it_has_written(self) -> None:
+        """Everything goes to the boss's phone, which answers that he is driving."""
+        newest = "select trace from delivery order by id desc"
+        for copy in (False, True):
+            self.rules(rule(Forward(f"sms:{PHONE}", copy=copy), title="to the boss"))
+            self.house.mail.pieces.clear()
+            self.sms("I am driving")
+            self.assertEqual((self.texts(), self.mails()), ([], [("ann@example.org", "I am driving")]))
+            trace = self.house.wait(self.house.store.ask(lambda c: c.execute(newest).fetchone()[0]))
+            self.assertIn(f"'to the boss' could not do what it says: {PHONE} has written it itself", trace)
+        self.sms("Where are you?", sender=OTHER)
+        self.assertEqual(self.texts("gsm1") + self.texts("gsm2"), [(PHONE, "Where are you?")])
+
+    def test_what_rules_send_to_who_wrote_is_an_answer(self) -> None:
+        self.rules(rule(Send(f"sms:{PHONE}", "an order has come")))
+        for _ in range(3):
+            self.sms("order")
+        self.sms("order", sender=OTHER)
+        self.assertEqual(len(self.texts("gsm1") + self.texts("gsm2")), 2)
 
     def test_what_nothing_carries_just_now_waits(self) -> None:
         self.rules(rule(Program(("/bin/true",)), title="run"))

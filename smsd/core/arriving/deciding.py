@@ -18,7 +18,7 @@ from smsd.core.trying import Seen
 from smsd.policy import reply
 from smsd.policy.answer import MOST_HOPS
 from smsd.policy.rules.letter import Ask, Effect, Facts, Trace, Verdict
-from smsd.policy.rules.model import Respond
+from smsd.policy.rules.model import Forward, Respond, Send
 from smsd.store.receiving import Arrival, Decided, Desk
 from smsd.values.address import Address, masked
 from smsd.values.delivery import State
@@ -203,6 +203,8 @@ class Arriving:
                     plan = self._plan(one)
                     if isinstance(plan, Refused) and plan.reason is Reason.NO_GATEWAY:
                         plan = self._planner.unrouted(one)  # not yet, or not just now: it waits for one
+                    if isinstance(plan, Acceptance) and self._goes_back(plan, effect, known, desk):
+                        plan = Refused(Reason.LOOP, f"{known.peer} has written it itself")
                     if isinstance(plan, Acceptance) and effect.user:
                         plan = self._charged(plan, effect.user, desk, known.arrival.now) or plan
                     if isinstance(plan, Refused):
@@ -211,6 +213,16 @@ class Arriving:
                     planned.append(plan)
                     handed_on_by = effect.rule if ruling.hands_on(effect) else handed_on_by
         return planned, handed_on_by, tuple(refused)
+
+    def _goes_back(self, plan: Acceptance, effect: Effect, known: Known, desk: Desk) -> bool:
+        """Whether a phone would get what it has written, or an answer too many: one that answers whatever it gets would get its
+        own answers, without end."""
+        own = {Address("sms", number) for number in reply.spellings(known.peer)}
+        if not known.phone or not any(planned.target in own for planned in plan.planned):
+            return False
+        if isinstance(effect.action, Send):
+            return not self._may_respond(known, effect.action.text, desk)
+        return isinstance(effect.action, Forward)
 
     def _charged(self, plan: Acceptance, user: str, desk: Desk, now: int) -> Refused | None:
         """A user's account pays for the SMS that his rules send, or they are not sent."""
