@@ -73,6 +73,7 @@ def _list(options: argparse.Namespace) -> int:
         direction: [{**plain_rule(rule), "source": rule.source} for rule in its]
         for direction, its in listed.items()
     }
+    users = any(rule.user for its in listed.values() for rule in its)
     if not as_json(options, plain):
         table(
             [
@@ -81,13 +82,14 @@ def _list(options: argparse.Namespace) -> int:
                     number,
                     "yes" if rule.active else "no",
                     rule.title,
+                    *([rule.user] if users else []),
                     shortened(rule.description),
                     rule.source,
                 )
                 for direction, its in listed.items()
                 for number, rule in enumerate(its, 1)
             ],
-            ("LIST", "", "ACTIVE", "TITLE", "DESCRIPTION", "WHERE"),
+            ("LIST", "", "ACTIVE", "TITLE", *(["USER"] if users else []), "DESCRIPTION", "WHERE"),
         )
     return DONE
 

@@ -112,6 +112,8 @@ class ListAndExport(WithFiles):
             "accounts: [{user: shop, networks: [127.0.0.0/8], outgoing_rules: [{title: mine, do: [stop]}]}]\n"
         )
         self.path = self.write("smsd.yaml", YAML + account)
+        self.assertEqual(self.smsd("list"), 0)
+        self.assertIn("outgoing  5  yes     mine       shop", self.out.getvalue())
         path = os.path.join(self.folder, "all.xml")
         self.assertEqual(self.smsd("export", path), 0)
         self.assertNotIn("mine", [rule.title for rule in self.read(path).outgoing])
