@@ -9,6 +9,7 @@ import sqlite3
 import sys
 import time
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,12 @@ RUN_UNSAFE = (
 )
 
 USER, PASSWORD = "demo", "demo"
+
+
+def month() -> dict[str, str]:
+    """Tests count what was sent this month: when it is about to turn here, a zone where it turns at another time."""
+    now = datetime.now().astimezone()
+    return {} if now.month == (now + timedelta(hours=1)).month else {"time_zone": "Etc/GMT+12"}
 
 
 class Server:
@@ -47,7 +54,7 @@ class Server:
         self._log = folder / "smsd.out"
         self._program = RUN if synchronous is None else (RUN_UNSAFE[0], RUN_UNSAFE[1].format(synchronous))
         configuration: dict[str, Any] = {
-            "server": {"name": "sms.example.org", "folder": "var", "domains": ["sms.example.org"]},
+            "server": {"name": "sms.example.org", "folder": "var", "domains": ["sms.example.org"], **month()},
             "listeners": [
                 {"id": "web", "type": "http", "listen": [f"tcp:{self.http}:interface=127.0.0.1"]},
                 {

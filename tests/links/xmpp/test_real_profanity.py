@@ -34,7 +34,7 @@ window that is before her then. A tick is what profanity shows by its colour: no
 
 """
 _SEQUENCE = re.compile(r"\x1b\[[0-9;]*m")
-_DATE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d UTC")
+_DATE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d (?:UTC|-12)")
 SOME_DATE = "2027-01-15 09:00 UTC"
 _WINDOWS = re.compile(r"-(\d+)-")
 _RED = "\x1b[31m"
@@ -115,7 +115,9 @@ class Profanity:
         try:
             added = until(shows, 30, f"{expected} on the screen")
         except RigError as error:
-            raise AssertionError(f"{error}: {last}") from None
+            kept = "\n".join(self._expected[len(self.record) :][:10])
+            screen = "\n".join(last[2])
+            raise AssertionError(f"{error}\n{last[1]}\n{screen}\n\nKept:\n{kept}") from None
         number, self._window, lines = last
         self._seen[number] = lines
         self.record += added
