@@ -217,6 +217,8 @@ class Running(TestCase):
         (waiting,) = await self.urls()
         outlet = next(one for one in house.queue.outlets() if one.name == "rules-url")
         await self.until(lambda: not outlet.on_wire)
+        while [row["state"] for row in await self.urls()] != ["ready"]:
+            pass  # what became of it is being committed
         now = house.store.now()
         await house.store.control(operating.Verb("cancel", waiting["id"], now, now))
         await Deferred.fromCoroutine(self.server.reload())
