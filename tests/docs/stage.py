@@ -73,10 +73,6 @@ class Errands(FakeGateway):
     said = ""
     databases: Any = None
 
-    def __init__(self, name: str, abilities: Abilities) -> None:
-        super().__init__(name, abilities)
-        self.running: list[Deferred[None]] = []
-
     def send(self, piece: Piece) -> Deferred[Accepted]:
         self.pieces.append(piece)
         call = piece.content
@@ -84,14 +80,26 @@ class Errands(FakeGateway):
         if call.kind != "sql":
             return succeed(Accepted(output=self.said))
         rows = self.databases.run(call.what, call.text, call.arguments, 10.0)
-        self.running.append(Deferred())
-        rows.addBoth(self._ended, self.running[-1])
         done: Deferred[Accepted] = rows.addCallback(lambda found: Accepted(output=found.text))
         return done
 
-    def _ended(self, result: Any, running: Deferred[None]) -> Any:
-        self.running.remove(running)
-        running.callback(None)
+
+class Underway:
+    """What databases are doing now, be it a question of a rule or a statement."""
+
+    def __init__(self, databases: Any) -> None:
+        self._do = databases._do
+        self.running: list[Deferred[None]] = []
+        databases._do = self._count
+
+    def _count(self, *arguments: Any, **options: Any) -> Any:
+        ended: Deferred[None] = Deferred()
+        self.running.append(ended)
+        return self._do(*arguments, **options).addBoth(self._ended, ended)
+
+    def _ended(self, result: Any, ended: Deferred[None]) -> Any:
+        self.running.remove(ended)
+        ended.callback(None)
         return result
 
 
@@ -146,6 +154,7 @@ class Stage:
         self.rulework.mailboxes = accounts.directory.mailboxes
         self.rulework.use(configuration)
         self.errands.databases = self.rulework.databases
+        self.underway = Underway(self.rulework.databases)
         self.explainer = Explainer(
             house.store, house.planner, house.judge,
             lambda *given: Deferred.fromCoroutine(house.inbound.trial(*given)),
@@ -216,8 +225,8 @@ class Stage:
     def _settle(self) -> None:
         """Nothing is under way any more, in the databases neither."""
         self.house.settle()
-        while self.errands.running:
-            self.house.wait(DeferredList(list(self.errands.running)))
+        while self.underway.running:
+            self.house.wait(DeferredList(list(self.underway.running)))
             self.house.settle()
 
     def _new_rows(self) -> list[dict[str, Any]]:
