@@ -238,7 +238,7 @@ class Looking(CommandCase):
         # Facts, each with its label: no table, which some programs do not show.
         self.assertEqual({one.name for one in command.x.elements()}, {"title", "field"})
         labels = [field["label"] for field in self.fields(command).values()]
-        self.assertRegex(labels[0], r"^2027-01-15 \d\d:\d\d \w+, to \+15550000002$")
+        self.assertRegex(labels[0], r"^2027-01-15 \d\d:\d\d [+-]?\w+, to \+15550000002$")
         self.assertRegex(labels[1], r", to \+15550000001$")
         self.assertEqual(list(self.told(command).values()), [f"sent: {'x' * 99}…", "sent: hello <&> ␇ you"])
         session = self.do("messages")["sessionid"]
