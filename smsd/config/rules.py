@@ -186,7 +186,7 @@ class RuleChecks(Checks):
                     ("do", number),
                 )
         try:
-            self.warnings += engine.compile((rule,)).warnings
+            self.warnings += engine.doubts_about(rule)
         except WrongPart as error:
             # The place says which rule it is.
             told = str(error).removeprefix(f"rule {rule.title!r} ({rule.source}): ")

@@ -94,18 +94,10 @@ def compile(rules: Sequence[Rule]) -> Ruleset:
     compiled: list[Compiled | None] = []
     warnings: list[str] = []
     for position, rule in enumerate(rules):
-        name = f"rule {rule.title!r}{f' ({rule.source})' if rule.source else ''}"
-        doubts: list[str] = []
-        ready = None
-        try:
-            ready = _rule(position, rule, compiler, doubts)
-        except WrongPart as error:
-            if rule.active:
-                raise WrongPart(f"{name}: {error}", error.where) from None
-            doubts.append(f"it is switched off, and cannot be switched on: {error}")
-        warnings += [f"{name}: {doubt}" for doubt in dict.fromkeys(doubts)]
-        compiled.append(ready if rule.active else None)
-        if rule.active:
+        ready, doubts = _ready(position, rule, compiler)
+        warnings += doubts
+        compiled.append(ready)
+        if ready is not None:
             index.add(position, filed_under(rule, compiler.comparisons))
     index.close()
     return Ruleset(
@@ -119,6 +111,25 @@ def compile(rules: Sequence[Rule]) -> Ruleset:
             shows(part, "message") for rule in rules if rule.active for part in (rule.condition, rule.actions)
         ),
     )
+
+
+def doubts_about(rule: Rule) -> list[str]:
+    """What `compile` would warn of in this rule alone; WrongPart when it would refuse it."""
+    return _ready(0, rule, Compiler())[1]
+
+
+def _ready(position: int, rule: Rule, compiler: Compiler) -> tuple[Compiled | None, list[str]]:
+    """The rule, None when it is switched off, and what is doubtful about it."""
+    name = f"rule {rule.title!r}{f' ({rule.source})' if rule.source else ''}"
+    doubts: list[str] = []
+    ready = None
+    try:
+        ready = _rule(position, rule, compiler, doubts)
+    except WrongPart as error:
+        if rule.active:
+            raise WrongPart(f"{name}: {error}", error.where) from None
+        doubts.append(f"it is switched off, and cannot be switched on: {error}")
+    return ready if rule.active else None, [f"{name}: {doubt}" for doubt in dict.fromkeys(doubts)]
 
 
 def _rule(position: int, rule: Rule, compiler: Compiler, doubts: list[str]) -> Compiled:
