@@ -33,7 +33,7 @@ STEADY = 60.0
 FOREIGN = 2
 """Pings of somebody else that are too many for one who has just gone."""
 LEAVE = 5.0
-"""Seconds that the server has to close its side."""
+"""Seconds that the server has to return the last ping, and as many to close its side."""
 PING = "urn:xmpp:ping"
 PINGS = "smsd-ping-"
 
@@ -143,12 +143,22 @@ class Component:
             return done
         self._stopped = done
         if self.up:
-            self.trouble = "stopping"
-            self._stream.finish()
-            self._timer = self._reactor.callLater(LEAVE, self._stream.abort, "the server did not close")
+            # ejabberd drops what it has for us when we leave: a ping comes back behind that.
+            drained = self.confirmed()
+            limit = self._reactor.callLater(LEAVE, drained.cancel)
+            drained.addBoth(self._leave, limit)
         else:
             self._stream.abort("stopped")
         return done
+
+    def _leave(self, _: object, limit: Any) -> None:
+        if limit.active():
+            limit.cancel()
+        if self._stream is not None and self.up:
+            self._cancel()
+            self.trouble = "stopping"
+            self._stream.finish()
+            self._timer = self._reactor.callLater(LEAVE, self._stream.abort, "the server did not close")
 
     def send(self, element: Element) -> bool:
         """Write a stanza; False, and a line in the log, when there is no connection or it cannot be written."""

@@ -13,6 +13,7 @@ from smsd.codec.jid import Jid
 from smsd.core.memory import Memory
 from smsd.interfaces import Abilities, FrontendContext, GatewayContext, MessageIn
 from smsd.links.xmpp import incoming
+from smsd.links.xmpp.component import LEAVE
 from smsd.links.xmpp.gateway import XmppGateway
 from smsd.links.xmpp.settings import ComponentSettings, Settings
 from smsd.policy.reply import Replying
@@ -75,6 +76,8 @@ class Linked(SynchronousTestCase):
         """With everything that waits."""
         if link.running:
             done = link.stopService()
+            self.settle()
+            self.house.clock.advance(LEAVE)  # where the server returns no pings
             self.settle()
             self.house.wait(done)
 
