@@ -168,7 +168,8 @@ class Logs:
     def __call__(self, event: LogEvent) -> None:
         level = event.get("log_level", LogLevel.info)
         if level is LogLevel.info and event.get("log_namespace") == "log_legacy":
-            level = LogLevel.debug  # Twisted tells of each socket for datagrams: a look-up in DNS would be four lines
+            # Twisted tells of each socket for datagrams: a look-up in DNS would be four lines.
+            level = LogLevel.debug
         service = service_of(event)
         wanted = level >= self._levels.get(service, self._default)
         if not wanted:

@@ -219,10 +219,11 @@ class Server(Service):
             pool = self._reactor.getThreadPool()
             new = await deferToThreadPool(self._reactor, pool, self._read, self.configuration.path)
         except ConfigError as error:
-            for problem in error.problems:
+            problems = str(error).splitlines()
+            for problem in problems:
                 self.log.error("reload: {problem}", problem=problem)
             self.log.error("reload: the running configuration stays in force")
-            return [str(problem) for problem in error.problems]
+            return problems
         if not self.running:
             return ["the server has stopped"]
         assert self.house is not None

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
+from itertools import groupby
 from typing import Any
 
 from smsd.cli.aftermath import after
@@ -49,6 +51,7 @@ def add(commands: Any) -> None:
     add_argument(
         "--header", action="append", metavar="NAME: VALUE", help="a header, if it is a mail; may be repeated"
     )
+    add_argument("--all", action="store_true", help="every rule, however many did not match in a row")
     explain.set_defaults(run=_explain)
 
 
@@ -69,8 +72,7 @@ def _explain(options: argparse.Namespace) -> int:
     elif about["parent"]:
         print(f"{_WHY.get(about['door'], 'sent')} because of message {about['parent']}")
     print("\nrules:")
-    for line in told["rules"]:
-        print(f"  {printable(line)}")
+    _rules(told["rules"], options.all)
     if errand:
         print(f"\nwhat is run: {printable(shortened(about['body'], 1000))}")
     if told.get("made") is not None:
@@ -88,6 +90,23 @@ def _explain(options: argparse.Namespace) -> int:
     after(told)
     return DONE
 
+
+def _rules(lines: Sequence[str], every: bool) -> None:
+    """A line for each rule; of very many in a row that did nothing only the first few, for the others are not read anyway."""
+    for idle, run in groupby(lines, _idle):
+        shown = list(run)
+        left = len(shown) - _FEW if idle and not every and len(shown) > _MANY else 0
+        for line in shown[: len(shown) - left]:
+            print(f"  {printable(line)}")
+        if left:
+            print(f"  … {left:,} rules more that did nothing (--all shows them)")
+
+
+def _idle(line: str) -> bool:
+    return any(f": {how}" in line for how in ("did not match", "not asked", "switched off"))
+
+
+_MANY, _FEW = 40, 3
 
 _ERRANDS = ("program", "url", "sql")
 """Schemes of what rules do outside."""
@@ -122,8 +141,7 @@ def _trial(options: argparse.Namespace) -> int:
     if as_json(options, told):
         return DONE
     print("rules:")
-    for line in told["rules"]:
-        print(f"  {printable(line)}")
+    _rules(told["rules"], options.all)
     print(f"\nfate: {told['fate']}{': ' + printable(told['why']) if told.get('why') else ''}")
     if told["fate"] != "refused":
         table(

@@ -52,12 +52,18 @@ class Problem:
         return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
+_SHOWN = 100  # one slip in a template that made ten thousand rules should not scroll everything else away
+
+
 class ConfigError(Exception):
-    """A configuration that cannot be used: `problems` has every reason at once, `str()` one line for each."""
+    """A configuration that cannot be used: `problems` has every reason at once, `str()` one line for each of the first ones."""
 
     def __init__(self, problems: list[Problem]) -> None:
         self.problems = sorted(problems)
-        super().__init__("\n".join(map(str, self.problems)))
+        lines = [str(problem) for problem in self.problems[:_SHOWN]]
+        if len(self.problems) > _SHOWN:
+            lines.append(f"… and {len(self.problems) - _SHOWN:,} mistakes more")
+        super().__init__("\n".join(lines))
 
 
 @dataclass(slots=True)

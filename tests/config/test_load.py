@@ -121,6 +121,13 @@ class Places(Loading):
             ],
         )
 
+    def test_of_very_many_mistakes_the_first_are_shown(self) -> None:
+        text = GOOD + "".join(f"    wrong{number:03}: x\n" for number in range(150))
+        lines = str(self.assertRaises(ConfigError, self.load, text)).splitlines()
+        self.assertEqual(len(lines), 101)
+        self.assertIn("wrong099", lines[99])
+        self.assertEqual(lines[100], "… and 50 mistakes more")
+
     def test_a_wrong_value_points_at_the_value(self) -> None:
         self.assertEqual(
             self.problems(GOOD + "    window: many\n    speed: medium\n    active: perhaps\n"),

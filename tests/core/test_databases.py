@@ -134,7 +134,8 @@ class SqliteFiles(Case):
     def test_a_question_changes_nothing(self) -> None:
         failure = self.failure(self.databases.ask(Question("db", "DELETE FROM sms", ())))
         self.assertIn("readonly", failure.reason)
-        self.assertEqual(failure.kind, Kind.PERMANENT)  # the log names this statement, whatever else does not answer
+        # The log names this statement, whatever else does not answer.
+        self.assertEqual(failure.kind, Kind.PERMANENT)
 
     def test_permanent_troubles(self) -> None:
         self.direct.execute("INSERT INTO sms VALUES (1, '+1555', 'x')")
