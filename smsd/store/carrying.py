@@ -300,13 +300,13 @@ class Carrying:
         accepted = self.plan(submission, piece.message)
         if accepted is None:
             return []
+        planned = (self.plan(one, accepted.message) for one in further)
+        accepted = accepted._replace(children=tuple(one for one in planned if one is not None))
         if to.scheme == "sms" and piece.account is not None:  # whose rule it was, or whose message, pays
             over = self._accepting.charge(cursor, accepted)
             if over is not None:
                 return _unsaid(cursor, piece, over.text)
-        planned = (self.plan(one, accepted.message) for one in further)
-        children = tuple(one for one in planned if one is not None)
-        (committed,) = self._accepting.write(cursor, [accepted._replace(children=children)])
+        (committed,) = self._accepting.write(cursor, [accepted])
         return list(committed.lanes.values())
 
     def recover(self, cursor: sqlite3.Cursor, items: Sequence[tuple[dict[str, str], int]]) -> list[int]:

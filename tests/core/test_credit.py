@@ -9,9 +9,23 @@ from zope.interface.verify import verifyObject
 
 from smsd.interfaces import Abilities, ICredit
 from smsd.policy.charge import Price, PriceList, Tariffs
+from smsd.policy.rules import engine
+from smsd.policy.rules.model import Field, How, Rule, Send, TextTest
+from smsd.store import accounts
+from smsd.values.address import Address
 from smsd.values.delivery import Accepted, Failure, Kind
 from smsd.values.errors import InvalidValue, Reason, Refused
-from smsd.values.message import Declined, IdempotencyKey, Once, Parameters, Wants, Window
+from smsd.values.message import (
+    Call,
+    Declined,
+    IdempotencyKey,
+    Once,
+    Parameters,
+    Recipient,
+    Submission,
+    Wants,
+    Window,
+)
 from tests.core.paying import AMERICA, ITALY, LONG, NOWHERE, TARIFFS, PayingCase, books
 from tests.house import submission
 
@@ -370,6 +384,33 @@ class Rules(PayingCase):
         )
         with self.assertRaises(Refused):
             self.house.wait(self.house.dispatcher.commit(parent._replace(children=(child,))))
+
+    def answered(self) -> list[str]:
+        """Who is sent something when a program that the shop's message has started answers a phone, and a rule copies that."""
+        copy = Rule("copy", Field("number", TextTest(How.EQUALS, ITALY)), (Send(AMERICA, "%body%"),))
+        self.house.judge.use(engine.compile([copy]), 1)
+        programs = self.house.gateway("programs", Abilities(frozenset({"program"})))
+        programs.answer = lambda piece: Accepted(output="21 degrees")
+        self.house.outlet("programs").opened(1)
+        asked = Call("program", "/bin/true", reply=f"sms:{ITALY}", gateway="gsm1")
+        to = (Recipient(Address("program", "p"), "p"),)
+        started = Submission("rules", Address("sms", AMERICA), to, asked, account="shop")
+        self.house.wait(self.house.dispatcher.submit(started))
+        for _ in range(4):
+            self.house.advance(1)
+        return [piece.target.target for piece in self.house.gsm.pieces]
+
+    def test_what_rules_send_because_of_a_programs_answer_is_paid_and_counted(self) -> None:
+        self.assertEqual(self.answered(), [ITALY, AMERICA])
+        self.assertEqual(self.has(), ("0.945", "0.00"))
+        period = self.house.planner.period(self.house.store.now())
+        counted = self.house.wait(self.house.store.ask(accounts.counted, ["shop"], period, "2000-01"))
+        self.assertEqual(counted["shop"]["sent_this_month"], 3, "the program, its answer and the copy")
+
+    def test_and_is_not_sent_when_that_is_not_covered(self) -> None:
+        self.top_up("-0.95")
+        self.assertEqual(self.answered(), [])
+        self.assertEqual(self.has(), ("0.05", "0.00"))
 
     def test_what_rules_drop_is_not_paid(self) -> None:
         made = submission(ITALY, account="shop")
