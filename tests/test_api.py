@@ -118,6 +118,8 @@ class Blocking(SynchronousTestCase):
             client.explain(sent["id"])["deliveries"][0]["steps"][0]["what"], "accepted at the door web"
         )
         self.assertEqual(client.try_out(PHONE, "x")["fate"], "sent")
+        self.assertEqual(client.try_out(PHONE, "x", at="23:30", headers=["X-A: b"])["fate"], "sent")
+        self.assertIn("'nope'", str(self.assertRaises(Refused, client.try_out, PHONE, "x", gateway="nope")))
         self.assertEqual(client.price(PHONE, "it’s")["culprits"][0]["plain"], "'")
         self.assertEqual(client.account()["sent_this_month"], 3)
         self.assertTrue(client.sms_incoming(f"id=nowhere&pass=1234&number={PHONE}&data=thank+you"))

@@ -74,7 +74,8 @@ class Verbs(Generic[Result]):
         return self._call("GET", f"/messages/{quote(id, safe='')}/explain")
 
     def try_out(self, to: str, text: str, **more: Any) -> Result:
-        """What would become of a message, which is not sent."""
+        """What would become of a message, which is not sent; `more` says by whom, when and how: sender, subject, gateway, at
+        ("23:30", "2026-12-24 23:30"), door, ip, host, headers (lines); for administrators account."""
         return self._call("POST", "/explain", body={"to": to, "text": text, **more})
 
     def price(self, to: str | list[str], text: str | None = None, **wishes: Any) -> Result:

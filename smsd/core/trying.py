@@ -6,6 +6,7 @@ Every rule is asked, not only those that the index finds: whoever tries a messag
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -19,6 +20,7 @@ from smsd.codec.smsuri import read_parameters
 from smsd.core.asking import asked
 from smsd.core.judgement import AllBut
 from smsd.core.judging import MOST_ROUNDS, Judge
+from smsd.core.networks import read_address
 from smsd.core.planning import Planner
 from smsd.policy.rules import target, xml
 from smsd.policy.rules.called import called
@@ -34,6 +36,7 @@ from smsd.values.message import Call, Content, Declined, Parameters, Recipient, 
 
 DOOR = "trial"
 UNASKED = "no rule was asked"
+_HEADER = re.compile(r"[!-9;-~]+:[^\r\n\x00]*")
 
 
 class Seen(NamedTuple):
@@ -132,14 +135,21 @@ class Trier:
         account = given.get("account") or None
         if account is not None and self._planner.account(account) is None:
             raise InvalidValue(f"there is no account {account!r}: smsd account list shows those there are")
+        ip = str(given.get("ip") or "")
+        if ip and read_address(ip) is None:
+            raise InvalidValue(f"{ip!r} is no address: write 192.0.2.7 or 2001:db8::7")
+        lines = list(given.get("headers") or ())
+        for line in lines:
+            if not _HEADER.fullmatch(line):
+                raise InvalidValue(f"{line!r} is no header: write it as in a mail, X-Priority: 1")
         number, parameters = self._to(given["to"], given.get("gateway") or "")
         sender = str(given.get("from") or "")
         origin = Address("mailto", sender) if "@" in sender else Address("account", account or "operator")
         headers = tuple((name, str(given[name])) for name in ("from", "subject") if given.get(name))
         return Submission(
             given.get("door") or DOOR, origin, (Recipient(Address("sms", number), given["to"], parameters),),
-            Text(given["text"]), account=account, headers=headers, peer=given.get("ip") or "", host=given.get("host") or "",
-            head="".join(f"{line}\r\n" for line in given.get("headers") or ()).encode("utf-8", "replace"),
+            Text(given["text"]), account=account, headers=headers, peer=ip, host=given.get("host") or "",
+            head="".join(f"{line}\r\n" for line in lines).encode("utf-8", "replace"),
         )  # fmt: skip
 
     def _to(self, written: str, gateway: str) -> tuple[str, Parameters]:

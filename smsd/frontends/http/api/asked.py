@@ -182,8 +182,11 @@ class PriceRequest(Wishes):
     model_config = ConfigDict(json_schema_extra=_ONE_CONTENT)
 
 
+HeaderLine = Annotated[str, Field(max_length=1000, pattern=r"^[!-9;-~]+:[^\x00\r\n]*$")]
+
+
 class TrialRequest(Asked):
-    """A message that is tried and not sent."""
+    """A message that is tried and not sent: by whom, when and how it might come. The same as `smsd explain --dry-run` takes."""
 
     to: Number = Field(description="who would get it")
     text: str = Field(max_length=LONGEST_TEXT, pattern=_NO_NUL)
@@ -191,6 +194,32 @@ class TrialRequest(Asked):
         default=None, min_length=1, max_length=320, pattern=_LINE, description="a mail address that writes"
     )
     subject: str | None = Field(default=None, max_length=1000, pattern=_NO_NUL)
+    account: str | None = Field(
+        default=None, min_length=1, max_length=128, description="whose; others' with the scope admin only"
+    )
+    gateway: str | None = Field(
+        default=None, min_length=1, max_length=64, pattern=_LINE, description="which one the sender asks for"
+    )
+    at: str | None = Field(
+        default=None, pattern=r"^([0-9]{4}-[0-9]{2}-[0-9]{2} )?[0-9]{2}:[0-9]{2}$",
+        description="when, in the server's time: 23:30 (today), or 2026-12-24 23:30; now, if not said",
+    )  # fmt: skip
+    door: str | None = Field(
+        default=None, min_length=1, max_length=64, pattern=_LINE, description="the listener that takes it"
+    )
+    ip: str | None = Field(
+        default=None,
+        min_length=2,
+        max_length=45,
+        pattern=r"^[0-9A-Fa-f:.]+$",
+        description="where its client is",
+    )
+    host: str | None = Field(
+        default=None, min_length=1, max_length=255, pattern=_LINE, description="what its client calls itself"
+    )
+    headers: list[HeaderLine] = Field(
+        default=[], max_length=100, description='headers, if it is a mail: ["X-Priority: 1"]'
+    )
 
 
 Value = (

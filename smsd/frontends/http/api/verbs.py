@@ -69,8 +69,9 @@ class Verbs(JobVerbs):
 
     async def try_out(self, body: asked.TrialRequest) -> Said:
         """POST /explain"""
-        given = {"from": body.sender or "", "to": body.to, "text": body.text, "subject": body.subject or ""}
-        told = await self._clerk.trial(self._caller.name, given, self._caller.everything)
+        given = body.model_dump(exclude={"sender", "account"})
+        whose = self._caller.name if body.account is None else self._caller.whose(body.account)
+        told = await self._clerk.trial(whose, {**given, "from": body.sender}, self._caller.everything)
         return _said(answers.Trial(**told)), told["fate"]
 
     async def price(self, body: asked.PriceRequest) -> Said:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import itertools
+from datetime import timezone
+from typing import Any
 
 from smsd.core.planning import Policies
+from smsd.policy.rules import engine, xml
+from smsd.policy.rules.model import Clock, Field, Frame, How, Network, Rule, Rules, TextTest
 from smsd.store import owned
 from smsd.values.delivery import Accepted, Failure, Kind, NetworkReport, Scope
 from tests.frontends.http.api.case import PHONE, ApiCase
@@ -204,6 +208,48 @@ class Beforehand(ApiCase):
         said = self.ask("POST", "/explain", {"to": PHONE, "text": "x"}, token=admin).json()
         self.assertEqual((said["route"], said["rules"]), ("any:sms", ["no rule was asked"]))
         self.assertEqual(self.house.rows(), [])
+
+    def test_what_the_command_can_try_can_be_tried_here(self) -> None:
+        tests = (
+            Clock(22 * 60, 7 * 60), Network(("10.0.0.0/8",)),
+            *(Field(name, TextTest(How.EQUALS, name)) for name in ("door", "host", "header:x-robot")),
+        )  # fmt: skip
+        rules = Rules(tuple(Rule(f"{n}", test, (Frame(after=f" ({n})"),)) for n, test in enumerate(tests)))
+        self.house.wait(self.house.store.keep_ruleset(7, "x", xml.write(rules).decode()))
+        self.house.judge.use(engine.compile(rules.outgoing), 7)
+        self.house.judge.zone = timezone.utc
+        self.house.judge.gateways = frozenset({"gsm1"})
+
+        def text(**given: Any) -> str:
+            said = self.ask("POST", "/explain", {"to": PHONE, "text": "Hi", "at": "12:00", **given}).json()
+            self.assertEqual(said["rules"], None)
+            return str(said["text"])
+
+        self.assertEqual(text(), "Hi")
+        self.assertEqual(text(at="23:30"), "Hi (0)")
+        self.assertEqual(text(at="2026-12-24 23:30"), "Hi (0)")
+        self.assertEqual(text(door="door"), "Hi (2)")
+        self.assertEqual(text(ip="10.0.0.7"), "Hi (1)")
+        self.assertEqual(text(host="host"), "Hi (3)")
+        self.assertEqual(text(headers=["X-Robot: header:x-robot"]), "Hi (4)")
+        admin = self.token("", "admin")
+        given = {"to": PHONE, "text": "Hi", "account": "shop", "gateway": "gsm1"}
+        told = self.ask("POST", "/explain", given, token=admin).json()
+        self.assertEqual((told["route"], len(told["rules"])), ("gw:gsm1", len(tests)))
+        given["account"] = "nobody"
+        self.problem(self.ask("POST", "/explain", given, token=admin), 422, "bad-request")
+        self.assertEqual(self.house.rows(), [])
+
+    def test_what_cannot_be_tried(self) -> None:
+        def no(status: int, kind: str, **given: Any) -> str:
+            reply = self.ask("POST", "/explain", {"to": PHONE, "text": "Hi", **given})
+            return str(self.problem(reply, status, kind)["detail"])
+
+        self.assertIn("'25:00' is no time", no(422, "bad-request", at="25:00"))
+        self.assertIn("is no address", no(422, "bad-request", ip="1.2.3"))
+        self.assertIn("no gateway 'nowhere'", no(422, "bad-request", gateway="nowhere"))
+        self.assertIn("#/headers/0", no(400, "bad-request", headers=["X-A: b\r\nX-B: c"]))
+        no(403, "insufficient-scope", account="shop")
 
     def test_price(self) -> None:
         said = self.ask("POST", "/price", {"to": [PHONE, "nonsense"], "text": "it\u2019s “dear”"}).json()

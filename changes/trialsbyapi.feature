@@ -1,0 +1,1 @@
+The API's ``POST /explain`` and both Python clients (``try_out``) take what ``smsd explain --dry-run`` takes: ``at``, ``gateway``, ``door``, ``ip``, ``host``, ``headers``, and for administrators ``account``. A trial with an ``ip`` that is no address or a header that is none is refused.
