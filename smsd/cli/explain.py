@@ -85,6 +85,10 @@ def _explain(options: argparse.Namespace) -> int:
     for gateway, why in told.get("waits", {}).items():
         if why:
             print(f"waits for {gateway}: {printable(why)}")
+    if told.get("nobody"):
+        print(
+            f"waits: {printable(told['nobody'])}: add it again (smsd reload), or smsd queue cancel {told['id']}"
+        )
     for alert in told["alerts"]:
         print(f"alert: {printable(_alert(alert))}")
     after(told)

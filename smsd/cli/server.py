@@ -132,9 +132,13 @@ def _status(options: argparse.Namespace) -> int:
         print(printable(told) + "\n")
     if status["queue"]:
         table(
-            [(row["route"], row["state"], row["deliveries"]) for row in status["queue"]],
-            ("ROUTE", "STATE", "DELIVERIES"),
+            [(row["route"], row["state"], row["deliveries"], row.get("why", "")) for row in status["queue"]],
+            ("ROUTE", "STATE", "DELIVERIES", ""),
         )
+        if any("why" in row for row in status["queue"]):
+            print(
+                "what waits for a gateway that is gone: add that again, or smsd queue list and smsd queue cancel"
+            )
     else:
         print("nothing waits")
     return DONE

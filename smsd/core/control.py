@@ -14,6 +14,7 @@ from typing import Any
 from smsd.core.auditing import Auditor
 from smsd.core.overrides import Overrides
 from smsd.core.smshttp import fate, hand_in
+from smsd.policy import route as routes
 from smsd.store import operating, watching
 from smsd.values.address import Address
 from smsd.values.delivery import State
@@ -182,6 +183,10 @@ class Control:
                 door |= taken.get(door["id"], {"messages": 0, "last": 0})
         held = await self._store.ask(watching.holds)
         status["held"] = {name: {"why": why, "waiting": n} for name, (_, why, n) in sorted(held.items())}
+        serving = self._queue.serving
+        for row in waiting:
+            if row["state"] == "ready" and not serving.everybody(row["route"]):
+                row["why"] = routes.nobody(row["route"])
         return {**status, "queue": [_named(row) for row in waiting]}
 
     async def change(self, arguments: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -13,6 +13,7 @@ from typing import Any
 from smsd.core.judging import Judge
 from smsd.core.planning import Planner
 from smsd.core.trying import UNASKED, Incoming, Trier, rules_of
+from smsd.policy import route as routes
 from smsd.policy.rules.explain import kept
 from smsd.store import operating
 from smsd.store.sqlite import SqliteStore
@@ -43,6 +44,8 @@ class Explainer:
         told["rules"] = await self._lines(told.get("trace"), outgoing=not _came_in(told["about"]))
         if told["state"] == "ready" and self._waits is not None:
             told["waits"] = self._waits(told["route"])
+            if not told["waits"]:
+                told["nobody"] = routes.nobody(told["route"])
         return told
 
     async def _lines(self, trace: str | None, *, outgoing: bool) -> list[str]:

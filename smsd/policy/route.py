@@ -104,6 +104,16 @@ def serves(way: Way, route: str, groups: Mapping[str, Group] = NO_GROUPS) -> boo
     return can(way.abilities, scheme, wanted)
 
 
+def nobody(route: str) -> str:
+    """What people are told of a route that no gateway serves."""
+    kind, _, rest = split(route)[0].partition(":")
+    if kind == "gw":
+        return f"there is no gateway {rest} any more"
+    if kind == "group":
+        return f"there is no gateway for the group {rest.partition('/')[0].partition('+')[0]} any more"
+    return "there is no gateway for it any more"
+
+
 def tiers(route: str, able: Mapping[str, Leaf], groups: Mapping[str, Group] = NO_GROUPS) -> tuple[Any, ...]:
     """Who carries what is in lanes with this route, and who when those cannot: tiers of gateways (as `able` has them, by id)
     and of tiers in their turn. Those that were asked come last."""

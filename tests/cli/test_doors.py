@@ -1,4 +1,4 @@
-"""`smsd status` shows how many messages the doors that count have taken."""
+"""`smsd status` shows how many messages the doors that count have taken, and what waits for nobody."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ class Doors(SynchronousTestCase):
         door = {"type": "smtp", "running": True, "listen": ["tcp:2525"]}
         status: dict[str, Any] = {
             "version": "1", "pid": 7, "uptime_seconds": 60, "configuration": "smsd.yaml", "gateways": [], "groups": [],
-            "queue": [],
+            "queue": [
+                {"route": "any:sms", "state": "queued", "deliveries": 2},
+                {"route": "gw:slow", "state": "queued", "deliveries": 7, "why": "there is no gateway slow any more"},
+            ],
             "doors": [
                 {**door, "id": "cop", "counted": True, "messages": 1234, "last": 1},
                 {**door, "id": "new", "counted": True, "messages": 0, "last": 0},
@@ -35,3 +38,6 @@ class Doors(SynchronousTestCase):
         self.assertIn(["cop", "smtp", "open", "1234", "tcp:2525"], lines)
         self.assertIn(["new", "smtp", "open", "0", "tcp:2525"], lines)
         self.assertIn(["smtp", "smtp", "open", "tcp:2525"], lines)
+        self.assertIn(["any:sms", "queued", "2"], lines)
+        self.assertIn("gw:slow  queued  7           there is no gateway slow any more\n", out.getvalue())
+        self.assertIn("add that again, or smsd queue list and smsd queue cancel", out.getvalue())

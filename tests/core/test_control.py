@@ -143,6 +143,14 @@ class Verbs(SynchronousTestCase):
         self.assertEqual(status["queue"], [{"route": "any:sms", "state": "queued", "deliveries": 1}])
         self.assertEqual(self.call("reload"), ["smsd.yaml:1:1: wrong"])
 
+    def test_status_of_what_nobody_carries(self) -> None:
+        self.house.outlet("gsm1").closed("no SIM")
+        self.call("send", to=["+15550000001"], text="x", gateway="gsm1")
+        self.assertNotIn("why", self.call("status")["queue"][0])
+        self.house.wait(self.house.queue.remove("gsm1"))
+        (row,) = self.call("status")["queue"]
+        self.assertEqual((row["route"], row["why"]), ("gw:gsm1", "there is no gateway gsm1 any more"))
+
     def test_no_such_verb(self) -> None:
         self.assertIn("there is no verb 'explode'; allowed: send, list", self.refused("explode"))
 

@@ -43,6 +43,7 @@ from smsd.policy.rules.model import (
 from smsd.store import operating
 from smsd.values.delivery import Accepted, Failure, Kind, Scope
 from smsd.values.errors import InvalidValue
+from smsd.values.message import Parameters
 from tests.core.arriving import parts
 from tests.house import House
 
@@ -298,6 +299,28 @@ class Explaining(SynchronousTestCase):
         house.queue.release("gsm1")
         house.settle()
         self.assertNotIn("waits", explain())
+
+    def test_nobody_is_left_to_carry_it(self) -> None:
+        """A message waits for a gateway that the configuration has not got any more: it says so, and what to do."""
+        house = self.house
+        self.explainer = Explainer(
+            house.store, house.planner, house.judge,
+            waits=lambda route: house.queue.serving.waits(route, house.queue.now()),
+        )  # fmt: skip
+        house.outlet("gsm1").closed("no SIM")
+        (queued,) = house.send("+15550000001", parameters=Parameters(gateway="gsm1")).recipients
+        told = house.wait(Deferred.fromCoroutine(self.explainer.delivery(queued.delivery)))
+        self.assertNotIn("nobody", told)
+        house.wait(house.queue.remove("gsm1"))
+        told = house.wait(Deferred.fromCoroutine(self.explainer.delivery(queued.delivery)))
+        out = io.StringIO()
+        with mock.patch.object(cli_explain, "call", return_value=told), redirect_stdout(out):
+            self.assertEqual(main.main(["explain", str(queued.delivery)]), 0)
+        self.assertIn(
+            "waits: there is no gateway gsm1 any more: add it again (smsd reload), or smsd queue cancel "
+            f"{queued.delivery}\n",
+            out.getvalue(),
+        )
 
     def test_the_command_says_what_an_errand_runs_and_which_rule_wants_it(self) -> None:
         run = Program(("/bin/log", "--password", "hunter2", "%number%"))

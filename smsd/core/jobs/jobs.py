@@ -16,6 +16,7 @@ from smsd.core.jobs.checking import Checking, Gone
 from smsd.core.jobs.running import Runner
 from smsd.core.jobs.settings import JobSettings
 from smsd.core.planning import KEY_LIFE
+from smsd.policy import route as routes
 from smsd.store import jobs
 from smsd.store.jobs import Begun, Change, JobState
 from smsd.values.address import Address
@@ -288,8 +289,7 @@ class Jobs:
         for route in {lane.route for lane in queue.lanes.ready.values() if lane.flow == flow}:
             waits = queue.serving.waits(route, queue.now())
             if not waits:
-                name = route.removeprefix("gw:").removeprefix("group:").partition("!")[0]
-                return f"there is no gateway {name} any more" if ":" not in name else "there is no gateway"
+                return routes.nobody(route)
             if all(why not in ("", "busy") for why in waits.values()):
                 return "; ".join(f"{name}: {why}" for name, why in waits.items())
         return ""
