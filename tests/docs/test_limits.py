@@ -135,7 +135,7 @@ class Examples(PageCase):
         told = self.house.wait(self.house.store.ask(operating.explain, delivery))
         printed = self.printed(
             explaining._explain, module=explaining, answer={**told, "rules": []},
-            namespace=type("O", (), {"dry_run": False, "delivery": delivery}),
+            namespace=type("O", (), {"dry_run": False, "delivery": delivery, "all": False}),
         )  # fmt: skip
         for line in shown("What one gateway does not take"):
             self.assertIn(line, printed.splitlines())
