@@ -92,18 +92,20 @@ class Places:
     async def _services(self, domain: str, transports: tuple[str, ...]) -> list[_Host] | None:
         """What its owner has said; None when he has said nothing."""
         said = await self._records.naptr(domain) if len(transports) > 1 else []
-        hosts = []
-        for record in sorted(said, key=lambda one: (one.order, one.preference)):
-            transport = _KINDS.get(record.service.string.upper(), "")
-            if transport in transports and record.flags.string.lower() == b"s":
-                hosts += self._drawn(transport, await self._records.srv(_name(record.replacement)))
+        hosts: list[_Host] = []
+        for transport, name in _preferred(said, transports):
+            if len(hosts) < MOST:  # an answer may have 2,000 records, and each of them lead to as many
+                hosts += self._drawn(transport, await self._records.srv(name))
         if hosts:
             return hosts
+        denied = False
         for transport in transports:
             records = await self._records.srv(f"{SERVICES[transport]}.{domain}")
-            if records:
-                return self._drawn(transport, records)
-        return None
+            hosts = self._drawn(transport, records)
+            if hosts:
+                return hosts
+            denied = denied or bool(records)
+        return [] if denied else None
 
     def _drawn(self, transport: str, records: list[dns.Record_SRV]) -> list[_Host]:
         """By priority; among those of the same one the heavier are likely to be the first (RFC 2782). A lone dot: there is none."""
@@ -127,6 +129,16 @@ def _transports(uri: Uri) -> tuple[str, ...]:
         return (said,) if said in PORTS else ()
     host = (uri.parameter("maddr") or uri.host).rstrip(".")
     return ("UDP",) if uri.port is not None or _is_address(host) else ("UDP", "TCP", "TLS")
+
+
+def _preferred(said: list[dns.Record_NAPTR], transports: tuple[str, ...]) -> list[tuple[str, str]]:
+    """The ways that a domain names and that may be used, each with its service, the best first."""
+    found = []
+    for record in sorted(said, key=lambda one: (one.order, one.preference)):
+        transport = _KINDS.get(record.service.string.upper(), "")
+        if transport in transports and record.flags.string.lower() == b"s":
+            found.append((transport, _name(record.replacement)))
+    return found[:MOST]
 
 
 def _name(name: dns.Name) -> str:

@@ -13,6 +13,7 @@ from twisted.internet.interfaces import IResolutionReceiver
 from twisted.names import dns
 from twisted.names.client import Resolver
 from twisted.names.error import DomainError, ResolverError
+from twisted.python.failure import Failure
 from zope.interface import implementer
 
 TRIES = (1, 2)
@@ -45,16 +46,17 @@ class Records:
             return [record.dottedQuad() for record in four] + [
                 str(ipaddress.ip_address(record.address)) for record in six
             ]
+        if not _is_name(host):  # the system's own look-up stumbles over such
+            return []
         receiver = _Receiver()
         self._reactor.nameResolver.resolveHostName(receiver, host)
         return await receiver.done
 
     async def _ask(self, name: str, kind: int) -> list[Any]:
         servers = self._servers or _of_the_system()
-        labels = name.rstrip(".").split(".")
-        if not servers or len(name) > 253 or not all(0 < len(label) < 64 for label in labels):
+        if not servers or not _is_name(name):
             return []
-        resolver = Resolver(servers=servers, timeout=TRIES, reactor=self._reactor)
+        resolver = _Resolver(servers=servers, timeout=TRIES, reactor=self._reactor)
         try:
             answers, _, _ = await resolver.query(dns.Query(name, kind))
         except _FAILURES:
@@ -63,6 +65,11 @@ class Records:
             for connection in resolver.connections:  # a long answer comes by TCP
                 connection.transport.loseConnection()
         return [answer.payload for answer in answers if answer.type == kind]
+
+
+def _is_name(text: str) -> bool:
+    """Whether DNS can be asked for it."""
+    return len(text) <= 253 and all(0 < len(label) < 64 for label in text.rstrip(".").split("."))
 
 
 def read_server(text: str) -> tuple[str, int]:
@@ -91,6 +98,16 @@ def _of_the_system() -> list[tuple[str, int]]:
             except ValueError:  # fe80::1%eth0: the others will do
                 continue
     return found[:3]
+
+
+class _Resolver(Resolver):
+    """For one question."""
+
+    def filterAnswers(self, message: Any) -> Any:
+        """A datagram that was too short is asked for by TCP. What is cut short there too would be asked for without end."""
+        if message.trunc and self.connections:
+            return Failure(ResolverError("cut short"))
+        return super().filterAnswers(message)
 
 
 @implementer(IResolutionReceiver)

@@ -96,6 +96,21 @@ class Found(SynchronousTestCase):
         self.records.records[f"_sip._udp.{PBX}"] = [srv(0, 0, "")]
         self.assertEqual(self.find(f"sip:{PBX};transport=udp"), [])
 
+    def test_one_way_that_is_closed_leaves_the_others(self) -> None:
+        self.records.records[f"_sip._udp.{PBX}"] = [srv(0, 0, "", 0)]
+        self.records.records[f"_sip._tcp.{PBX}"] = [srv(0, 0, "a.example.net")]
+        self.assertEqual(self.find(f"sip:{PBX}"), ["TCP 192.0.2.2 5070"])
+
+    def test_a_name_asks_so_much_at_most(self) -> None:
+        self.records.records[PBX] = [naptr(n, b"SIP+D2T", f"s{n}.example.net") for n in range(1000)]
+        self.assertEqual(self.find(f"sip:{PBX}"), ["UDP 192.0.2.1 5060"])
+        self.assertLess(len(self.records.asked), 2 * MOST)
+        self.records.asked.clear()
+        self.records.records["s0.example.net"] = [srv(n, 0, "b.example.net", n) for n in range(1, 1000)]
+        self.clock.advance(KEEP)
+        self.assertEqual(len(self.find(f"sip:{PBX}")), MOST)
+        self.assertEqual(self.records.asked, [PBX, "s0.example.net"])
+
     def test_what_is_no_name_is_no_host(self) -> None:
         odd = [srv(1, 0, name) for name in (b"\xff\xfe.example.net", b"a b", b"a\0b", b"x" * 300)]  # type: ignore[arg-type]
         self.records.records[f"_sip._udp.{PBX}"] = [*odd, srv(1, 0, PBX, 0), srv(2, 0, "a.example.net")]

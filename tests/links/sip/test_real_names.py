@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import subprocess
 import sys
 import threading
 from typing import Any
 
+from twisted.internet.defer import Deferred
+
+from smsd.links.sip.records import Records
 from smsd.values.delivery import State
 from tests.links.sip import real
 from tests.peers import kamailio
@@ -139,6 +143,26 @@ class ByName(real.RealSip):
             serving.join(30)
         self.assertEqual(asked.stdout.splitlines(), ["_sip._udp.example.net [] 0", "[] []"], asked.stderr)
 
+    def test_an_answer_that_is_never_whole(self) -> None:
+        """Cut short by TCP too: it is not asked for again and again."""
+        with (
+            socket.create_server(("127.0.0.1", 0)) as streams,
+            socket.socket(type=socket.SOCK_DGRAM) as server,
+        ):
+            server.bind(streams.getsockname())
+            heard: list[bytes] = []
+            threading.Thread(target=nonsense, args=(server,), daemon=True).start()
+            threading.Thread(target=cutting, args=(streams, heard), daemon=True).start()
+            asked = self.asked(server.getsockname()[1], "_sip._udp.example.net")
+            server.sendto(END, server.getsockname())
+        self.assertEqual(asked.stdout.splitlines(), ["_sip._udp.example.net [] 0", "[] []"], asked.stderr)
+        self.assertEqual(len(heard), 3)
+
+    def test_what_is_no_name_is_not_looked_up(self) -> None:
+        for name in ("x" * 64 + ".example.net", "a..example.net", "a." * 130 + "net"):
+            found = Deferred.fromCoroutine(Records(None).addresses(name))
+            self.assertEqual(self.successResultOf(found), [])
+
     def asked(self, port: int, *names: str) -> subprocess.CompletedProcess[str]:
         """What another process finds out."""
         command = [sys.executable, "-c", ASKING, str(port), *names]
@@ -155,3 +179,14 @@ def nonsense(server: socket.socket) -> None:
         truncated = question[:2] + b"\x86\0" + b"\0" * 8
         for answer in (b"\0" * 5, broken, truncated):
             server.sendto(answer, whence)
+
+
+def cutting(streams: socket.socket, heard: list[bytes]) -> None:
+    """Answers what is asked by TCP by the first octets of an answer."""
+    with contextlib.suppress(OSError):
+        while True:
+            stream, _ = streams.accept()
+            with stream:
+                while len(question := stream.recv(4096)) > 4:
+                    heard.append(question)
+                    stream.sendall(b"\0\x0c" + question[2:4] + b"\x86\0" + b"\0" * 8)
