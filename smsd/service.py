@@ -249,7 +249,7 @@ class Server(Service):
             house.queue.serving.keep(())
         house.queue.release()
         troubles += await house.doors.become(house.workshop.doors(new))
-        troubles += [f"warning: {doubt}" for doubt in house.book.doubts()]
+        troubles += [f"warning: {doubt}" for doubt in (*house.book.doubts(), *house.tokens.doubts())]
         house.ports.hold()
         house.ports.sweep()
         for trouble in troubles:

@@ -29,6 +29,11 @@ STRANGER = (
 )
 LONGEST_TOKEN = 200
 WRONG = "unknown user or wrong password"
+USELESS = (
+    "the token is right, but opens nothing: its account is gone, or may not be used from your address"
+    " (smsd token list, smsd account show)"
+)
+"""Said to whoever shows a token that was made here; of tokens that were not there is nothing to be told."""
 
 
 def _basic(request: DoorRequest) -> tuple[str, str] | None:
@@ -103,12 +108,25 @@ def identify(
             if basic is not None:
                 user, password = basic
             elif scopes and (owner := _owner(request, context, scopes)) is not None:
-                return _account(portal, Vouched(owner, request.peer))
+                return holder(owner, request, context)
     if user is None:
         if required:
             raise Refused(Reason.NOT_AUTHENTICATED, STRANGER)
         return None
     return _account(portal, Login(user, password, request.peer))
+
+
+def holder(owner: str, request: DoorRequest, context: FrontendContext) -> Deferred[Any]:
+    """The IAccount for which a token stands; fails with Refused."""
+    login: Deferred[Any] = context.portal.login(Vouched(owner, request.peer), None, IAccount)
+    return login.addCallbacks(lambda found: found[1], _useless)
+
+
+def _useless(failure: Failure) -> Any:
+    failure.trap(UnauthorizedLogin)
+    if getattr(failure.value, "reason", Reason.BAD_CREDENTIALS) is not Reason.BAD_CREDENTIALS:
+        return failure
+    raise Refused(Reason.BAD_CREDENTIALS, USELESS)
 
 
 def _account(portal: Any, credentials: Any) -> Any:

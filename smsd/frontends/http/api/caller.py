@@ -10,11 +10,10 @@ from typing import Any
 from twisted.internet.defer import Deferred
 
 from smsd.codec.smsuri import Wishes
-from smsd.core.accounts import Vouched
 from smsd.frontends.http.api.problems import OtherScope
-from smsd.frontends.http.caller import identify, shown_token
+from smsd.frontends.http.caller import holder, identify, shown_token
 from smsd.frontends.http.request import DoorRequest
-from smsd.interfaces import FrontendContext, IAccount
+from smsd.interfaces import FrontendContext
 from smsd.values.errors import Reason, Refused
 from smsd.values.frozen import frozen
 
@@ -82,5 +81,4 @@ async def find(request: DoorRequest, context: FrontendContext, scopes: tuple[str
 async def _owner(request: DoorRequest, context: FrontendContext, known: Any) -> Caller:
     if not known.account:
         return Caller(None, known.scopes, known.id)
-    _, account, _ = await context.portal.login(Vouched(known.account, request.peer), None, IAccount)
-    return Caller(account, known.scopes, known.id)
+    return Caller(await holder(known.account, request, context), known.scopes, known.id)

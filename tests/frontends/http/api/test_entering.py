@@ -75,7 +75,28 @@ class Tokened(ApiCase):
 
     def test_what_holds_for_the_account_holds_for_its_tokens(self) -> None:
         token = self.token("away", "read")
-        self.problem(self.ask("GET", "/messages", token=token), 401, "bad-credentials")
+        said = self.problem(self.ask("GET", "/messages", token=token), 401, "bad-credentials")
+        self.assertIn("the token is right, but opens nothing", said["detail"])
+
+    def test_of_an_account_that_a_reload_took_away(self) -> None:
+        """The token is kept, for the case that the account comes back; whoever shows it hears what is wrong, others do not."""
+        directory = self.door.context.portal.realm.directory
+        token, other = self.token("other", "send", "read"), self.token("shop", "read")
+        self.assertEqual(self.tokens.doubts(), [])
+        accounts = [one for one in self.configuration.accounts if one.user != "other"]
+        directory.use({"account": accounts})
+        said = self.problem(self.ask("GET", "/messages", token=token), 401, "bad-credentials")
+        self.assertIn("its account is gone", said["detail"])
+        self.assertNotIn("password", said["detail"])
+        sms = self.raw(request("GET", "/sms/?number=1&data=x", b"", {"Authorization": f"Bearer {token}"}))
+        self.assertIn("its account is gone", sms.text)
+        said = self.problem(self.ask("GET", "/messages", token=token + "x"), 401, "bad-credentials")
+        self.assertNotIn("right", said["detail"])
+        [doubt] = self.tokens.doubts()
+        self.assertIn("token 1 belongs to the account other, which there is not", doubt)
+        directory.use({"account": self.configuration.accounts})
+        for one in (token, other):
+            self.assertEqual(self.ask("GET", "/messages", token=one).status, 200)
 
     def test_expiry(self) -> None:
         token = self.token("shop", "read", days=2)
