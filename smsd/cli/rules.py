@@ -28,7 +28,7 @@ def add(commands: Any) -> None:
         "  smsd rules list\n"
         "  smsd rules export all.xml\n"
         "  smsd rules export --title 'US gateway' | ssh other smsd rules import - --yes\n"
-        "  smsd rules import new.xml --into /etc/smsd/rules.xml",
+        "  smsd rules import new.xml --into rules.xml",
     )
     verbs = rules.add_subparsers(dest="verb", required=True, metavar="VERB")
     listing = verbs.add_parser("list", help="the titles, in the order in which they are asked")
@@ -46,7 +46,12 @@ def add(commands: Any) -> None:
         "What will change is shown first. A file with a mistake changes nothing.",
     )
     bring.add_argument("file", help="- is the standard input")
-    bring.add_argument("--into", metavar="FILE", help="default: the one file that rules_files names")
+    bring.add_argument(
+        "--into",
+        metavar="FILE",
+        help="the file of XML that is changed, or made; a relative path starts at server.folder, as in rules_files "
+        "(default: the one file that rules_files names)",
+    )
     bring.add_argument("--yes", action="store_true", help="do not ask")
     _titles(bring)
     bring.set_defaults(run=_import)
@@ -143,7 +148,7 @@ def _import(options: argparse.Namespace) -> int:
     configuration, target = _target(options)
     new = _read(options.file, configuration, options.title)
     before = _content(target) if os.path.exists(target) else b""
-    old = _parsed(before, target, configuration) if before else type(new)()
+    old = _old(before, target, configuration) if before else type(new)()
     _refuse_strangers(new, configuration.rules)
     merged, changes = merge(old, new)
     data = _written(merged, configuration)
@@ -180,12 +185,17 @@ def _on_record(options: argparse.Namespace, target: str, changes: list[Change]) 
 
 def _target(options: argparse.Namespace) -> tuple[Configuration, str]:
     """The configuration without the file that is to be changed, and that file's path."""
-    from smsd.config.load import load
+    from smsd.config.load import folder_of, load
 
     path = _path(options)
     if options.into:
         empty = _empty()
-        into = os.path.abspath(options.into)
+        into = os.path.normpath(os.path.join(folder_of(path), options.into))
+        if os.path.realpath(path) in (os.path.realpath(into), os.path.realpath(options.into)):
+            raise Refusal(
+                f"{options.into} is the configuration, whose rules are changed by hand: --into wants a file of XML, such as"
+                f" rules.xml, which rules_files in {path} names"
+            )
         configuration = load(path, instead={into: empty})
         same = [
             file for file in configuration.rules_files if os.path.realpath(file) == os.path.realpath(into)
@@ -242,6 +252,15 @@ def _parsed(data: bytes, name: str, configuration: Configuration) -> Rules:
         return xml.read(data, name, RuleChecks(configuration.folder, databases, subscribers))
     except XmlError as error:
         raise Refusal(f"nothing was changed\n{error}") from None
+
+
+def _old(data: bytes, target: str, configuration: Configuration) -> Rules:
+    """What the file has that is to be changed."""
+    if not data.lstrip(b"\xef\xbb\xbf\xff\xfe\0 \t\r\n").startswith(b"<"):
+        raise Refusal(
+            f"nothing was changed: {target} is no XML; a file of rules is wanted, as rules_files names them"
+        )
+    return _parsed(data, target, configuration)
 
 
 def _refuse_strangers(new: Rules, others: Rules) -> None:

@@ -53,6 +53,12 @@ def load_text(text: str | bytes, path: str, environ: Mapping[str, str] | None = 
     return _build(read(text, path), path, os.environ if environ is None else environ, {})
 
 
+def folder_of(path: str) -> str:
+    """Where the relative paths of the configuration `path` start, even if there are mistakes in what it names."""
+    base = os.path.dirname(os.path.abspath(path))
+    return os.path.normpath(os.path.join(base, _folder(read_file(path).data)))
+
+
 def _build(
     document: Document,
     path: str,

@@ -212,6 +212,11 @@ change the file? [yes/no] var/rules.xml is written; `smsd reload` puts it in for
         self.assertEqual(self.read(fresh), Rules((rule("fresh"),)))
         self.assertEqual(os.stat(fresh).st_mode & 0o777, 0o600)
 
+    def test_relative_paths_start_where_those_of_rules_files_do(self) -> None:
+        self.assertEqual(self.smsd("import", self.new, "--into", "rules.xml", "--yes"), 0)
+        self.assertEqual(len(self.read(self.target).outgoing), 4)
+        self.assertIn(f"{self.target} is written; `smsd reload` puts it in force", self.out.getvalue())
+
     def test_a_new_file_that_the_configuration_already_names(self) -> None:
         os.unlink(self.target)
         self.assertEqual(self.smsd("import", self.new, "--into", self.target, "--yes"), 0)
@@ -281,6 +286,16 @@ class ImportRefused(WithFiles):
         self.assertIn(
             "broken.xml:1:1: <rules> is in no namespace",
             self.refused("import", self.new, "--into", broken, "--yes"),
+        )
+
+    def test_a_target_that_is_no_file_of_rules(self) -> None:
+        for into in (self.path, os.path.join("..", "smsd.yaml")):
+            with self.subTest(into=into):
+                text = self.refused("import", self.new, "--into", into, "--yes")
+                self.assertIn("is the configuration, whose rules are changed by hand: --into wants a", text)
+        self.assertIn(
+            "vip.txt is no XML; a file of rules is wanted",
+            self.refused("import", self.new, "--into", "vip.txt", "--yes"),
         )
 
     def test_files(self) -> None:
