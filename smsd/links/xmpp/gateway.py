@@ -279,21 +279,26 @@ class XmppGateway(Service):
             self._late(*key, reason)
 
     def _late(self, who: str, name: str, reason: str) -> None:
-        """It counts as sent already: its record says now what became of it."""
+        """It counts as sent already: its record says now what became of it, if it was sent to him who says so."""
         delivery = delivery_of(name)
-        if delivery:
-            report = NetworkReport(name, str(Address("xmpp", who)), "failed", reason, delivery=delivery)
-            self._returning += 1
-            self._flow()
-            telling = self._context.outlet.reported(report)
-            telling.addBoth(self._returned)
-            telling.addErrback(
-                lambda failure: self.log.failure("{gateway}: it is not recorded", failure, gateway=self.name)
-            )
-        self.log.warn(
-            "{gateway}: what was sent as {identity} has not arrived: {why}",
-            gateway=self.name, identity=name[:100], why=reason,
-        )  # fmt: skip
+        if not delivery:
+            return
+        report = NetworkReport(name, str(Address("xmpp", who)), "failed", reason, delivery=delivery)
+        self._returning += 1
+        self._flow()
+        telling = self._context.outlet.reported(report)
+        telling.addBoth(self._returned)
+        telling.addCallback(self._told, name, reason)
+        telling.addErrback(
+            lambda failure: self.log.failure("{gateway}: it is not recorded", failure, gateway=self.name)
+        )
+
+    def _told(self, known: bool, name: str, reason: str) -> None:
+        if known:
+            self.log.warn(
+                "{gateway}: what was sent as {identity} has not arrived: {why}",
+                gateway=self.name, identity=name, why=reason,
+            )  # fmt: skip
 
     def _returned(self, result: Any) -> Any:
         self._returning -= 1

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from xml.etree.ElementTree import Element
 
 from twisted.internet.defer import Deferred, fail, succeed
+from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from smsd.codec.jid import Jid
@@ -530,7 +531,9 @@ class Certainty(Linked):
         """It counted as sent: what became of it can be seen, and sent again."""
         self.send(Text("x"))
         (message,) = self.got()
-        self.bounce(message.get("id", ""), "ann@example.org/phone")
+        with capturedLogs() as events:
+            self.bounce(message.get("id", ""), "ann@example.org/phone")
+        self.assertIn("has not arrived", " ".join(str(formatEvent(event)) for event in events))
         self.assertEqual((self.house.states(), self.got()), (["failed"], []))
         (row,) = self.house.rows()
         self.assertEqual(row["reason"], "the network reports: the chat server says remote-server-timeout")
@@ -541,7 +544,10 @@ class Certainty(Linked):
         self.send(Text("x"))
         (message,) = self.got()
         name = message.get("id", "")
-        self.bounce(name, "eve@example.org")
+        with capturedLogs() as events:
+            self.bounce(name, "eve@example.org")
+            self.bounce("smsd-x")
+        self.assertNotIn("has not arrived", " ".join(str(formatEvent(event)) for event in events))
         for other in (
             name + "-1",
             name[:-1],

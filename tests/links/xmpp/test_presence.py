@@ -117,9 +117,26 @@ class Contacts(Room):
         self.again(orderly=False)
         self.assertNotIn(there[0], self.presences())
 
+    def test_stopped_twice_before_all_are_shown_again(self) -> None:
+        """Or cut off from the chat server."""
+        self.patch(presence, "AT_ONCE", 2)
+        numbers = [f"+1555123456{last}@{SMS}" for last in range(5)]
+        for to in numbers:
+            self.come("probe", to)
+        self.house.clock.advance(1)
+        self.again()
+        first = self.presences()
+        self.again()
+        self.services.opened(self.domain(SMS))
+        for _ in range(5):
+            self.house.clock.advance(1)
+        shown = {one[1] for one in self.presences() if one[0] == ""}
+        self.assertLess(len({one[1] for one in first} & set(numbers)), len(numbers))
+        self.assertLessEqual(set(numbers), shown)
+
     def test_what_is_kept_is_bounded_and_may_be_broken(self) -> None:
-        self.patch(presence, "MOST_HIDDEN", 2)
         numbers = [f"+1555123456{last}@{SMS}" for last in range(4)]
+        self.patch(presence, "MOST_HIDDEN", 2 * len(numbers[0] + ANN.bare))
         for to in numbers:
             self.come("probe", to)
         self.again()

@@ -44,9 +44,9 @@ LOOK_EVERY = 10.0
 """Seconds between two looks at what gateways can do. What has been so at two of them is shown: a modem that comes and goes
 must not make every contact blink."""
 
-HIDDEN, MOST_HIDDEN = "hidden", 2_000
-"""What is kept of an orderly stop, and how much of it: whom we have told that somebody is not there any more. Nobody asks again
-before he logs in anew, so that a restart would hide every phone for days."""
+HIDDEN, MOST_HIDDEN = "hidden", 2_000_000
+"""What is kept of an orderly stop, and how many characters of it, enough for all whom we remember: whom we have told that somebody
+is not there any more. Nobody asks again before he logs in anew, so that a restart would hide every phone for days."""
 
 Type = Literal["", "unavailable", "subscribe", "subscribed", "unsubscribe", "unsubscribed"]
 _Waiting = tuple[Domain, str, str, Type, str, str]
@@ -274,8 +274,7 @@ class Presences:
         if self._look is None:
             self._look = self._link.context.reactor.callLater(LOOK_EVERY, self._look_again)
         greeted = dict.fromkeys((bare, domain.name) for bare in self._people.everybody())
-        for pair in [pair for pair in self._hidden if pair[1].rpartition("@")[2] == domain.name]:
-            greeted[pair] = self._hidden.pop(pair)
+        greeted |= {pair: None for pair in self._hidden if pair[1].rpartition("@")[2] == domain.name}
         self._greet(domain, list(greeted), 0)
 
     def _greet(self, domain: Domain, pairs: list[tuple[str, str]], start: int) -> None:
@@ -283,6 +282,7 @@ class Presences:
         if before is not None and before.active():
             before.cancel()  # it had not come to its end when the stream broke
         for reader, one in pairs[start : start + AT_ONCE]:
+            self._hidden.pop((reader, one), None)  # not before: we may be stopped again, or the stream break
             self._if_account(Jid.parse(reader), partial(self._show_again, domain, one, reader), _nothing)
         if start + AT_ONCE < len(pairs):
             self._greeting[domain.name] = self._link.context.reactor.callLater(
@@ -322,7 +322,13 @@ class Presences:
         """Remember whom `closing` has hidden; fires after the commit."""
         if not self._hidden:
             return succeed(None)
-        text = json.dumps(list(self._hidden)[-MOST_HIDDEN:], separators=(",", ":"), ensure_ascii=False)
+        pairs, room = [], MOST_HIDDEN
+        for pair in reversed(self._hidden):
+            room -= len(pair[0]) + len(pair[1])
+            if room < 0:
+                break
+            pairs.append(pair)
+        text = json.dumps(pairs[::-1], separators=(",", ":"), ensure_ascii=False)
         kept: Deferred[None] = self._link.context.memory.remember(HIDDEN, text)
         return kept.addErrback(
             lambda failure: self.log.failure("{gateway}: it is not kept", failure, gateway=self._link.name)
