@@ -107,7 +107,7 @@ class Done(SynchronousTestCase):
                     self.assertTrue(
                         same(promised, printed), f"$ {command}\n{printed}\ninstead of\n{promised}"
                     )
-        self.assertEqual(typed, 15)
+        self.assertEqual(typed, 16)
         plain, twisted = blocks("python")
         printed = self.run_(sys.executable, "-c", self.here(plain))
         self.assertRegex(printed, r"^\+15551234567 sen(t|ding)\n422 bad-number a name cannot receive an SMS")
