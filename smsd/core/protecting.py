@@ -64,6 +64,7 @@ class Protection:
             settings.from_messages,
             round(settings.from_spending * money.UNIT),
             settings.learn_messages,
+            self._planner.tariffs.currency,
         )
 
     def start(self) -> None:

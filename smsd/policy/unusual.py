@@ -24,7 +24,7 @@ OF_A_DAY = 4
 
 class Bounds(NamedTuple):
     """What is far more than usual: so many times (`factor`, `spending_factor`), and more than `from_messages` in an hour, or
-    `from_spending` in money. `learn` messages come before anything is usual. Without `hold` nothing ever is."""
+    `from_spending` in money (in `currency`). `learn` messages come before anything is usual. Without `hold` nothing ever is."""
 
     hold: bool = False
     factor: float = 50
@@ -32,6 +32,7 @@ class Bounds(NamedTuple):
     from_messages: int = 500
     from_spending: int = 20 * money.UNIT
     learn: int = 100
+    currency: str = ""
 
 
 class Habit(NamedTuple):
@@ -98,8 +99,8 @@ def judged(habit: Habit, messages: int, cost: int, bounds: Bounds) -> str:
         and habit.spent_peak
         and spent > max(bounds.from_spending, bounds.spending_factor * habit.spent_peak)
     ):
-        usual = money.shown(int(habit.spent_peak))
-        return f"messages for {money.shown(spent)} within an hour, where {usual} is usual at most"
+        usual = money.shown(int(habit.spent_peak), bounds.currency)
+        return f"messages for {money.shown(spent, bounds.currency)} within an hour, where {usual} is usual at most"
     return ""
 
 

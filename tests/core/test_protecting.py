@@ -14,6 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from smsd.config.settings import ProtectionSettings
 from smsd.core.auditing import Auditor
 from smsd.core.protecting import Protection
+from smsd.policy.charge import Tariffs
 from smsd.store import accounts as rows
 from smsd.store import audit, known
 from smsd.store.audit import Entry
@@ -217,11 +218,13 @@ class Prices(ProtectionCase):
         self.house.wait(self.house.store.top_up(TopUp("dora", 10**9, "first", 1)))
 
     def test_prices_far_above_the_usual_are_held(self) -> None:
+        self.house.planner.tariffs = Tariffs(currency="EUR")
+        self.protection.use(TIGHT, "postmaster@example.org")
         self.habitual("dora")
         self.price = 500  # usual are 400 an hour: 800 are not held
         self.send(3, "dora")
         self.assertEqual(self.states("dora"), {"sent": 21, "held": 2})
-        self.assertIn("messages for 0.10 within an hour, where 0.0", self.call("holds")[0]["why"])
+        self.assertIn("messages for 0.10 EUR within an hour, where 0.0", self.call("holds")[0]["why"])
 
     def test_what_was_spent_in_this_hour_is_known_after_a_crash(self) -> None:
         self.habitual("dora")

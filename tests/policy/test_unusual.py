@@ -68,6 +68,10 @@ class Judging(SynchronousTestCase):
             judged(habit, 40, 2_001, BOUNDS),
             "^messages for 0.2001 within an hour, where 0.0[12].* is usual at most$",
         )
+        self.assertRegex(
+            judged(habit, 40, 2_001, BOUNDS._replace(currency="EUR")),
+            "^messages for 0.2001 EUR within an hour, where 0.0[12][0-9]* EUR is usual at most$",
+        )
 
     def test_little_is_never_unusual(self) -> None:
         habit = lived(30, 1, 1)
