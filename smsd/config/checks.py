@@ -20,6 +20,7 @@ RESERVED = (
 
 RESERVED_DOORS = ("alert", "digest", "answers", "protection", "trial")
 """Messages of these doors are made of others that were accepted, and are asked less."""
+_TLS = "write where the certificate and its key are, in PEM; a relative path starts at server.folder"
 
 
 def across(document: Document, file: FileSettings, found: dict[str, Entries]) -> list[str]:
@@ -37,6 +38,7 @@ def across(document: Document, file: FileSettings, found: dict[str, Entries]) ->
     _reserved(document, [*doors, *named], RESERVED)
     _reserved(document, doors, RESERVED_DOORS)
     _listen(document, doors)
+    _tls(document, doors)
     _domains(document, file, named)
     known = _ids(document, "gateways")
     active = {gateway.id for _, gateway in gateways if gateway.active}
@@ -85,6 +87,8 @@ def _listen(document: Document, doors: Entries) -> None:
             wrong, _, allowed = (endpoints.problem(text) or "").partition("; ")
             if wrong:
                 document.report(here, wrong, allowed)
+            for name in endpoints.missing(text) if door.active else []:
+                document.report(here, f"there is no file {name}", _TLS)
             address = endpoints.address(text)
             if address is None or address[1] == "0" or not door.active:
                 continue
@@ -95,6 +99,15 @@ def _listen(document: Document, doors: Entries) -> None:
                 )
             else:
                 taken[address] = here
+
+
+def _tls(document: Document, doors: Entries) -> None:
+    """The files of STARTTLS."""
+    for path, door in doors:
+        files = getattr(door, "tls", None) if door.active else None
+        for key in ("certificate", "key") if files is not None else ():
+            if endpoints.gone(getattr(files, key)):
+                document.report((*path, "tls", key), f"there is no file {getattr(files, key)}", _TLS)
 
 
 def _domains(document: Document, file: FileSettings, gateways: Entries) -> None:

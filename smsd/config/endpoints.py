@@ -58,5 +58,38 @@ def files(description: str) -> list[str]:
     return sorted(found)
 
 
+_FILES = ("privateKey", "certKey", "extraCertChain")
+
+
+def at_home(description: str, folder: str) -> str:
+    """An endpoint string in which the relative paths of certificates and keys start at `folder`."""
+    fields = re.split(r"(?<!\\):", description)
+    if fields[0] != "ssl":
+        return description
+    home = os.path.join(folder, "").replace("\\", "\\\\").replace(":", "\\:")
+    for number, field in enumerate(fields):
+        name, equals, value = field.partition("=")
+        if name in _FILES and value and not value.startswith("/"):
+            fields[number] = name + equals + home + value
+    return ":".join(fields)
+
+
+def missing(description: str) -> list[str]:
+    """Certificates and keys that an endpoint names and that are not there."""
+    named = _named(split(description))
+    return [named[name] for name in _FILES if name in named and gone(named[name])]
+
+
+def gone(path: str) -> bool:
+    """Whether there is no such file. One that only root may see may be there."""
+    try:
+        os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        pass
+    return False
+
+
 def _named(fields: list[str]) -> dict[str, str]:
     return dict(field.split("=", 1) for field in fields[1:] if "=" in field)

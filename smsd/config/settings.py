@@ -89,13 +89,20 @@ class DoorSettings(Section):
         return []
 
 
+class Endpoint:
+    """Marks a setting that is an endpoint string: relative files in it are completed as those of a `Path` are."""
+
+
+Listen = Annotated[str, Endpoint()]
+
+
 class FrontendSettings(DoorSettings):
     """What every door has."""
 
     id: str = Field(pattern=ID, description="1 to 64 letters, digits, _ . - (no . or - first)")
     type: str
     active: bool = True
-    listen: list[str] = Field(
+    listen: list[Listen] = Field(
         min_length=1, description="Twisted endpoint strings: tcp:2525:interface=127.0.0.1"
     )
     trusted_networks: list[str] = Field(default=[], description="peers whose authenticated=1 is honoured")

@@ -16,9 +16,10 @@ from typing import Any, TypeVar, get_args
 from pydantic import BaseModel, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 
+from smsd.config import endpoints
 from smsd.config.positions import Document, KeyPath
 from smsd.config.secrets import SecretError, resolve
-from smsd.config.settings import Place
+from smsd.config.settings import Endpoint, Place
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -90,6 +91,8 @@ def _prepare_value(
             return value
     if value and _is_path(field):
         return os.path.join(around.folder, value)
+    if any(isinstance(part, Endpoint) for part in parts):
+        return endpoints.at_home(value, around.folder)
     return value
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import tempfile
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from smsd import registry
+from smsd.config import endpoints
 from smsd.config.load import load, load_text
 from smsd.config.positions import ConfigError
 from smsd.config.settings import Configuration
@@ -288,6 +290,33 @@ class Across(Loading):
         self.assertIn(
             "9:37: listeners[1].listen[0]: 'tcp:7000:interface=127.0.0.1' is listened on twice", problem
         )
+
+    def test_certificates_and_keys_that_are_not_there(self) -> None:
+        """Of listeners that are to be opened; relative paths start at server.folder."""
+        with tempfile.TemporaryDirectory(prefix="smsd:") as folder:
+            good = GOOD.replace("server:\n", f"server:\n  folder: {folder!r}\n")
+            text = good.replace(
+                "tcp:7000:interface=127.0.0.1", "'ssl:7000:certKey=c.pem:privateKey=/nowhere/k'"
+            )
+            [no_key, no_certificate] = self.problems(text)
+            self.assertIn("9:14: listeners[0].listen[0]: there is no file /nowhere/k; write", no_key)
+            self.assertIn(f"there is no file {folder}/c.pem; write where", no_certificate)
+            self.load(text.replace("listeners:\n  -", "listeners:\n  - active: no\n   "))
+            open(os.path.join(folder, "c.pem"), "w").close()
+            text = text.replace("/nowhere/k", "c.pem")
+            [listen] = self.load(text).listeners[0].listen
+            self.assertEqual(endpoints.files(listen), [os.path.join(folder, "c.pem")] * 2)
+            self.assertEqual(
+                endpoints.at_home("tcp:1:interface=c.pem", folder), "tcp:1:interface=c.pem"
+            )  # no file
+
+    def test_starttls(self) -> None:
+        self.patch(registry, "DOORS", ("smsd.frontends",))
+        text = GOOD.replace("type: knock", "type: smtp\n    tls: {certificate: c.pem, key: /nowhere/k.pem}")
+        one, two = self.problems(text)
+        self.assertIn("8:24: listeners[0].tls.certificate: there is no file /", one)
+        self.assertIn("8:36: listeners[0].tls.key: there is no file /nowhere/k.pem; write where", two)
+        self.load(text.replace("id: door", "id: door\n    active: no"))
 
     def test_listening_addresses(self) -> None:
         for text, expected in (

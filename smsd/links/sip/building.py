@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from smsd.config.endpoints import files
+from smsd.config.endpoints import files, gone
 from smsd.core.trust import certificates
 from smsd.links.sip.settings import Settings
 from smsd.policy.siprules import SipRule, default_rules, make
@@ -66,7 +66,7 @@ def check(settings: Settings, path: KeyPath, document: Document) -> None:
     """Report what is wrong with the rules, and which files are not there."""
     for number, listener in enumerate(settings.listeners):
         for name in listener.files:
-            if not os.path.exists(name):
+            if gone(name):
                 document.report((*path, "listen", number), f"there is no file {name}")
     if settings.proxy_ca is not None:
         try:

@@ -9,7 +9,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 
 from smsd.codec.sip.errors import Malformed
 from smsd.codec.sip.uri import Uri, read_uri
-from smsd.config.settings import LinkSettings, Path, Section
+from smsd.config.settings import LinkSettings, Listen, Path, Section
 from smsd.core.digests import REALM
 from smsd.core.networks import Networks, read_network
 from smsd.links.sip.listening import Listener, read_listener
@@ -41,7 +41,7 @@ class Settings(LinkSettings):
     realm: str | None = Field(
         default=None, description="what phones show when they ask for a password; the first domain"
     )
-    listen: list[str] = Field(
+    listen: list[Listen] = Field(
         default=["udp:5060", "tcp:5060"],
         min_length=1,
         max_length=20,
