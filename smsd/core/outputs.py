@@ -6,8 +6,9 @@ Made before the settlement that says the errand is done, which writes them in th
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure as TwistedFailure
 
@@ -31,7 +32,8 @@ class Outputs:
         self._judge = judge
 
     def of(self, piece: Piece, outcome: Accepted | Failure) -> Answers | Deferred[Answers]:
-        """The messages that come of an errand; a Deferred where a rule has to ask a database."""
+        """The messages that come of an errand; a Deferred where rules look at them. It never fails: the errand
+        was run, whatever they say."""
         if not isinstance(piece.content, Call) or not isinstance(outcome, Accepted):
             return ()
         hops, most = piece.hops + 1, self._judge.most_hops
@@ -40,13 +42,8 @@ class Outputs:
             return ()
         if not self._judge.at_work:
             return (submission,)
-        try:
-            ruled = self._judge.outgoing(submission)
-        except Refused as refusal:
-            return (_refused(submission, refusal),)
-        if isinstance(ruled, Deferred):
-            return ruled.addCallbacks(_all, self._failed, (), {}, (submission,), {})
-        return _all(ruled)
+        ruled: Deferred[Any] = maybeDeferred(self._judge.outgoing, submission)
+        return ruled.addCallback(_all).addErrback(self._failed, submission)
 
     def _failed(self, failure: TwistedFailure, submission: Submission) -> Answers:
         if isinstance(failure.value, Refused):

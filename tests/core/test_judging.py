@@ -376,6 +376,21 @@ class JudgingTests(JudgingCase):
         self.assertEqual(row["state"], "sent")
         self.assertEqual(row["reason"], "its answer was not sent: not to this phone")
 
+    def test_a_mistake_of_ours_while_they_judge_it_keeps_no_slot(self) -> None:
+        self.use(rule(All(), Frame(after="!")))
+        judge = self.house.judge.outgoing
+
+        def outgoing(submission: Submission) -> Any:
+            if submission.door == "rules" and isinstance(submission.content, Text):
+                raise ZeroDivisionError
+            return judge(submission)
+
+        self.patch(self.house.judge, "outgoing", outgoing)
+        self.answered()
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        self.assertEqual([row["state"] for row in self.house.rows()], ["sent", "sent"])
+        self.assertEqual(self.sent(self.second), [("+15550000077", "the answer")])
+
     def test_and_ask_a_database_about_it(self) -> None:
         asked: list[Question] = []
         waiting: Deferred[str | None] = Deferred()
