@@ -10,7 +10,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from twisted.internet.defer import Deferred, FirstError, TimeoutError, gatherResults, maybeDeferred
+from twisted.internet.defer import (
+    CancelledError,
+    Deferred,
+    FirstError,
+    TimeoutError,
+    gatherResults,
+    maybeDeferred,
+)
 from twisted.internet.error import BindError
 from twisted.logger import Logger
 
@@ -143,6 +150,7 @@ class Keeper:
         await self._finish(key, running.service)
 
     async def _finish(self, key: str, service: Any) -> None:
+        """A whole server that stops has perhaps no time left to wait: then it goes on with the next step, and takes leave."""
         for step in (lambda: self._removed(service), service.stopService):
             try:
                 await maybeDeferred(step).addTimeout(self._patience, self._reactor)
@@ -150,4 +158,6 @@ class Keeper:
                 self.log.warn(
                     "{what} {key} was not done in {s} s", what=self._what, key=key, s=self._patience
                 )
+            except CancelledError:
+                self.log.warn("{what} {key} was not done in time", what=self._what, key=key)
         self.log.info("{what} {key} stopped", what=self._what, key=key)

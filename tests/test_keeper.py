@@ -138,6 +138,24 @@ class Keeping(SynchronousTestCase):
         self.clock.advance(20)
         self.successResultOf(done)
 
+    def test_who_is_still_busy_when_time_is_over_is_stopped_all_the_same(self) -> None:
+        keeper = self.keeper()
+        self.become(keeper, a=1, b=1, c=1)
+        busy: list[Deferred[None]] = []
+
+        def removed(service: Recorded) -> Deferred[None]:
+            busy.append(Deferred())
+            return busy[-1] if service.name == "a1" else succeed(None)
+
+        keeper._removed = removed
+        self.made["b1"].stopping = Deferred()
+        self.log.clear()
+        done = Deferred.fromCoroutine(keeper.stop()).addTimeout(1.0, self.clock)
+        self.assertEqual(self.log, ["stop b1", "stop c1"])
+        self.clock.advance(1)
+        self.successResultOf(done)
+        self.assertEqual(self.log, ["stop b1", "stop c1", "stop a1"])
+
     def test_stopping_is_waited_for_before_the_next_starts(self) -> None:
         keeper = self.keeper()
         self.become(keeper, a=1)
