@@ -103,7 +103,8 @@ class Registrar:
     async def _unlink(self, account: str, whose: str, uri: str) -> bool:
         found, now = False, self._clock.seconds()
         for address in self._addresses(account):
-            known = {key: one for key, one in self._of[address].items() if one.expires > now}
+            # It may have gone while another was being kept.
+            known = {key: one for key, one in self._of.get(address, {}).items() if one.expires > now}
             left = {key: one for key, one in known.items() if uri != one.uri and whose != address}
             if len(left) == len(known):
                 continue

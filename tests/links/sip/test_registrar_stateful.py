@@ -133,3 +133,16 @@ class Registrations(SynchronousTestCase):
         run_state_machine_as_test(
             Phones, settings=settings(max_examples=60, stateful_step_count=30, deadline=None)
         )  # type: ignore[no-untyped-call]
+
+    def test_a_phone_that_leaves_while_others_of_its_account_are_forgotten(self) -> None:
+        memory = Memory()
+        registrar = Registrar(memory, Clock(), (60, 3600), MOST)
+        here, there = "ann@sip.example.org", "ann@example.org"
+        for address in (here, there):
+            now_of(registrar.register(address, register("<sip:x@192.0.2.8:6000>"), SOURCE))
+        kept: Deferred[None] = Deferred()
+        self.patch(memory, "remember", lambda name, value: kept)
+        unlinking = registrar.unlink("ann", "sip:x@192.0.2.8:6000")
+        leaving = Deferred.fromCoroutine(registrar.register(there, register("*", "0"), SOURCE))
+        kept.callback(None)
+        self.assertEqual((self.successResultOf(unlinking), self.successResultOf(leaving)), (True, []))
