@@ -103,6 +103,11 @@ class DoorChannel(HTTPChannel):
         self._command, self._path, self._version = command, path, b"HTTP/1.1"
         self.allContentReceived()
 
+    def allContentReceived(self) -> None:
+        # A request that was refused would count as being served from now on: nothing more read from it, and no end to it.
+        if not self.turned_away:
+            HTTPChannel.allContentReceived(self)
+
     def requestDone(self, request: Request) -> None:
         """The answer is written; what was pipelined behind it begins now."""
         HTTPChannel.requestDone(self, request)
@@ -110,7 +115,9 @@ class DoorChannel(HTTPChannel):
 
     def _reading_on(self) -> None:
         """Start the clock for a request that lies behind another in the same octets."""
-        if self.began is None and (self._buffer or self.requests) and not self._handlingRequest:
+        if self.turned_away or self._handlingRequest:
+            return
+        if self.began is None and (self._buffer or self.requests):
             self.began = self.factory.reactor.seconds()
 
     def lineLengthExceeded(self, line: bytes) -> None:

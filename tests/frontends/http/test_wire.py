@@ -187,6 +187,11 @@ class BoundTests(WireTestCase):
             b"GET / HTTP/1.1\r\nContent-Length: -1\r\n\r\n",
             b"POST / HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
             b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+            b"POST / HTTP/1.1\r\nTransfer-Encoding: identity\r\n\r\n" + GOOD,
+            b"POST / HTTP/1.1\r\nTransfer-Encoding: identity\r\nContent-Length: 1\r\nExpect: 100-continue\r\n\r\nx"
+            + GOOD,
+            b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n0\r\n\r\n"
+            + GOOD,
             b"GET /\xc3\xbc HTTP/1.1\r\n\r\n",
         ):
             reply, connection = self.send(octets)
@@ -224,6 +229,24 @@ class TimeTests(WireTestCase):
         self.assertFalse(self.closed(connection))
         self.pass_time(3)
         self.assertTrue(self.closed(connection))
+
+    def test_refused_with_its_last_octet(self) -> None:
+        """The body was too large, or none was understood, and then it was complete: the connection ends all the same."""
+        chunked = request("POST", "/sms/", headers={"Transfer-Encoding": "chunked"})
+        for octets, status in (
+            (chunked + b"3e9\r\n" + b"x" * 1001 + b"\r\n0\r\n\r\n", 413),
+            (request("POST", "/sms/", headers={"Transfer-Encoding": "identity"}), 400),
+        ):
+            connection = self.connect()
+            gone: list[Any] = []
+            # The client does not go: our half is closed, its own is not.
+            connection.transport.loseConnection = lambda: None  # type: ignore[method-assign]
+            connection.transport.abortConnection = lambda to=gone: to.append(1)  # type: ignore[misc,method-assign]
+            connection.send(octets)
+            self.assertEqual(connection.replies()[0].status, status)
+            self.assertEqual(connection.transport.producerState, "producing")
+            self.pass_time(15)
+            self.assertTrue(gone, octets[:60])
 
     def test_idle(self) -> None:
         connection = self.connect()
