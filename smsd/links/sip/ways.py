@@ -13,8 +13,8 @@ from smsd.links.sip.settings import Settings
 from smsd.links.sip.wires import PORTS, Wires
 from smsd.values.delivery import Failure, Kind, Scope
 
-MOST_SILENT = 1000
-"""Hosts of proxies that are remembered because they have not answered."""
+MOST_HOSTS = 1000
+"""Hosts that are remembered because they have not answered, and as many because their certificates are for another name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ class Ways:
     def silent(self, peer: Peer) -> None:
         """A host that is no phone has not answered, or cannot be reached: for a while others of its name are asked first."""
         self._silent.pop(peer, None)
-        while len(self._silent) >= MOST_SILENT:
+        while len(self._silent) >= MOST_HOSTS:
             del self._silent[next(iter(self._silent))]
         self._silent[peer] = self._reactor.seconds() + QUIET
 
@@ -133,9 +133,13 @@ class Ways:
 
     def _vouch(self, uri: Uri, peers: list[Peer]) -> None:
         """By TLS certificates are for the domain that was meant, not for what DNS makes of it (RFC 5922)."""
+        names = self._wires.names
         for peer in peers:
             if peer.transport == "TLS":
-                self._wires.names[peer.host] = uri.parameter("maddr") or uri.host
+                names.pop(peer.host, None)
+                while len(names) >= MOST_HOSTS:
+                    del names[next(iter(names))]
+                names[peer.host] = uri.parameter("maddr") or uri.host
 
 
 def _loose(proxy: Uri) -> Uri:

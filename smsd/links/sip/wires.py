@@ -28,6 +28,8 @@ SMALLEST = 16
 MOST_ADDRESSES = 1000
 TELL_AGAIN = 60.0
 """Seconds until it is said once more that there are too many connections."""
+_Key = tuple[str, str, int, str]
+"""A connection of ours: transport, host, port, and with TLS the name that the certificate is for."""
 PORTS = {"UDP": 5060, "TCP": 5060, "TLS": 5061}
 
 
@@ -82,9 +84,10 @@ class Wires:
         self._streams: dict[int, Stream] = {}
         self._unnamed: dict[int, Stream] = {}  # the oldest first
         self._told = float("-inf")
-        self._ours: dict[tuple[str, str, int], int] = {}
-        self._connecting: dict[tuple[str, str, int], list[tuple[bytes, Callable[[], None]]]] = {}
-        self._why: dict[tuple[str, str, int], str] = {}
+        self._ours: dict[_Key, int] = {}
+        self._keys: dict[int, _Key] = {}  # the other way round
+        self._connecting: dict[_Key, list[tuple[bytes, Callable[[], None]]]] = {}
+        self._why: dict[_Key, str] = {}
         self._own: dict[str, str] = {}
         self._open = False
 
@@ -154,8 +157,8 @@ class Wires:
         self._unnamed.pop(stream.flow, None)
         if self._streams.pop(stream.flow, None) is None:
             return
-        key = (stream.kind, stream.peer.host, stream.peer.port)
-        if self._ours.get(key) == stream.flow:
+        key = self._keys.pop(stream.flow, None)
+        if key is not None and self._ours.get(key) == stream.flow:
             del self._ours[key]
 
     def know(self, peer: Peer) -> None:
@@ -179,7 +182,7 @@ class Wires:
         if to.transport == "UDP":
             self._send_datagram(octets, to, failed)
             return
-        key = (to.transport, to.host, to.port)
+        key = self._key(to)
         flow = to.flow if to.flow is not None else self._ours.get(key)
         stream = self._streams.get(flow) if isinstance(flow, int) else None
         if stream is not None:
@@ -188,6 +191,10 @@ class Wires:
             failed()
         else:
             self._connect(key, octets, failed)
+
+    def _key(self, to: Peer) -> _Key:
+        name = self.names.get(to.host, to.host) if to.transport == "TLS" else ""
+        return to.transport, to.host, to.port, name
 
     def _send_datagram(self, octets: bytes, to: Peer, failed: Callable[[], None]) -> None:
         socket_ = self._datagrams.get(to.flow) if isinstance(to.flow, int) else self._for(to.host)
@@ -203,7 +210,7 @@ class Wires:
     def _for(self, host: str) -> Datagrams | None:
         return next((one for one in self._datagrams.values() if one.listener.v6 == (":" in host)), None)
 
-    def _connect(self, key: tuple[str, str, int], octets: bytes, failed: Callable[[], None]) -> None:
+    def _connect(self, key: _Key, octets: bytes, failed: Callable[[], None]) -> None:
         waiting = self._connecting.get(key)
         if waiting is not None:
             waiting.append((octets, failed))
@@ -212,11 +219,9 @@ class Wires:
             failed()
             return
         self._connecting[key] = [(octets, failed)]
-        kind, host, _ = key
+        kind, host, port, name = key
         try:
-            connecting = call(
-                self.clock, key, Streams(self, kind, True), self.names.get(host, host), self._ca
-            )
+            connecting = call(self.clock, (kind, host, port), Streams(self, kind, True), name, self._ca)
         except (OSError, ValueError) as error:
             self.log.error("no connection to {host}: {e}", host=host, e=error)
             self._remember(key, str(error))
@@ -226,31 +231,32 @@ class Wires:
         connecting.addTimeout(2 * CONNECT, self.clock)
         connecting.addCallbacks(self._connected, self._not_connected, (key,), {}, (key,), {})
 
-    def _connected(self, stream: Any, key: tuple[str, str, int]) -> None:
+    def _connected(self, stream: Any, key: _Key) -> None:
         waiting = self._connecting.pop(key)
         if stream.flow not in self._streams:
             for _, failed in waiting:
                 failed()
             return
         self._ours[key] = stream.flow
+        self._keys[stream.flow] = key
         self._why.pop(key, None)
         for octets, _ in waiting:
             stream.send(octets)
 
-    def _not_connected(self, failure: Any, key: tuple[str, str, int]) -> None:
+    def _not_connected(self, failure: Any, key: _Key) -> None:
         self._remember(key, words(failure.value))
         self.log.info("no connection to {host}:{port}: {why}", host=key[1], port=key[2], why=self._why[key])
         for _, failed in self._connecting.pop(key):
             failed()
 
-    def _remember(self, key: tuple[str, str, int], why: str) -> None:
+    def _remember(self, key: _Key, why: str) -> None:
         if len(self._why) >= MOST_ADDRESSES:
             self._why.clear()
         self._why[key] = why
 
     def why(self, to: Peer) -> str:
         """Why there was no connection to it the last time, "" when nobody knows."""
-        return self._why.get((to.transport, to.host, to.port), "")
+        return self._why.get(self._key(to), "")
 
     # -- who we are
 

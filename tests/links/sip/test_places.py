@@ -10,6 +10,7 @@ from twisted.names.dns import Record_NAPTR, Record_SRV
 from twisted.trial.unittest import SynchronousTestCase
 
 from smsd.codec.sip import Peer, Request, read_uri
+from smsd.links.sip import ways
 from smsd.links.sip.places import KEEP, MOST, RESOLVE, Place, Places
 from smsd.values.address import Address
 from smsd.values.message import Recipient, Submission, Text
@@ -222,9 +223,16 @@ class FailOver(SynchronousTestCase):
         self.rig(proxy=f"sips:{PBX}")
         self.rig_.records.records[f"_sips._tcp.{PBX}"] = [srv(1, 1, "a.example.net")]
         self.write()
-        ((to, _),) = self.rig_.wires.take()
+        ((to, asked),) = self.rig_.wires.take()
+        assert isinstance(asked, Request)
         self.assertEqual((to.transport, to.host, to.port), ("TLS", "10.0.0.1", 5070))
         self.assertEqual(self.rig_.wires.names, {"10.0.0.1": PBX})
+        self.answer(asked, 200)
+        self.patch(ways, "MOST_HOSTS", 1)
+        self.rig_.records.hosts["a.example.net"] = ["10.0.0.3"]
+        self.rig_.house.advance(KEEP)
+        self.write()
+        self.assertEqual(self.rig_.wires.names, {"10.0.0.3": PBX})
 
     def test_a_stranger_who_points_elsewhere_says_nothing_about_certificates(self) -> None:
         self.rig()

@@ -14,6 +14,7 @@ from twisted.internet.testing import MemoryReactorClock, StringTransport
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from smsd.codec.sip import Malformed, Peer, write
+from smsd.links.sip import wires as wires_
 from smsd.links.sip.listening import read_listener
 from smsd.links.sip.strangers import BURST, KNOWN, MOST, RATE, Strangers
 from smsd.links.sip.streams import FAREWELL, HALF, MOST_UNREAD, STRANGER, Stream
@@ -139,6 +140,30 @@ class Connections(SynchronousTestCase):
             self.wires.know(stream.peer)
         self.wires.send(ASKED, Peer("TCP", "192.0.2.2", 5060), lambda: failed.append(2))
         self.assertEqual((len(self.wires.clock.tcpClients), failed), (1, [2]))
+
+    def test_what_has_shown_a_certificate_for_one_name_is_not_used_for_another(self) -> None:
+        called: list[tuple[str, Deferred[Any]]] = []
+
+        def call(_: object, where: object, factory: Any, name: str, ca: object) -> Deferred[Any]:
+            called.append((name, Deferred()))
+            return called[-1][1]
+
+        self.patch(wires_, "call", call)
+        there = Peer("TLS", "192.0.2.1", 5061)
+        transports = []
+        for name in ("one.example", "one.example", "two.example", "one.example"):
+            self.wires.names[there.host] = name
+            self.wires.send(ASKED, there, self.fail)
+            if not called[-1][1].called:
+                stream, transport = Stream(self.wires, self.wires.name(), "TLS", True), Transport()
+                stream.makeConnection(transport)
+                transports.append((stream, transport))
+                called[-1][1].callback(stream)
+        self.assertEqual([name for name, _ in called], ["one.example", "two.example"])
+        self.assertEqual([one.value() for _, one in transports], [ASKED * 3, ASKED])
+        for stream, _ in transports:
+            stream.connectionLost()
+        self.assertEqual((self.wires._ours, self.wires._keys), ({}, {}))
 
     def test_that_there_is_no_room_is_said_once_in_a_while(self) -> None:
         told: list[object] = []
