@@ -92,6 +92,18 @@ class Circles(ArrivingCase):
             self.sms("away")
             self.assertNotIsInstance(self.say(PHONE, OTHER), Refused)
 
+    def test_what_nobody_gets_asks_for_no_answer(self) -> None:
+        for _ in range(10):
+            self.sms(" ")
+            self.assertNotIsInstance(self.say(PHONE), Refused)
+
+    def test_an_answer_that_rules_delete_goes_in_no_circle(self) -> None:
+        self.assertEqual(self.rounds(10), MOST)
+        to = (Recipient(Address("sms", PHONE), PHONE, dropped="deleted"),)
+        made = Submission("chat", Address.parse(BOT), to, Text("You wrote to a machine."))
+        self.house.wait(self.house.dispatcher.submit(made))
+        self.assertEqual([row["state"] for row in self.house.rows()][-1], "cancelled")
+
     def test_switched_off(self) -> None:
         self.house.inbound.use(REPLYING)
         self.assertEqual(self.rounds(20), 20)

@@ -8,6 +8,7 @@ from typing import Any, cast
 from smsd.core.arriving import Arrivals
 from smsd.interfaces import Abilities, MessageIn
 from smsd.store import alerts
+from smsd.values.account import Account
 from smsd.values.address import Address
 from smsd.values.delivery import Failure, Kind
 from smsd.values.errors import Refused
@@ -111,6 +112,17 @@ class InChats(AlertCase):
         self.assertEqual(
             (row["state"], row["reason"]), ("delivered", "it answered an alert that waited for it")
         )
+
+    def test_what_is_refused_counts_and_the_others_hear_of_it_at_once(self) -> None:
+        first = self.send("fire", escalation("xmpp:bob@example.org"))
+        self.later(5)
+        self.house.accounts["bob"] = Account("bob", off="the account bob is switched off")
+        eve = Recipient(Address("sms", EVE), EVE)
+        self.assertRaises(Refused, self.say, "xmpp:bob@example.org", "no", eve, account="bob")
+        receipt = self.say("xmpp:bob@example.org", "OK", eve, account="bob")
+        self.assertEqual(self.alert(first)["state"], "answered")
+        self.assertEqual(self.row(cast(Queued, receipt.recipients[0]).delivery)["state"], "delivered")
+        self.assertEqual((self.texts(ANN)[-1], self.texts(EVE)), (TAKEN.format("bob@example.org"), []))
 
     def test_a_mail_is_no_answer(self) -> None:
         first = self.send("fire", escalation("mailto:bob@example.org"))
