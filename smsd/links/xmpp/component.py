@@ -11,7 +11,7 @@ import random
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.protocol import Factory
 from twisted.logger import Logger, LogLevel
 from twisted.python.failure import Failure
@@ -33,7 +33,7 @@ STEADY = 60.0
 FOREIGN = 2
 """Pings of somebody else that are too many for one who has just gone."""
 LEAVE = 5.0
-"""Seconds that the server has to return the last ping, and as many to close its side."""
+"""Seconds that the server has to return the last ping, and we to answer what came before it; and as many to close its side."""
 PING = "urn:xmpp:ping"
 PINGS = "smsd-ping-"
 
@@ -130,8 +130,8 @@ class Component:
             self._wait, self._told = FIRST_WAIT, ""
             self._connect()
 
-    def stop(self) -> Deferred[None]:
-        """Take leave; fires when the connection is closed."""
+    def stop(self, answered: Callable[[], Deferred[None]] = lambda: succeed(None)) -> Deferred[None]:
+        """Take leave, once all that has come is `answered`; fires when the connection is closed."""
         self._wanted = False
         self._cancel()
         if self._connecting is not None:
@@ -144,7 +144,7 @@ class Component:
         self._stopped = done
         if self.up:
             # ejabberd drops what it has for us when we leave: a ping comes back behind that.
-            drained = self.confirmed()
+            drained = self.confirmed().addCallback(lambda _: answered())
             limit = self._reactor.callLater(LEAVE, drained.cancel)
             drained.addBoth(self._leave, limit)
         else:

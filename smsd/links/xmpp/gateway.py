@@ -57,7 +57,7 @@ class XmppGateway(Service):
         self._on_wire: dict[
             tuple[str, str], Failure | None
         ] = {}  # (to, id) not yet confirmed, and what came back
-        self._idle: Deferred[None] | None = None
+        self._idle: list[Deferred[None]] = []
         self._away: dict[str, float] = {}  # domains that are not connected, since when
         for domain, component in zip(self.link.domains, settings.components, strict=True):
             self.link.components[domain.name] = Component(
@@ -98,19 +98,23 @@ class XmppGateway(Service):
             component.again()
 
     def stopService(self) -> Deferred[None]:
-        """Take leave of the chat server; fires when the streams are closed, and what people wrote until then is handed in."""
+        """Take leave of the chat server, when who has written is answered; fires when the streams are closed, and what people wrote
+        until then is handed in."""
         super().stopService()
         for component in self._components():
             if component.up:
                 self._guarded(component, None, self.services.closing, component.domain)
         kept = self.services.stop()
         self._context.outlet.closed("it is stopped")
-        leaving: Deferred[Any] = DeferredList([kept, *(one.stop() for one in self._components())])
-        return leaving.addCallback(self._left)
+        leaving: Deferred[Any] = DeferredList(
+            [kept, *(one.stop(self._answered) for one in self._components())]
+        )
+        return leaving.addCallback(lambda _: self._answered())
 
-    def _left(self, _: object) -> Deferred[None]:
+    def _answered(self) -> Deferred[None]:
+        """Fires when nothing that came is worked on."""
         idle: Deferred[None] = Deferred()
-        self._idle = idle
+        self._idle.append(idle)
         self._flow()
         return idle
 
@@ -316,5 +320,7 @@ class XmppGateway(Service):
             self._full = False
             for component in self._components():
                 component.resume()
-        if self._idle is not None and not busy and not self._idle.called:
-            self._idle.callback(None)
+        if not busy:
+            idle, self._idle = self._idle, []
+            for one in idle:
+                one.callback(None)

@@ -631,6 +631,32 @@ class Flow(Linked):
         self.settle()
         self.assertEqual(self.house.states(), ["sent"])
 
+    def test_who_has_written_is_answered_before_the_stream_ends(self) -> None:
+        waiting: list[Deferred[Any]] = []
+
+        def account(jid: Any) -> Deferred[Any]:
+            waiting.append(Deferred())
+            return waiting[-1]
+
+        self.link.people.account = account  # type: ignore[method-assign]
+        self.write(wait=False)
+        self.write(id="message-2", sender="bob@example.org/x", wait=False)
+        wire = self.server.of(SMS)
+        wire.got.clear()
+        done = self.link.stopService()
+        self.settle()
+        waiting[0].errback(Refused(Reason.NOT_ALLOWED, "it is enough"))
+        self.settle()
+        (message,) = [one for one in wire.got if one.tag == COMPONENT + "message"]
+        self.assertEqual((message.get("type"), message.get("id")), ("error", "message-1"))
+        # But not for ever.
+        self.house.clock.advance(LEAVE)
+        self.settle()
+        self.assertEqual(self.link.link.components[SMS].trouble, "stopped")
+        self.assertNoResult(done)
+        waiting[1].callback(self.house.accounts["bob"])
+        self.house.wait(done)
+
     def test_one_person_s_messages_keep_their_order_while_the_account_is_looked_for(self) -> None:
         waiting: list[Deferred[Any]] = []
 
