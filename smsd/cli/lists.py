@@ -158,25 +158,40 @@ def show(state: Any) -> None:
     parts = ", ".join(
         f"{n} of {size} SMS" for size, n in sorted(found["by_parts"].items(), key=lambda p: int(p[0]))
     )
-    facts = [("to send", f"{_sms(state)}" + (f": {parts}; {encodings}" if parts else ""))]
+    facts = [("to send", f"{_sms(state)}" + (f": {parts}; {encodings}" if parts else ""), "")]
     if found["again_number"]:
         what = f"{found['again_number']} ({found['again_same']} with the same text)"
-        facts.append(("numbers again", what + (f", {found['dropped']} left out" if found["dropped"] else "")))
+        left_out = f", {found['dropped']} left out" if found["dropped"] else ""
+        facts.append(("numbers again", what + left_out, _agains(found)))
     if found["wrong"]:
-        facts.append(("cannot be sent", _many(found["wrong"], "line")))
-    table(facts)
-    for line, what, why in found["wrongs"][:_SHOWN]:
-        print(f"  line {line}: {printable(what)!r}: {printable(why)}")
-    if found["wrong"] > _SHOWN:
-        print(f"  … and {found['wrong'] - _SHOWN} more")
+        facts.append(("cannot be sent", _many(found["wrong"], "line"), _wrongs(found)))
+    width = max(len(name) for name, _, _ in facts)
+    for name, what, lines in facts:
+        print(f"{name.ljust(width)}  {what}{lines}")
+    for warning in found["warnings"]:
+        print(f"note: {printable(warning)}")
+
+
+def _agains(found: Any) -> str:
+    """The lines whose number was there before, and what becomes of them."""
+    lines = ""
     for line, number, same in found["agains"][:_SHOWN]:
         dropped = found["dropped"] == found["again_number"] or (same and found["dropped"])
         fate = "left out" if dropped else "sent all the same"
-        print(f"  line {line}: {number} again{', with the same text' if same else ''}: {fate}")
-    if found["again_number"] > _SHOWN:
-        print(f"  … and {found['again_number'] - _SHOWN} more")
-    for warning in found["warnings"]:
-        print(f"note: {printable(warning)}")
+        lines += f"\n  line {line}: {number} again{', with the same text' if same else ''}: {fate}"
+    return lines + _further(found["again_number"])
+
+
+def _wrongs(found: Any) -> str:
+    """The lines that cannot be sent, and why."""
+    lines = ""
+    for line, what, why in found["wrongs"][:_SHOWN]:
+        lines += f"\n  line {line}: {printable(what)!r}: {printable(why)}"
+    return lines + _further(found["wrong"])
+
+
+def _further(number: int) -> str:
+    return f"\n  … and {number - _SHOWN} more" if number > _SHOWN else ""
 
 
 def _price(price: int | None) -> str:

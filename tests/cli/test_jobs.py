@@ -99,13 +99,16 @@ class ListsCase(SynchronousTestCase):
         self.assertEqual(len(self.house.gsm.pieces), 2)
 
     def test_what_becomes_of_numbers_that_come_again(self) -> None:
-        path = self.file("+15551230001,a\n+15551230001,a\n+15551230001,b\n")
+        path = self.file("+15551230001,a\n+15551230001,a\n+15551230001,b\nabc,c\n")
         for duplicates, same, other in (
             ("send", "sent all the same", "sent all the same"), ("drop-same", "left out", "sent all the same"),
             ("drop", "left out", "left out"),
         ):  # fmt: skip
             _, out, _ = self.run_("send", "--file", path, "--check-only", "--duplicates", duplicates)
             self.assertIn(f"line 2: +15551230001 again, with the same text: {same}\n", out)
+            self.assertRegex(
+                out, r"numbers again .*\n  line 2: .*\n  line 3: .*\ncannot be sent .*\n  line 4: "
+            )
             self.assertIn(f"line 3: +15551230001 again: {other}\n", out)
 
     def test_no_is_no(self) -> None:
