@@ -53,7 +53,7 @@ class Places:
         self._records = records
         self._clock = clock
         self._lot = lot
-        self._kept: dict[tuple[str, int | None, tuple[str, ...]], tuple[float, tuple[Place, ...]]] = {}
+        self._kept: dict[tuple[str, int | None, tuple[str, ...], bool], tuple[float, tuple[Place, ...]]] = {}
 
     async def find(self, uri: Uri) -> tuple[Place, ...]:
         """In the order in which they are to be tried; none when the name leads nowhere."""
@@ -61,11 +61,12 @@ class Places:
         transports = _transports(uri)
         if not transports:
             return ()
-        key, now = (host, uri.port, transports), self._clock.seconds()
+        free = uri.parameter("transport") is None
+        key, now = (host, uri.port, transports, free), self._clock.seconds()
         until, places = self._kept.get(key, (0.0, ()))
         if 0 < until - now <= KEEP:
             return places
-        places = await self._places(host, uri.port, transports)
+        places = await self._places(host, uri.port, transports, free)
         self._kept.pop(key, None)
         if places:
             while len(self._kept) >= MOST_KEPT:
@@ -73,12 +74,14 @@ class Places:
             self._kept[key] = now + KEEP, places
         return places
 
-    async def _places(self, host: str, port: int | None, transports: tuple[str, ...]) -> tuple[Place, ...]:
+    async def _places(
+        self, host: str, port: int | None, transports: tuple[str, ...], free: bool
+    ) -> tuple[Place, ...]:
         hosts: list[_Host] | None = None
         if _is_address(host):
             return (Place(transports[0], str(ipaddress.ip_address(host)), port or PORTS[transports[0]]),)
         if port is None and "." in host:
-            hosts = await self._within(self._services(host, transports), None)
+            hosts = await self._within(self._services(host, transports, free), None)
         if hosts is None:
             hosts = [_Host(transports[0], host, port or PORTS[transports[0]])]
         return tuple(await self._within(self._located(hosts), []))
@@ -89,9 +92,9 @@ class Places:
         except TimeoutError:
             return otherwise
 
-    async def _services(self, domain: str, transports: tuple[str, ...]) -> list[_Host] | None:
-        """What its owner has said; None when he has said nothing."""
-        said = await self._records.naptr(domain) if len(transports) > 1 else []
+    async def _services(self, domain: str, transports: tuple[str, ...], free: bool) -> list[_Host] | None:
+        """What its owner has said; None when he has said nothing. `free`: he may say which transport."""
+        said = await self._records.naptr(domain) if free else []
         hosts: list[_Host] = []
         for transport, name in _preferred(said, transports):
             if len(hosts) < MOST:  # an answer may have 2,000 records, and each of them lead to as many

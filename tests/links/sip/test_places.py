@@ -63,6 +63,16 @@ class Found(SynchronousTestCase):
         self.assertEqual(self.find(f"sips:{PBX};transport=tcp"), ["TLS 192.0.2.1 5061"])
         self.assertEqual(self.records.asked, [f"_sips._tcp.{PBX}"])
 
+    def test_who_else_does_it_for_a_domain_by_tls(self) -> None:
+        self.records.records[PBX] = [
+            naptr(1, b"SIP+D2T", "tcp.example.net"),
+            naptr(2, b"SIPS+D2T", "tls.example.net"),
+        ]
+        self.records.records["tls.example.net"] = [srv(1, 1, "a.example.net")]
+        self.assertEqual(self.find(f"sips:{PBX}"), ["TLS 192.0.2.2 5070"])
+        self.assertEqual(self.records.asked, [PBX, "tls.example.net"])
+        self.assertEqual(self.find(f"sips:{PBX};transport=tcp"), ["TLS 192.0.2.1 5061"])
+
     def test_without_records_it_is_the_host_of_that_name(self) -> None:
         self.assertEqual(self.find(f"sip:{PBX}"), ["UDP 192.0.2.1 5060"])
         services = [f"{name}.{PBX}" for name in ("_sip._udp", "_sip._tcp", "_sips._tcp")]
