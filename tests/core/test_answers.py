@@ -104,6 +104,20 @@ class OneSender(ArrivingCase):
         about = dict(piece.headers)
         self.assertEqual((about["subject"], about["typed"]), ("Re: two", PHONE[1:]))
 
+    def test_of_both_spellings_the_newest_that_left_where_the_answer_came(self) -> None:
+        for number, subject, gateway in (
+            (PHONE[1:], "one", "gsm1"),
+            (PHONE, "two", "gsm1"),
+            (PHONE[1:], "three", "gsm2"),
+        ):
+            bob = Address("mailto", "bob@example.org")
+            pinned = Parameters(gateway=gateway)
+            self.house.send(number, origin=bob, ticket=Ticket(bob, subject=subject), parameters=pinned)
+            self.house.advance(1)
+        for gateway, subject in (("gsm1", "two"), ("gsm2", "three")):
+            self.sms("yes", gateway=gateway)
+            self.assertEqual(dict(self.house.mail.pieces[-1].headers)["subject"], f"Re: {subject}")
+
     def test_over_a_restart(self) -> None:
         self.mail("bob", message_id="<m1@example.org>")
         self.restart()
@@ -175,6 +189,23 @@ class Unlinked(ArrivingCase):
         self.sms("again")
         self.assertEqual(len(self.mails()), 1)
         self.assertIn("xmpp:demo@chat.example", [row["target"] for row in self.house.rows()])
+
+    def test_who_writes_as_an_account_and_by_mail_is_one(self) -> None:
+        self.house.accounts["demo"] = Account("demo", email="Demo@example.org")
+        mailbox = Address("mailto", "demo@example.org")
+        first, second = (
+            self.house.send(PHONE, parameters=Parameters(gateway=gateway), **options).recipients[0].delivery
+            for gateway, options in (
+                ("gsm1", {"account": "demo", "ticket": None}),
+                ("gsm2", {"origin": mailbox, "ticket": Ticket(mailbox)}),
+            )
+        )
+        for gateway, answered in (("gsm1", first), ("gsm2", second)):
+            self.sms("yes", gateway=gateway)
+            piece = self.house.mail.pieces[-1]
+            self.assertEqual(
+                (piece.target.target, dict(piece.headers)["answers"]), ("demo@example.org", str(answered))
+            )
 
 
 class SeveralSenders(ArrivingCase):
