@@ -334,6 +334,7 @@ class Changing(BookCase):
     def test_what_the_configuration_has_lost(self) -> None:
         self.add("ann", callback="shop", gateway="gsm1")
         self.add("sales", "group", gateway="gsm2")
+        self.add("*", "policy", gateway="gsm2")
         self.assertEqual(self.book.doubts(), [])
         self.subscribers = []
         self.gateways.remove("gsm2")
@@ -342,6 +343,7 @@ class Changing(BookCase):
             [
                 "account ann of the store names the subscriber 'shop', which there is not: smsd account set ann callback=",
                 "group sales of the store names the gateway 'gsm2', which there is not: smsd account set --group sales gateway=",
+                "policy * of the store names the gateway 'gsm2', which there is not: smsd account set --policy '*' gateway=",
             ],
         )
 

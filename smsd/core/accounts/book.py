@@ -7,6 +7,7 @@ holds from the commit on. Several changes (an import) are one transaction. No an
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from shlex import quote
 from typing import Any
 
 from twisted.internet.defer import DeferredLock
@@ -79,7 +80,7 @@ class Book:
         words = {"gateway": "gateway", "callback": "subscriber"}
         return [
             f"{kind} {name} of the store names the {words[field]} {value!r}, which there is not:"
-            f" smsd account set{'' if kind == 'account' else f' --{kind}'} {name} {field}="
+            f" smsd account set{'' if kind == 'account' else f' --{kind}'} {quote(name)} {field}="
             for kind, name, settings in self._directory.every_kept()
             for field, value in settings.items()
             if field in known and value not in known[field]
