@@ -12,8 +12,8 @@ from smsd.values.errors import InvalidValue
 
 
 def use(name: str | None) -> None:
-    """From now on local times of this process, and of the programs that it starts, are those of this zone (None: the machine's).
-    InvalidValue when the C library does not know it, which else would take it for UTC without a word."""
+    """From now on local times of this process are those of this zone (None: the machine's). InvalidValue when the C library does
+    not know it, which else would take it for UTC without a word."""
     if name is None:
         return
     os.environ["TZ"] = name
