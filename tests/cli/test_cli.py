@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import argparse
 import io
 import json
 import os
+import re
 import socket
 import sys
 import tempfile
 import threading
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from smsd.cli.main import main
+from smsd.cli.main import main, parser
 from smsd.cli.output import printable
 
 
@@ -253,3 +257,46 @@ class Small(Command):
 
     def test_a_message_cannot_steer_the_terminal(self) -> None:
         self.assertEqual(printable("\x1b]0;x\x07é😀\r\n\u202e"), "\\x1b]0;x\\x07é😀\\r\\n\\u202e")
+
+
+DOCS = Path(__file__).parents[2] / "docs"
+EVERYWHERE = {"--help", "--config", "--control", "--json"}
+
+
+def commands(parser: argparse.ArgumentParser, words: tuple[str, ...] = ()) -> Iterator[tuple[str, set[str]]]:
+    """Each command with its long options."""
+    verbs = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
+    for verb in verbs:
+        for name, under in verb.choices.items():
+            yield from commands(under, (*words, name))
+    if not verbs:
+        options = {option for action in parser._actions for option in action.option_strings}
+        yield " ".join(words), {option for option in options if option.startswith("--")} - EVERYWHERE
+
+
+class Told(SynchronousTestCase):
+    """Every command and every option stands in the manual page, every command in docs/cli.rst."""
+
+    def test_in_the_manual_page(self) -> None:
+        page = re.sub(r"\\f[BIR]|\"", "", (DOCS / "man" / "smsd.1").read_text()).replace("\\-", "-")
+        told: dict[str, str] = {}
+        for paragraph in page.partition(".SH COMMANDS\n")[2].partition(".SH SIGNALS")[0].split(".TP\n")[1:]:
+            headline, _, _ = paragraph.partition("\n")
+            for name in headline.removeprefix(".BI").removeprefix(".B").split(","):
+                words = [word for word in name.split() if re.fullmatch("[a-z-]+", word) and word[0] != "-"]
+                told[" ".join(words)] = told.get(" ".join(words), "") + paragraph
+        for command, options in commands(parser()):
+            with self.subTest(command=command):
+                if command == "simulate":  # it has a parser of its own
+                    command = "simulate modem"
+                self.assertIn(command, told)
+                for option in options:
+                    self.assertRegex(told[command], rf"{option}(?![a-z-])")
+
+    def test_in_the_page_of_the_command(self) -> None:
+        page = (DOCS / "cli.rst").read_text()
+        for command, _ in commands(parser()):
+            verb, _, under = command.partition(" ")
+            self.assertIn(f"smsd {verb}", page)
+            if under:
+                self.assertTrue(f"smsd {command}" in page or f"``{under}``" in page, command)
