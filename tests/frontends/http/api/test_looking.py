@@ -248,7 +248,8 @@ class Beforehand(ApiCase):
         self.assertIn("'25:00' is no time", no(422, "bad-request", at="25:00"))
         self.assertIn("is no address", no(422, "bad-request", ip="1.2.3"))
         self.assertIn("no gateway 'nowhere'", no(422, "bad-request", gateway="nowhere"))
-        self.assertIn("#/headers/0", no(400, "bad-request", headers=["X-A: b\r\nX-B: c"]))
+        self.assertIn("is no header", no(422, "bad-request", headers=["X-A: b\r\nX-B: c"]))
+        self.assertIn("'tonight' is no time: write 23:30", no(422, "bad-request", at="tonight"))
         no(403, "insufficient-scope", account="shop")
 
     def test_price(self) -> None:
