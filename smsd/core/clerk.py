@@ -124,7 +124,9 @@ class Clerk:
 
     async def trial(self, account: str, given: Mapping[str, Any], everything: bool) -> dict[str, Any]:
         """What would become of a message, which is not sent: for administrators (`everything`) with what rules say of it."""
-        told: dict[str, Any] = await self.control.trial({**given, "account": account})
+        told: dict[str, Any] = await self.control.trial(
+            {**given, "account": account, "brief": not everything}
+        )
         if everything:
             return told
         return {

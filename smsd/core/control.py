@@ -151,8 +151,8 @@ class Control:
         return _named(await self._explainer.delivery(_delivery(arguments)))
 
     async def trial(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        """from, to, text; subject, headers (lines), account, gateway, door, ip, host, at (23:30 or 2026-12-24 23:30), incoming →
-        what would become of such a message."""
+        """from, to, text; subject, headers (lines), account, gateway, door, ip, host, at (23:30 or 2026-12-24 23:30), incoming,
+        brief (nothing of the rules) → what would become of such a message."""
         given: dict[str, Any] = {name: _text(arguments, name) or "" for name in _TRIED}
         headers = (_text({"headers": line}, "headers") for line in arguments.get("headers") or ())
         told: dict[str, Any] = await self._explainer.trial(
@@ -160,6 +160,7 @@ class Control:
                 **given,
                 "headers": [line for line in headers if line],
                 "incoming": bool(arguments.get("incoming")),
+                "brief": bool(arguments.get("brief")),
             }
         )
         return told

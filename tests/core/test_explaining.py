@@ -14,9 +14,13 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from smsd.cli import explain as cli_explain
 from smsd.cli import main
+from smsd.core import trying
 from smsd.core.arriving import Arrivals, Rulebook
+from smsd.core.clerk import Clerk
+from smsd.core.control import Control
 from smsd.core.explaining import Explainer
 from smsd.core.traces import trace_json
+from smsd.core.trying import Trier
 from smsd.interfaces import PartIn
 from smsd.policy.rules import engine, xml
 from smsd.policy.rules.model import (
@@ -146,6 +150,31 @@ class Explaining(SynchronousTestCase):
         self.assertEqual(rules(**given, text="8")[:2], [passed, "'tell': matched: every message"])
         self.house.judge.use(None, 1)
         self.assertEqual(rules(to=to, text="8"), ["no rule was asked"])
+
+    def test_a_brief_trial_reads_no_rules(self) -> None:
+        self.use(Rules((OUT,), (Rule("in", All(), (Frame(after="!"),)),)))
+        self.house.inbound.arriving.arrivals["gsm1"] = Arrivals("ann@example.org", "%s", None)
+        trier = Trier(
+            self.house.store, self.house.planner, self.house.judge,
+            lambda *given: Deferred.fromCoroutine(self.house.inbound.trial(*given)),
+        )  # fmt: skip
+        overrides: Any = None
+        control = Control(
+            store=self.house.store, dispatcher=self.house.dispatcher, queue=self.house.queue, overrides=overrides,
+            explainer=trier, status=dict, reload=lambda: succeed([]),
+        )  # fmt: skip
+        clerk = Clerk(self.house.store, self.house.planner, None, self.house.accounts.get)
+        clerk.control = control
+        explain = mock.Mock(return_value=[])
+        self.patch(trying, "explain", explain)
+        out = {"to": "+15550000001", "text": "hello"}
+        into = {"incoming": True, "gateway": "gsm1", "from": "+15550000002", "text": "hello"}
+        for given in (out, into):
+            for everything in (False, True):
+                told = self.house.wait(Deferred.fromCoroutine(clerk.trial("", given, everything)))
+                self.assertEqual((told["text"], "rules" in told), ("hello!", everything))
+                self.assertEqual(explain.called, everything)
+            explain.reset_mock()
 
     def tried(self, **given: Any) -> Any:
         """A message to a phone, and what would become of it."""
