@@ -126,6 +126,14 @@ class Files(SynchronousTestCase):
             "{all}", all="secret=s1&token=t1 Bearer smsd_Ptr4mAAfLpX2sw-_Ptr4mAAfLpX2swPtr4mAAfLpX2s9."
         )
         self.assertIn("secret=***&token=*** Bearer smsd_***.", self.text())
+        logger.info(
+            "{url}", url="https://ann:hunter4@h.example:8443/x?auth_token=a1&api_key=b2&passwd=c3&keys=d4"
+        )
+        self.assertIn(
+            "https://ann:***@h.example:8443/x?auth_token=***&api_key=***&passwd=***&keys=d4", self.text()
+        )
+        logger.info("no login: {url}", url="http://h.example:80/a@b")
+        self.assertIn("no login: http://h.example:80/a@b", self.text())
         logger.failure("no", Failure(ValueError("/sms/?pass=hunter3&number=+15551234567")))
         self.assertIn("ValueError: /sms/?pass=***&number=+1555…67", self.text())
 
