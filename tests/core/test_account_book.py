@@ -512,6 +512,11 @@ class Linked(BookCase):
             "eve@home.example has not registered with the account ann: smsd account show ann lists who has",
         )
         self.assertIn("say which one", self.refused("account_unlink", name="ann"))
+        self.assertIn(
+            "there is no account 'nobody'", self.refused("account_unlink", name="nobody", address="eve@x")
+        )
+        self.call("account_unlink", name="bob", address="ann@home.example")  # whose account has gone
+        self.assertEqual(self.chat.known["bob"], [])
 
     def test_who_gets_the_name_later_gets_nobody_with_it(self) -> None:
         self.add("ann")

@@ -147,7 +147,13 @@ class Book:
 
     async def unlink(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """name, address: a chat address or a phone that has registered with it is linked to it no more → the links that knew it."""
-        return await self.linked.unlink(arguments)
+        try:
+            return await self.linked.unlink(arguments)
+        except InvalidValue:
+            kind, name = subject_of({"name": arguments.get("name")})
+            if self._directory.get(name) is None:
+                raise unknown(kind, name) from None
+            raise
 
     async def reset(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """name, kind (account, group); sent (this month), sent_before (last month), last_sent (ms, 0: never): set what is given
