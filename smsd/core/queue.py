@@ -96,16 +96,20 @@ class Queue:
         self._look()
 
     def remove(self, name: str) -> Deferred[None]:
-        """A gateway leaves: it gets nothing more; fires when nothing of its is on the wire. Who cancels does not wait for that."""
+        """A gateway leaves: it gets nothing more; fires when nothing of its is on the wire. Who cancels does not wait for that.
+        When everything stops it stays known: what others still bring in is stored for it."""
         outlet = self._outlets.get(name)
         if outlet is None:
             return succeed(None)
-        outlet.leaving = True
-        outlet.closed("leaving")
-        self.serving.changed()
 
         def idle() -> bool:
             return not outlet.on_wire and not outlet.reserved and not outlet.taking
+
+        if self.stopping:
+            return self._when(idle)
+        outlet.leaving = True
+        outlet.closed("leaving")
+        self.serving.changed()
 
         def gone(result: Any) -> Any:
             if self._outlets.get(name) is outlet:

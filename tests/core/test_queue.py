@@ -450,6 +450,15 @@ class Stopping(QueueCase):
         self.assertEqual(self.house.states(), ["sent", "ready"])
         self.assertEqual(self.texts(), ["wire"])
 
+    def test_what_comes_while_everything_stops_is_stored(self) -> None:
+        """The chat server, say, brings the last texts when the modem has gone."""
+        self.house.open()
+        self.house.wait(self.house.queue.stop())
+        self.house.wait(self.house.queue.remove("gsm1"))
+        self.house.outlet("gsm1").closed("stopping")
+        self.house.send()
+        self.assertEqual(self.house.states(), ["ready"])
+
     def test_a_gateway_leaves_when_its_wire_is_empty(self) -> None:
         self.gsm.manual = True
         self.house.open()
