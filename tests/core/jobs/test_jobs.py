@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred, DeferredList, succeed
 from twisted.trial.unittest import SynchronousTestCase
 
 from smsd.core.jobs import Jobs, checking
@@ -14,7 +14,7 @@ from smsd.core.jobs import settings as jobsettings
 from smsd.store import jobs as rows
 from smsd.values.account import Account
 from smsd.values.delivery import Failure, Kind, State
-from smsd.values.errors import InvalidValue, Refused
+from smsd.values.errors import InvalidValue, Reason, Refused
 from smsd.values.message import IdempotencyKey
 from tests.house import House
 
@@ -324,6 +324,15 @@ class JobsCase(SynchronousTestCase):
         self.begin(self.house.crash())
         self.house.open()
         self.assertEqual(self.do(self.jobs.listed()), [])
+
+    def test_the_same_file_twice_in_the_same_moment(self) -> None:
+        """Both look for an earlier request before either is written: the store decides, and one job comes of it."""
+        key, settings = IdempotencyKey("account:", "k", b"x"), jobsettings.read({"text": "x"})
+        asked = [Deferred.fromCoroutine(self.jobs.check(None, settings, LIST, key)) for _ in range(2)]
+        told = self.house.wait(DeferredList(asked, consumeErrors=True))
+        self.assertEqual([good for good, _ in told], [True, False])
+        self.assertEqual(told[1][1].value.reason, Reason.UNAVAILABLE)
+        self.assertEqual(len(self.do(self.jobs.listed())), 1)
 
     def test_its_key_is_free_after_a_crash_and_kept_of_one_that_was_checked(self) -> None:
         key, settings = IdempotencyKey("account:", "k", b"x"), jobsettings.read({"text": "x"})

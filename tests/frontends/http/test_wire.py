@@ -69,6 +69,28 @@ class RequestTests(WireTestCase):
             [f"OK {number} +15551234567 parts=1\n" for number in (1001, 1002, 1003)],
         )
 
+    def test_a_body_that_comes_later_is_no_request(self) -> None:
+        """However the header comes: all at once, it must not be taken for one without a body."""
+        inside = query(number="+15557654321", data="smuggled")
+        smuggled = request("GET", inside)
+        for header, body in (
+            ({"Transfer-Encoding": "chunked"}, b"%x\r\n%b\r\n0\r\n\r\n" % (len(smuggled), smuggled)),
+            ({"transfer-encoding": "CHUNKED"}, b"%x\r\n%b\r\n0\r\n\r\n" % (len(smuggled), smuggled)),
+            ({"Content-Length": str(len(smuggled))}, smuggled),
+        ):
+            connection = self.connect()
+            connection.send(request("GET", query(number="+15551234567", data="x"), headers=header))
+            self.assertEqual(connection.replies(), [], header)
+            connection.send(body)
+            [reply] = connection.replies()
+            self.assertIn("data is given twice", reply.text)  # the body is read as fields
+        self.assertEqual(self.dispatcher.submissions, [])
+
+    def test_asked_whether_to_go_on(self) -> None:
+        connection = self.connect()
+        connection.send(request("GET", "/sms/", headers={"Expect": "100-continue"}))
+        self.assertEqual(connection.transport.value().count(b"HTTP/1.1 100 Continue"), 1)
+
     def test_connection_close(self) -> None:
         for octets in (
             request("GET", "/sms/", headers={"Connection": "close"}),

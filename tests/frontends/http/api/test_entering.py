@@ -59,6 +59,14 @@ class Tokened(ApiCase):
         self.assertEqual(asked("GET", "/sms/jobs", sending)[0], 403)
         self.assertEqual(asked("POST", "/sms/jobs", reading)[0], 403)
 
+    def test_not_in_kannel_s_way(self) -> None:
+        """Whose programs know none."""
+        self.door = door(self.door.context, api=True, kannel=True)
+        self.door.running = 1
+        token = {"Authorization": f"Bearer {self.token('shop', 'send')}"}
+        reply = self.raw(request("GET", "/cgi-bin/sendsms?to=%2B15551234567&text=hi", b"", token))
+        self.assertEqual((reply.status, self.house.rows()), (403, []))
+
     def test_strangers(self) -> None:
         token = self.token("shop", "read")
         for value in (
