@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import getpass
 import os
 import sys
 from typing import Any
 
 from smsd.cli.client import DONE, REFUSED, Refusal, call
 from smsd.cli.output import as_json, printable, table
+from smsd.cli.password import typed
 
 
 def add(commands: Any) -> None:
@@ -187,12 +187,7 @@ def _password(options: argparse.Namespace) -> int:
         raise Refusal(
             "a secret for SIP belongs to a user and a realm: smsd password --sip USER --realm REALM"
         )
-    if sys.stdin.isatty():
-        first = getpass.getpass("password: ")
-        if getpass.getpass("once more: ") != first:
-            raise Refusal("these were two different passwords")
-    else:
-        first = sys.stdin.readline().rstrip("\r\n")
+    first = typed()
     try:
         print(make_secret(options.sip, options.realm, first) if options.sip else hash_password(first))
     except ValueError as error:

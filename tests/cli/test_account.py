@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import io
 import json
 import os
@@ -9,7 +10,6 @@ import sys
 import time
 from typing import Any
 
-from smsd.cli.account import changing as module
 from smsd.core.digests import read_secret
 from smsd.core.passwords import matches
 from tests.cli.test_cli import Command
@@ -150,7 +150,7 @@ class Changing(AccountCommand):
     def test_it_is_typed_twice(self) -> None:
         self.patch(sys, "stdin", Terminal())
         typed = iter(["annpw", "annpw", "annpw", "other"])
-        self.patch(module.getpass, "getpass", lambda prompt: next(typed))
+        self.patch(getpass, "getpass", lambda prompt: next(typed))
         question = self.asked("password", "ann")
         self.assertTrue(matches(question["settings"]["password"], "annpw"))
         self.assertEqual(self.out.getvalue(), "ann: has a new password\n")

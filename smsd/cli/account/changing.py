@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import getpass
-import sys
 from typing import Any
 
 from smsd.cli import client
@@ -12,6 +10,7 @@ from smsd.cli.account.looking import tell
 from smsd.cli.account.words import named, verb
 from smsd.cli.client import DONE, Refusal
 from smsd.cli.output import printable
+from smsd.cli.password import typed
 
 SETTINGS = """settings are written NAME=VALUE; several values with commas; nothing after the = is the default again:
   accounts  active description gateway expires monthly_limit phone email country
@@ -129,12 +128,7 @@ def _asked(user: str = "", realm: str = "") -> str:
     from smsd.core.digests import make_secret
     from smsd.core.passwords import hash_password
 
-    if sys.stdin.isatty():
-        first = getpass.getpass("password: ")
-        if getpass.getpass("once more: ") != first:
-            raise Refusal("these were two different passwords")
-    else:
-        first = sys.stdin.readline().rstrip("\r\n")
+    first = typed()
     try:
         return make_secret(user, realm, first) if realm else hash_password(first)
     except ValueError as error:
