@@ -190,13 +190,7 @@ class House:
 
     def _links(self) -> list[tuple[str, Any]]:
         """What knows people who have registered."""
-        running = self.gateways.services.items()
-        return [
-            (name, one)
-            for name, gateway in running
-            for one in (gateway, getattr(gateway, "registrar", None))
-            if hasattr(one, "linked")
-        ]
+        return [(name, link) for name, link in self.gateways.services.items() if hasattr(link, "linked")]
 
     def _chat_of(self, account: str) -> Address | None:
         """Where somebody chats, as the first link knows that knows him."""

@@ -73,9 +73,8 @@ class Reports:
         """See `IReports`; fires after the commit."""
         space = self.space(gateway)
         if not report.delivery:
-            with contextlib.suppress(
-                InvalidValue
-            ):  # networks spell numbers as they like; compared as it came
+            # Networks spell numbers as they like: what is none is compared as it came.
+            with contextlib.suppress(InvalidValue):
                 report = replace(report, number=normalise(report.number, space.country).value)
         said = Reported(space.name, report, self._store.now(), self.keep, space.way)
         return self._store.reported(said).addCallback(self._applied)

@@ -256,9 +256,8 @@ def _bounded(report: NetworkReport) -> NetworkReport:
     return replace(
         report,
         reference=_storable(report.reference.strip()[:255]),
-        number=_storable(
-            report.number.strip()[: 3100 if report.delivery else 40]
-        ),  # a chat address has up to 3071
+        # A chat address has up to 3071 characters.
+        number=_storable(report.number.strip()[: 3100 if report.delivery else 40]),
         detail=_storable(report.detail.strip()[:300]),
     )
 

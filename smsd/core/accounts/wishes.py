@@ -183,5 +183,6 @@ def _an(kind: str) -> str:
 
 
 def unknown(kind: str, name: str) -> InvalidValue:
+    """There is none of this kind with this name."""
     listed = "smsd account list" + ("" if kind == "account" else f" --{kind}")
     return InvalidValue(f"there is no {kind} {name!r}: {listed} shows those there are")

@@ -164,6 +164,14 @@ class SipLink(Service):
         self.server.calls.flush()
         await self.wires.close()
 
+    def linked(self, account: str) -> list[tuple[str, float | None]]:
+        """The phones of an account, and until when each has registered."""
+        return self.registrar.linked(account)
+
+    def unlink(self, account: str, address: str) -> Deferred[bool]:
+        """Forget a phone, or all of an address."""
+        return self.registrar.unlink(account, address)
+
     def send(self, piece: Piece) -> Deferred[Accepted]:
         """See IGateway."""
         return Deferred.fromCoroutine(self._send(piece))

@@ -72,10 +72,9 @@ def target(mailbox: Mailbox, realm: Realm, here: str = "") -> Target:
         international = "+" + typed[2:]
     else:
         international = "+" + typed
+        # A national number would go to another country.
         at_home = numbers.meant_at_home(typed, realm.country or HOME)
-        if at_home or not numbers.possible(
-            international
-        ):  # a national number, which would go to another country
+        if at_home or not numbers.possible(international):
             raise _no_number()
     return Target(international, smsuri.Wishes(Parameters(max_parts=realm.max_parts)), typed=typed)
 
